@@ -1,0 +1,88 @@
+"""The attacks by name, for the command line and the pipeline; imports no PyTorch.
+
+Each function is looked up when first asked for, so that listing the attacks stays quick.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, cast
+
+from networks.errors import unknown
+
+if TYPE_CHECKING:
+    from experiments.attacks.victim import AttackFunction
+
+Norm = Literal["linf", "l2"]
+Kind = Literal["noise", "gradient", "minimum"]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack: what it is called, how its budget is measured, and where its code is.
+
+    Attributes:
+        name: what the user writes.
+        norm: "linf" (largest change of a pixel) or "l2" (root-mean-squared change).
+        kind: "noise" (ignores the network), "gradient" (spends the budget along the gradient) or
+            "minimum" (seeks the smallest change that fools).
+        description: one line for a list of attacks.
+        module: module of this room that holds the function.
+        attribute: name of the function there.
+    """
+
+    name: str
+    norm: Norm
+    kind: Kind
+    description: str
+    module: str
+    attribute: str
+
+    @property
+    def function(self) -> "AttackFunction":
+        """The attack itself; the first look-up imports PyTorch."""
+        found = getattr(import_module(f"experiments.attacks.{self.module}"), self.attribute)
+        return cast("AttackFunction", found)
+
+
+_ENTRIES = (
+    Attack(
+        *("gaussian", "l2", "noise", "Gaussian noise of exactly the budget"),
+        *("noise", "gaussian_noise"),
+    ),
+    Attack(
+        *("uniform", "linf", "noise", "uniform noise on every pixel"),
+        *("noise", "uniform_noise"),
+    ),
+    Attack(
+        *("fgsm", "linf", "gradient", "one step along the sign of the gradient (Goodfellow 2015)"),
+        *("gradient", "fgsm"),
+    ),
+    Attack(
+        *("pgd-linf", "linf", "gradient", "projected gradient, every pixel (Madry 2018)"),
+        *("gradient", "pgd_linf"),
+    ),
+    Attack(
+        *("pgd-l2", "l2", "gradient", "projected gradient, root-mean-squared (Madry 2018)"),
+        *("gradient", "pgd_l2"),
+    ),
+    Attack(
+        *("lbfgs", "l2", "minimum", "smallest change by box-constrained L-BFGS (Szegedy 2014)"),
+        *("lbfgs", "lbfgs"),
+    ),
+)
+
+ATTACKS: Mapping[str, Attack] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
+"""Every attack by name, in the order in which they are listed."""
+
+
+def attack_named(name: str) -> Attack:
+    """The attack of that name.
+
+    Raises:
+        BlindspotsError: there is none; the message names the nearest.
+    """
+    if name not in ATTACKS:
+        raise unknown("attack", name, ATTACKS)
+    return ATTACKS[name]

@@ -1,0 +1,213 @@
+"""The network under attack: asked for answers and for gradients by its input, never trained."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from experiments.attacks.goal import Goal, require_labels
+from networks.errors import BlindspotsError
+
+Model = Callable[[Tensor], Tensor]
+"""Images (N, 1, 28, 28), float in [0, 1], to logits (N, K); differentiable by its input."""
+
+
+class AttackFunction(Protocol):
+    """How every attack is called; see its own function for further options."""
+
+    def __call__(
+        self,
+        model: Model,
+        inputs: Tensor,
+        labels: Tensor,
+        *,
+        epsilons: Sequence[float],
+        generator: torch.Generator,
+        keep_going: bool = False,
+        **options: Any,
+    ) -> Tensor:
+        """Inputs (E, N, 1, 28, 28) for E budgets."""
+
+
+class MaskedGradientWarning(UserWarning):
+    """Gradients of exactly zero, at which an attack stands still: a sign of masked gradients."""
+
+
+@contextmanager
+def frozen(model: Model) -> Iterator[None]:
+    """No parameter of the model wants a gradient inside; afterwards each does as before.
+
+    A model that is no `nn.Module` is left as it is: its attack asks for input gradients alone.
+    """
+    parameters = list(model.parameters()) if isinstance(model, nn.Module) else []
+    wanted = [parameter.requires_grad for parameter in parameters]
+    try:
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter, want in zip(parameters, wanted, strict=True):
+            parameter.requires_grad_(want)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One input per image, with what the model makes of it.
+
+    Attributes:
+        inputs: (N, 1, 28, 28).
+        loss: (N,), what the attack raises.
+        fooled: bool (N,), whether the attack has succeeded.
+    """
+
+    inputs: Tensor
+    loss: Tensor
+    fooled: Tensor
+
+    @classmethod
+    def unjudged(cls, inputs: Tensor) -> "Found":
+        """Inputs that the model was not asked about; every judged input is better."""
+        loss = torch.full_like(inputs[:, 0, 0, 0], -torch.inf)
+        return cls(inputs, loss, torch.zeros_like(loss, dtype=torch.bool))
+
+    def at(self, rows: Tensor) -> "Found":
+        """A copy of the given rows (n,)."""
+        return Found(self.inputs[rows], self.loss[rows], self.fooled[rows])
+
+    def put(self, rows: Tensor, found: "Found") -> None:
+        """Replaces the given rows (n,), in place."""
+        self.inputs[rows] = found.inputs
+        self.loss[rows] = found.loss.to(self.loss.dtype)
+        self.fooled[rows] = found.fooled
+
+    def keep_better(self, rows: Tensor, found: "Found") -> None:
+        """Replaces those of the rows (n,) that are bettered, in place: fooled, then by loss."""
+        fooled, loss = self.fooled[rows], self.loss[rows]
+        better = (found.fooled > fooled) | ((found.fooled == fooled) & (found.loss > loss))
+        self.put(rows[better], found.at(better))
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A model with the images on which it is attacked.
+
+    Attributes:
+        model: see `Model`.
+        clean: (n, 1, 28, 28), unchanged images in [0, 1].
+        labels: (n,), the classes to leave, or to reach where the goal is targeted.
+        goal: what counts as success and what is raised.
+        rows: (n,), which of all N images these are.
+        asked: bool (N,), marks in place the images whose gradient was asked for.
+        masked: bool (N,), marks in place those whose gradient was exactly zero while not fooled.
+    """
+
+    model: Model
+    clean: Tensor
+    labels: Tensor
+    goal: Goal
+    rows: Tensor
+    asked: Tensor
+    masked: Tensor
+
+    def at(self, rows: Tensor) -> "Victim":
+        """The same model with the given rows (k,) of these images."""
+        return replace(self, clean=self.clean[rows], labels=self.labels[rows], rows=self.rows[rows])
+
+    def logits(self, points: Tensor) -> Tensor:
+        """The model's answer to points (n, 1, 28, 28), as (n, K).
+
+        Raises:
+            BlindspotsError: its shape is not (n, K), or it is not finite.
+        """
+        logits = self.model(points)
+        if logits.ndim != 2 or len(logits) != len(points) or logits.shape[1] < 2:
+            raise BlindspotsError(
+                f"The model answered {len(points)} images with shape {tuple(logits.shape)}; it "
+                "must give one row of logits per image."
+            )
+        if not torch.isfinite(logits.detach().sum()) and not torch.isfinite(logits).all():
+            raise BlindspotsError(
+                "The model answered with logits that are not finite; train it anew or lower its "
+                "learning rate."
+            )
+        return logits
+
+    @torch.no_grad()
+    def judge(self, points: Tensor) -> Found:
+        """What the model makes of points (n, 1, 28, 28): one forward pass."""
+        logits = self.logits(points)
+        loss = self.goal.value(logits, self.labels)
+        return Found(points, loss, self.goal.fooled(logits, self.labels))
+
+    def climb(self, points: Tensor) -> tuple[Found, Tensor]:
+        """As `judge`, with the gradient of the loss by the points: a forward and a backward pass.
+
+        Returns:
+            What the model makes of the points, and the gradient (n, 1, 28, 28).
+
+        Raises:
+            BlindspotsError: the model has no gradient by its input, or one that is not finite.
+        """
+        points = points.detach().requires_grad_()
+        with torch.enable_grad():
+            logits = self.logits(points)
+            loss = self.goal.value(logits, self.labels)
+            gradient = None
+            if loss.requires_grad:
+                (gradient,) = torch.autograd.grad(loss.sum(), points, allow_unused=True)
+        if gradient is None:
+            raise BlindspotsError(
+                "The model's logits have no gradient by its input, so this attack cannot follow "
+                "one; attack it with inputs crafted on another network, or with noise."
+            )
+        fooled = self.goal.fooled(logits.detach(), self.labels)
+        steepest = gradient.flatten(1).abs().amax(1)
+        if not torch.isfinite(steepest).all():
+            raise BlindspotsError(
+                "The gradient by the input is not finite, so this attack cannot follow it; look "
+                "for a division by zero or an overflow in the model."
+            )
+        self.asked[self.rows] = True
+        self.masked[self.rows] |= (steepest == 0) & ~fooled
+        return Found(points.detach(), loss.detach(), fooled), gradient
+
+
+@contextmanager
+def under_attack(
+    model: Model, inputs: Tensor, labels: Tensor, goal: Goal | None = None
+) -> Iterator[Victim]:
+    """The model frozen, with its images checked; warns afterwards of gradients that were zero.
+
+    Raises:
+        BlindspotsError: the images are no float32 or float64 in [0, 1], or the labels do not fit.
+    """
+    if inputs.dtype not in (torch.float32, torch.float64) or inputs.ndim != 4:
+        raise BlindspotsError(
+            f"The images have type {inputs.dtype} and shape {tuple(inputs.shape)}; give float32 "
+            "images (N, 1, 28, 28)."
+        )
+    if inputs.numel() and not (inputs.min() >= 0 and inputs.max() <= 1):
+        raise BlindspotsError("The images have pixels outside [0, 1]; divide intensities by 255.")
+    require_labels(labels, len(inputs))
+    rows = torch.arange(len(inputs), device=inputs.device)
+    unmarked = torch.zeros_like(rows, dtype=torch.bool)
+    labels = labels.to(inputs.device, torch.int64)
+    victim = Victim(
+        *(model, inputs.detach(), labels, goal or Goal()),
+        *(rows, unmarked.clone(), unmarked.clone()),
+    )
+    with frozen(model):
+        yield victim
+    asked, masked = int(victim.asked.sum()), int(victim.masked.sum())
+    if masked:
+        warnings.warn(
+            f"The gradient was exactly zero for {100 * masked / asked:.3g} % of the attacked "
+            f"images ({masked} of {asked}) before they were fooled, so the attack stood still "
+            "there: a sign of masked gradients.",
+            MaskedGradientWarning,
+            stacklevel=4,
+        )

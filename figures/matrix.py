@@ -1,0 +1,69 @@
+"""Who is fooled by inputs crafted on whom."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from figures.style import COLUMN, VERMILLION, WIDTH, at_epsilon, head, named, styled
+from networks.errors import BlindspotsError
+
+
+@styled
+def transfer_matrix(result: xr.Dataset, attack: str, epsilon: float) -> Figure:
+    """Accuracy of every network (columns) on the inputs crafted on every source (rows).
+
+    Independent sources stand first, above a line; white-box cells are framed. Means are over
+    the individuals and images that were measured.
+
+    Args:
+        result: the labelled result.
+        attack: one of its attacks.
+        epsilon: one of its budgets.
+
+    Raises:
+        BlindspotsError: nothing was measured there.
+    """
+    here = at_epsilon(named(result, attack), epsilon)
+    order = np.argsort(~here["independent"].to_numpy().astype(bool), kind="stable")
+    correct = here["correct"].isel(source=order).transpose("source", "network", ...)
+    shares = 100 * (correct == 1).where(correct >= 0).mean(["individual", "image"])
+    shares = shares.isel(source=shares.notnull().any("network").to_numpy())
+    if not shares.size:
+        raise BlindspotsError(f"Nothing was measured under '{attack}' at {epsilon:g}; run it.")
+    sources, networks = ([str(s) for s in shares[d].to_numpy()] for d in ("source", "network"))
+    independent = shares["independent"].to_numpy().astype(bool)
+
+    figure = Figure(
+        figsize=(np.clip(2.6 + 0.42 * len(networks), COLUMN, WIDTH), 2.3 + 0.25 * len(sources)),
+        layout="constrained",
+    )
+    panel = figure.subplots()
+    painted = panel.imshow(shares, cmap="cividis", vmin=0, vmax=100, aspect="auto")
+    panel.set_facecolor("0.85")
+    panel.set_xticks(
+        range(len(networks)), networks, rotation=40, ha="right", rotation_mode="anchor"
+    )
+    panel.set_yticks(range(len(sources)), sources)
+    panel.tick_params(length=0)
+    panel.spines[:].set_visible(False)
+    panel.set_xlabel("network that answers\n(framed: white-box; –: not measured)")
+    panel.set_ylabel("inputs crafted on")
+    for (row, column), share in np.ndenumerate(shares.to_numpy()):
+        known = np.isfinite(share)
+        colour = "black" if not known or share > 55 else "white"
+        text = f"{share:.0f}" if known else "–"
+        panel.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
+        if sources[row] == networks[column] and known:
+            panel.add_patch(
+                Rectangle(
+                    (column - 0.47, row - 0.46), 0.94, 0.92, fill=False, ec=VERMILLION, lw=1.4
+                )
+            )
+    if independent.any() and not independent.all():
+        panel.axhline(independent.sum() - 0.5, color="white", linewidth=2)
+    bar = figure.colorbar(painted, ax=panel, pad=0.015, aspect=30)
+    bar.set_label("accuracy (%)")
+    bar.outline.set_visible(False)
+    head(figure, result, f"Transfer of {attack} at ε = {epsilon:g}")
+    return figure

@@ -1,0 +1,222 @@
+"""The verdict says what the data show, no more, on results with a known answer."""
+
+import re
+
+import numpy as np
+import pytest
+
+from experiments.statistics import summarise
+from experiments.verdict import verdict
+from experiments.verdict.gradients import misled, outdone
+from experiments.verdict.wording import listed, p_value, points, reference, signed, span
+from networks.errors import BlindspotsError
+
+NAMES = ["fc-b", "fc-blt", "fc-blt-control-params"]
+CONTRASTS = [
+    ("recurrence", "fc-blt", "fc-b"),
+    ("parameters-matched control", "fc-blt", "fc-blt-control-params"),
+]
+IMAGES = 400
+
+
+@pytest.fixture
+def make(make_result):
+    """A result in which each network is right on a given share of the images everywhere."""
+
+    def build(shares, *, attacks=("noise-linf", "pgd-linf"), individuals=5, **options):
+        result = make_result(
+            [*shares], attacks, individuals=individuals, images=IMAGES, missing=(), **options
+        )
+        order = np.random.default_rng(0).permutation(IMAGES)
+        for at, share in enumerate(shares.values()):
+            right = order < round(share * IMAGES)
+            measured = result["correct"][at] >= 0
+            result["correct"][at] = np.where(measured, right, -1)
+            result["clean_correct"][at] = np.where(result["clean_correct"][at] >= 0, 1, -1)
+        noise = {"attack": [a for a in attacks if a.startswith("noise")]}
+        shaken = result["correct"].loc[noise]
+        result["correct"].loc[noise] = shaken.where(shaken < 0, 1)
+        return result
+
+    return build
+
+
+def speak(result, contrasts=CONTRASTS):
+    summary = summarise(result, contrasts, generator=np.random.default_rng(0), resamples=200)
+    return verdict(summary, result)
+
+
+def one(sentences, *words):
+    """The only sentence with all the words."""
+    found = [s for s in sentences if all(word in s for word in words)]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def none(sentences, word):
+    assert not [s for s in sentences if word in s]
+
+
+def test_helps_more_than_its_control(make):
+    said = speak(make({"fc-b": 0.4, "fc-blt": 0.6, "fc-blt-control-params": 0.45}))
+    for view in ("White-box:", "Same inputs", "Worst case"):
+        text = one(said, view, "recurrence helps (fc-blt against fc-b)")
+        assert "+20.0 points" in text
+        assert "Holm p < 0.001" in text
+        assert "5 of 5 pairs" in text
+        assert "fc-blt-control-params" in text
+        assert "matching the parameters alone gives less" in text
+    none(said, "Warning: only")
+
+
+def test_helps_no_more_than_its_control(make):
+    said = speak(make({"fc-b": 0.4, "fc-blt": 0.6, "fc-blt-control-params": 0.6}))
+    text = one(said, "White-box:", "recurrence helps")
+    assert "no difference shown, so matching the parameters alone may give as much" in text
+
+
+def test_a_control_alone_is_spoken_of(make):
+    said = speak(make({"fc-blt": 0.6, "fc-blt-control-params": 0.4}), CONTRASTS[1:])
+    one(said, "White-box: what fc-blt has beyond its control helps")
+
+
+def test_hurts(make):
+    said = speak(make({"fc-b": 0.6, "fc-blt": 0.4, "fc-blt-control-params": 0.6}))
+    assert "matching the parameters alone gives more" in one(said, "White-box:", "recurrence hurts")
+
+
+def test_no_difference_names_what_is_excluded(make):
+    said = speak(make({"fc-b": 0.5, "fc-blt": 0.5}))
+    text = one(said, "White-box:", "no difference shown for recurrence")
+    assert re.search(r"Differences larger than \d+\.\d points are excluded at 95 %", text)
+
+
+def test_an_interval_without_the_test_is_a_tendency(make):
+    result = make({"fc-b": 0.4, "fc-blt": 0.6})
+    result["correct"][1, 4] = result["correct"][0, 4]  # one individual shows nothing
+    text = one(speak(result), "White-box:", "recurrence tends to help, which is not shown")
+    assert "not every pair of individuals passes the test" in text
+
+
+def test_without_contrasts_the_setting_is_all(make):
+    (only,) = speak(make({"fc-b": 0.5, "fc-blt": 0.5}), [])
+    assert "0 contrasts" in only
+
+
+def test_size_without_control_is_not_ruled_out(make):
+    said = speak(make({"fc-b": 0.4, "fc-blt": 0.6}))
+    assert "1.9 times the parameters of fc-b" in one(said, "White-box:", "recurrence helps")
+
+
+@pytest.mark.parametrize(("share", "word"), [(0.0, "floor"), (1.0, "ceiling")])
+def test_floor_and_ceiling_tell_nothing(make, share, word):
+    text = one(speak(make({"fc-b": share, "fc-blt": share})), "White-box:", "fc-blt against fc-b")
+    assert "cannot be told" in text
+    assert word in text
+    assert "excluded" not in text
+
+
+def test_masked_gradients_are_named(make):
+    result = make({"fc-b": 0.4, "fc-blt": 0.6})
+    own = {"network": "fc-blt", "source": "fc-blt", "attack": "pgd-linf"}
+    result["correct"].loc[own] = 1
+    assert misled(result)["fc-blt"].source in ("independent-1", "fc-b")
+    assert "fc-b" not in misled(result)
+    said = speak(result)
+    one(said, "Warning: white-box figures of fc-blt are not to be trusted", "masked gradients")
+    assert "Not to be trusted: inputs crafted elsewhere fool fc-blt" in one(
+        said, "White-box:", "recurrence helps"
+    )
+    none([s for s in said if s.startswith(("Worst", "Same"))], "Not to be trusted")
+
+
+def test_a_union_of_sources_that_beats_the_white_box_is_named(make):
+    result = make({"fc-b": 0.5, "fc-blt": 0.5})
+    right = result["correct"].sel(network="fc-blt", source="fc-blt", attack="pgd-linf")
+    other = {"network": "fc-blt", "source": "fc-b", "attack": "pgd-linf"}
+    flipped = right.copy()
+    flipped[..., :40], flipped[..., 40:] = 0, 1
+    result["correct"].loc[other] = flipped
+    summary = summarise(result, CONTRASTS, generator=np.random.default_rng(0), resamples=50)
+    assert set(outdone(summary)) == {"fc-blt"}
+    assert misled(result) == {}
+    one(verdict(summary, result), "Warning: white-box accuracy exceeds", "fc-blt (")
+
+
+def test_one_step_stronger_than_many(make):
+    result = make({"fc-b": 0.5, "fc-blt": 0.5}, attacks=("fgsm-linf", "pgd-linf"))
+    result["correct"].loc[{"network": "fc-b", "attack": "fgsm-linf"}] = 0
+    text = one(speak(result), "one step (fgsm-linf)")
+    assert "fc-b more than many steps (pgd-linf)" in text
+    assert "50.0 points" in text
+
+
+def test_accuracy_that_rises_with_epsilon(make):
+    result = make({"fc-b": 0.5, "fc-blt": 0.5})
+    result["correct"].loc[{"network": "fc-b", "attack": "pgd-linf", "epsilon": 0.3}] = 1
+    one(speak(result), "Warning: under pgd-linf", "fc-b rises with epsilon")
+
+
+def test_noise_as_harmful_as_the_attack(make):
+    result = make({"fc-b": 0.5, "fc-blt": 0.5})
+    noise = {"network": "fc-b", "attack": "noise-linf", "source": "independent-1"}
+    result["correct"].loc[noise] = result["correct"].sel(
+        network="fc-b", attack="pgd-linf", source="fc-b"
+    )
+    one(speak(result), "pgd-linf did nothing more than noise-linf to fc-b (50.0 % against 50.0 %)")
+
+
+def test_clean_differences_and_common_images(make):
+    result = make({"fc-b": 0.5, "fc-blt": 0.5})
+    result["clean_correct"][1, :, :40] = 0
+    said = speak(result)
+    text = one(said, "differ already on clean images")
+    assert "-10.0 points" in text
+    assert "360 images" in text
+
+
+def test_sound_results_carry_no_warning(make):
+    said = speak(make({"fc-b": 0.4, "fc-blt": 0.6, "fc-blt-control-params": 0.45}))
+    none(said, "Warning")
+
+
+def test_individuals_sources_names_and_data(make_result):
+    result = make_result(
+        ["fc-b", "fc-bl", "my-network"], data="scikit-learn digits (8x8 upsampled)"
+    )
+    result = result.assign_coords(network=["fc-b", "binarised-fc", "my-network"])
+    result = result.assign_coords(source=["independent-1", "fc-b", "binarised-fc"])
+    said = speak(result, [("input", "binarised-fc", "fc-b")])
+    assert "not MNIST" in one(said, "Warning: the data are scikit-learn digits")
+    one(said, "Warning: only 1 individual of my-network")
+    one(said, "Warning: only 3 individuals of fc-b and binarised-fc")
+    one(said, "Warning: my-network could not be attacked white-box")
+    one(said, "Warning: the input of binarised-fc is binarised")
+
+
+def test_fewer_sources_flatter(make):
+    result = make({"fc-b": 0.5, "fc-blt": 0.5})
+    result["correct"].loc[{"network": "fc-blt", "source": "fc-b"}] = -1
+    one(speak(result), "fewer sources than the 3", "fc-blt (2)")
+
+
+def test_nothing_is_ever_proven(summary, result):
+    said = verdict(summary, result)
+    assert said[0].startswith("Measured on 150 images of MNIST with 1-3 individuals")
+    assert not re.search(r"\bprov|\bsignifican|\bnan\b", " ".join(said), re.IGNORECASE)
+    assert all(s.endswith(".") for s in said)
+
+
+def test_a_reference_that_was_not_run_is_an_error(summary):
+    with pytest.raises(BlindspotsError, match=r"0\.07"):
+        reference(summary.assign_attrs(reference_epsilon=0.07))
+    with pytest.raises(BlindspotsError, match="cw"):
+        reference(summary.assign_attrs(reference_attack="cw"))
+
+
+def test_wording():
+    assert points(0.0312) == "+3.1 points"
+    assert signed(-0.0001) == "0.0"
+    assert p_value(0.0009) == "p < 0.001"
+    assert listed(["a"]) == "a"
+    assert span([1, 5]) == "1-5"
