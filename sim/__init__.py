@@ -1,0 +1,27 @@
+"""How a wiring evolves in time: rate and spiking units on torch."""
+
+from sim.interventions import Clamp, Inject, Intervention, Lesion, Silence
+from sim.network import Network
+from sim.parameters import initial_parameters
+from sim.run import run
+from sim.step import Circuit, State, step
+from sim.stimulus import Constant, Encoder, Latency, Poisson, encode
+
+__all__ = [
+    "Circuit",
+    "Clamp",
+    "Constant",
+    "Encoder",
+    "Inject",
+    "Intervention",
+    "Latency",
+    "Lesion",
+    "Network",
+    "Poisson",
+    "Silence",
+    "State",
+    "encode",
+    "initial_parameters",
+    "run",
+    "step",
+]

@@ -1,0 +1,79 @@
+"""Projections: what one area sends to another, by which pattern and after which delay."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from networks.area import Described, Name
+
+
+class Dense(Described):
+    """Every unit to every unit."""
+
+    model: Literal["dense"] = "dense"
+
+
+class Sparse(Described):
+    """Each possible connection exists with probability ``density``, drawn once from ``seed``.
+
+    Between grids ``Convolution`` takes a density of its own.
+    """
+
+    model: Literal["sparse"] = "sparse"
+    density: Annotated[float, Field(gt=0, le=1)]
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Convolution(Described):
+    """The same odd, zero-padded ``kernel`` everywhere on the grid.
+
+    ``stride`` s maps height h to ceil(h / s); ``upward=False`` is its transpose, which maps the
+    coarse grid back onto the fine one (top-down). ``density`` < 1 keeps that fraction of the
+    channel-to-channel kernels, drawn once from ``seed``.
+    """
+
+    model: Literal["convolution"] = "convolution"
+    kernel: Annotated[int, Field(ge=1)]
+    stride: Annotated[int, Field(ge=1)] = 1
+    upward: bool = True
+    density: Annotated[float, Field(gt=0, le=1)] = 1.0
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _kernel_is_odd(self) -> Self:
+        if self.kernel % 2 == 0:
+            raise ValueError(f"a convolution's kernel must be odd, not {self.kernel}")
+        return self
+
+
+class OneToOne(Described):
+    """Unit i to unit i, each with its own weight."""
+
+    model: Literal["one-to-one"] = "one-to-one"
+
+
+Pattern = Annotated[Dense | Sparse | Convolution | OneToOne, Field(discriminator="model")]
+Kind = Literal["feedforward", "lateral", "top-down", "skip"]
+
+
+class Projection(Described):
+    """One bundle of connections. What ``source`` emits at step t arrives at step t + ``delay``.
+
+    ``modules`` limits it to connections inside a module ("within") or across ("between").
+    ``sign`` constrains the weights: all positive ("excitatory"), all negative ("inhibitory"), or
+    by each source unit's own type ("dale": see ``Area.excitatory``); None leaves them free.
+    """
+
+    source: Name
+    target: Name
+    kind: Kind = "feedforward"
+    pattern: Pattern = Dense()
+    modules: Literal["all", "within", "between"] = "all"
+    delay: Annotated[int, Field(ge=1)] = 1
+    sign: Literal["excitatory", "inhibitory", "dale"] | None = None
+
+    @property
+    def name(self) -> str:
+        """``source>target``, with the part of the modules that it serves; unique in a wiring."""
+        part = "" if self.modules == "all" else f":{self.modules}"
+        return f"{self.source}>{self.target}{part}"

@@ -1,0 +1,155 @@
+"""A wiring with weights, as a torch module from images to logits."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from networks import BlindspotsError, Wiring
+from sim.interventions import Intervention
+from sim.parameters import (
+    Parameters,
+    bias_name,
+    check,
+    constrained,
+    constraints,
+    initial_parameters,
+    weight_name,
+)
+from sim.step import Circuit, State, bias_of, step, transmit
+from sim.stimulus import Constant, Encoder, binarise, encode
+from sim.units import rate_step
+
+
+class Network(nn.Module):
+    """Images (N, 1, 28, 28) in [0, 1] to logits (N, 10), through time.
+
+    Parameters
+    ----------
+    wiring
+        What is wired to what.
+    parameters
+        Its weights and biases by name; see :func:`sim.parameters.shapes`.
+    encoder
+        How a still image becomes the input's activity; default a constant current.
+    generator
+        Where a random encoder draws from.
+
+    Raises
+    ------
+    BlindspotsError
+        Where parameters do not fit the wiring, or images do not fit the input.
+    """
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        parameters: Parameters,
+        encoder: Encoder | None = None,
+        generator: torch.Generator | None = None,
+    ):
+        super().__init__()
+        check(wiring, parameters)
+        self.wiring = wiring
+        self.encoder = encoder or Constant()
+        self.generator = generator
+        self.values = nn.ParameterDict({k: nn.Parameter(v) for k, v in parameters.items()})
+        for name, pair in constraints(wiring).items():
+            for what, tensor in zip(("kept", "sign"), pair, strict=True):
+                self.register_buffer(f"{what}/{name}", tensor, persistent=False)
+
+    @classmethod
+    def initial(cls, wiring: Wiring, seed: int, encoder: Encoder | None = None) -> "Network":
+        """An untrained network whose first values are drawn from ``seed``."""
+        generator = torch.Generator().manual_seed(seed)
+        return cls(wiring, initial_parameters(wiring, generator), encoder)
+
+    def circuit(self) -> Circuit:
+        """The wiring with the weights that act in it."""
+        values = dict(self.values.items())
+        for p in self.wiring.projections:
+            name = weight_name(p)
+            kept, sign = self.get_buffer_or_none(f"kept/{name}"), self.get_buffer_or_none(
+                f"sign/{name}"
+            )
+            values[name] = constrained(values[name], kept, sign)
+        return Circuit(self.wiring, values)
+
+    def get_buffer_or_none(self, name: str) -> Tensor | None:
+        """The buffer of that name, None where the constraint is absent."""
+        return self._buffers[name]
+
+    def frames(self, images: Tensor) -> Sequence[Tensor]:
+        """What the input emits at each step, for images (N, *shape) or a movie (steps, N, *shape)."""
+        shape, steps = self.wiring.input.shape, self.wiring.steps
+        if images.shape[1:] == shape:
+            frames = encode(self.encoder, images, steps, self.generator)
+        elif images.shape[2:] == shape and len(images) == steps:
+            frames = list(images)
+        else:
+            raise BlindspotsError(
+                f"'{self.wiring.name}' takes images (N, {', '.join(map(str, shape))}) or movies "
+                f"({steps}, N, ...), not {tuple(images.shape)}."
+            )
+        threshold = self.wiring.input.unit.threshold  # type: ignore[union-attr]
+        if threshold is None:
+            return frames
+        if all(f is frames[0] for f in frames):
+            return [binarise(frames[0], threshold)] * steps
+        return [binarise(f, threshold) for f in frames]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, 10): the output's potential, averaged over the wiring's answer steps."""
+        frames = self.frames(images)
+        circuit = self.circuit()
+        is_still = all(f is frames[0] for f in frames)
+        if is_still and self.wiring.is_feedforward:
+            return settle(circuit, frames[0])
+        return unroll(circuit, frames)
+
+
+def settle(circuit: Circuit, stimulus: Tensor) -> Tensor:
+    """Logits of a feedforward wiring in one pass; equals its dynamics once settled."""
+    wiring = circuit.wiring
+    emitted = {wiring.input.name: stimulus}
+    waiting = [a for a in wiring.areas if a != wiring.input]
+    while waiting:
+        area = next(a for a in waiting if all(p.source in emitted for p in wiring.into(a.name)))
+        drive = bias_of(circuit, area.name)
+        for p in wiring.into(area.name):
+            weight = circuit.values[weight_name(p)]
+            drive = drive + transmit(p, weight, emitted[p.source], area.shape)
+        drive = drive.expand(-1, *area.shape)
+        potential, emitted[area.name] = rate_step(area.unit, None, drive)  # type: ignore[arg-type]
+        if area.name == wiring.output:
+            answer = potential
+        waiting.remove(area)
+    return answer
+
+
+def still_drives(circuit: Circuit, stimulus: Tensor) -> dict[str, Tensor]:
+    """The drive that each projection from the input delivers while the stimulus stays."""
+    wiring = circuit.wiring
+    return {
+        p.name: transmit(p, circuit.values[weight_name(p)], stimulus, wiring.area(p.target).shape)
+        for p in wiring.projections
+        if p.source == wiring.input.name
+    }
+
+
+def unroll(
+    circuit: Circuit,
+    frames: Sequence[Tensor],
+    interventions: tuple[Intervention, ...] = (),
+) -> Tensor:
+    """Logits by stepping through time; a still stimulus drives the first areas from one product."""
+    wiring, state, total = circuit.wiring, State(), None
+    is_still = all(f is frames[0] for f in frames) and not interventions
+    still = still_drives(circuit, frames[0]) if is_still else None
+    for t in range(wiring.steps):
+        state, _ = step(circuit, state, frames[t], t, still=still, interventions=interventions)
+        if t in wiring.answers:
+            answer = state.potentials[wiring.output]
+            total = answer if total is None else total + answer
+    assert total is not None
+    return (total / len(wiring.answers)).expand(len(frames[0]), -1)

@@ -1,0 +1,82 @@
+"""Run a network and write down what its areas do, as labelled arrays."""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from networks.errors import unknown
+from sim.interventions import Intervention, check
+from sim.network import Network
+from sim.step import State, step
+
+Quantity = Literal["drive", "potential", "output"]
+QUANTITIES: tuple[Quantity, ...] = ("drive", "potential", "output")
+
+
+def run(
+    network: Network,
+    stimulus: Tensor,
+    *,
+    intervene: Sequence[Intervention] = (),
+    record: Iterable[str] | None = None,
+    quantities: Sequence[Quantity] = QUANTITIES,
+) -> xr.Dataset:
+    """Step ``network`` through ``stimulus`` and return its recordings.
+
+    ``stimulus`` is still images (N, 1, 28, 28), coded by the network's encoder, or a movie
+    (steps, N, 1, 28, 28). ``record`` names areas (default all). The dataset holds, for each
+    recorded area ``a``, ``a.drive``, ``a.potential`` and ``a.output`` with dimensions (time,
+    image, ``a.unit``), and ``logits`` (image, class). Sample convention: potential is u[t] before
+    the reset that out[t] causes (which acts at t + 1); output is what was emitted, after clamps.
+    """
+    wiring, acts = network.wiring, tuple(intervene)
+    check(wiring, acts)
+    names = [a.name for a in wiring.areas]
+    chosen = names if record is None else list(record)
+    for name in chosen:
+        if name not in names:
+            raise unknown(f"area of '{wiring.name}'", name, names)
+    with torch.no_grad():
+        traces, logits = _trace(network, network.frames(stimulus), acts, chosen)
+    variables = {
+        f"{area}.{quantity}": (("time", "image", f"{area}.unit"), trace)
+        for (area, quantity), trace in traces.items()
+        if quantity in quantities
+    }
+    return xr.Dataset(
+        {**variables, "logits": (("image", "class"), logits)},
+        coords={"time": np.arange(wiring.steps)},
+        attrs={"wiring": wiring.name, "simulator": "torch", "time_unit": "steps"},
+    )
+
+
+def _trace(
+    network: Network,
+    frames: Sequence[Tensor],
+    acts: tuple[Intervention, ...],
+    areas: Sequence[str],
+) -> tuple[dict[tuple[str, str], np.ndarray], np.ndarray]:
+    wiring, circuit, state = network.wiring, network.circuit(), State()
+    images = len(frames[0])
+    rows: dict[tuple[str, str], list[np.ndarray]] = {}
+    logits = torch.zeros(())
+
+    def keep(area: str, quantity: str, values: Tensor) -> None:
+        flat = values.reshape(len(values), -1).expand(images, -1)
+        rows.setdefault((area, quantity), []).append(flat.cpu().numpy())
+
+    for t in range(wiring.steps):
+        state, drives = step(circuit, state, frames[t], t, interventions=acts)
+        for area in areas:
+            if area != wiring.input.name:
+                keep(area, "drive", drives[area])
+                keep(area, "potential", state.potentials[area])
+            keep(area, "output", state.emitted[area][0])
+        if t in wiring.answers:
+            logits = logits + state.potentials[wiring.output] / len(wiring.answers)
+    traces = {key: np.stack(values) for key, values in rows.items()}
+    return traces, logits.expand(images, -1).cpu().numpy()

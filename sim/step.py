@@ -1,0 +1,121 @@
+"""The step: the one written semantics of time, pure and synchronous.
+
+    drive_a[t] = sum over projections p into a of W_p out_source(p)[t - d_p] + b_a
+
+followed by each area's unit model (:mod:`sim.units`). Nothing hides on modules: weights come in
+as a :class:`Circuit`, the past as a :class:`State`, and a new state goes out.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from networks import Convolution, OneToOne, Projection, RateUnit, SpikingUnit, Wiring
+from sim.interventions import Intervention, clamped, injected, is_cut
+from sim.parameters import bias_name, weight_name
+from sim.units import rate_step, spiking_step
+
+
+class Circuit(NamedTuple):
+    """A wiring with the weights that act in it (masked, signed) and its biases, by name."""
+
+    wiring: Wiring
+    values: Mapping[str, Tensor]
+
+
+class State(NamedTuple):
+    """All of a network's past that its future needs.
+
+    ``potentials[a]`` is u_a[t-1]; ``emitted[a][i]`` is out_a[t-1-i], for as many steps as the
+    longest delay out of ``a``. Absent entries stand for zeros. Tensors are (images, *shape), or
+    (1, *shape) while all images still share one past.
+    """
+
+    potentials: Mapping[str, Tensor] = {}
+    emitted: Mapping[str, tuple[Tensor, ...]] = {}
+
+
+def transmit(projection: Projection, weight: Tensor, out: Tensor, target: tuple[int, ...]) -> Tensor:
+    """W_p out: the source's activity (N, *source shape) as drive (N, *``target`` shape)."""
+    pattern = projection.pattern
+    if isinstance(pattern, OneToOne):
+        return out * weight.reshape(target)
+    if not isinstance(pattern, Convolution):
+        return F.linear(out.flatten(1), weight).reshape(-1, *target)
+    padding = pattern.kernel // 2
+    if pattern.upward:
+        return F.conv2d(out, weight, stride=pattern.stride, padding=padding)
+    least = [(side - 1) * pattern.stride + 1 for side in out.shape[2:]]
+    missing = [side - start for side, start in zip(target[1:], least, strict=True)]
+    return F.conv_transpose2d(
+        out,
+        weight.transpose(0, 1),
+        stride=pattern.stride,
+        padding=padding,
+        output_padding=missing,
+    )
+
+
+def bias_of(circuit: Circuit, area: str) -> Tensor:
+    """The bias of ``area`` as (1, *shape), one value per channel."""
+    shape = circuit.wiring.area(area).shape
+    return circuit.values[bias_name(area)].reshape(1, -1, *(1,) * (len(shape) - 1))
+
+
+def step(
+    circuit: Circuit,
+    state: State,
+    stimulus: Tensor,
+    t: int,
+    *,
+    still: Mapping[str, Tensor] | None = None,
+    interventions: tuple[Intervention, ...] = (),
+) -> tuple[State, Mapping[str, Tensor]]:
+    """One synchronous step of all areas: (state after it, drives).
+
+    ``stimulus`` (N, *input shape) is what the input area emits at this step. ``still`` maps
+    projection names to their drive, computed once, where the stimulus does not change.
+    """
+    wiring = circuit.wiring
+    potentials: dict[str, Tensor] = {}
+    drives: dict[str, Tensor] = {}
+    now = {wiring.input.name: clamped(interventions, wiring.input.name, t, stimulus)}
+    for area in wiring.areas:
+        if area == wiring.input:
+            continue
+        drive = bias_of(circuit, area.name)
+        for p in wiring.into(area.name):
+            past = state.emitted.get(p.source, ())
+            if len(past) < p.delay or is_cut(interventions, p, t):
+                continue
+            if still is not None and p.name in still:
+                drive = drive + still[p.name]
+            else:
+                weight = circuit.values[weight_name(p)]
+                drive = drive + transmit(p, weight, past[p.delay - 1], area.shape)
+        if area.is_grid and drive.shape[1:] != area.shape:
+            drive = drive.expand(-1, *area.shape)
+        drive = injected(interventions, area.name, t, drive)
+        potential = state.potentials.get(area.name)
+        if isinstance(area.unit, SpikingUnit):
+            before = state.emitted.get(area.name, (None,))[0]
+            u, out = spiking_step(area.unit, potential, before, drive)
+        else:
+            assert isinstance(area.unit, RateUnit)
+            u, out = rate_step(area.unit, potential, drive)
+        drives[area.name], potentials[area.name] = drive, u
+        now[area.name] = clamped(interventions, area.name, t, out)
+    return State(potentials, _remembered(wiring, state, now)), drives
+
+
+def _remembered(
+    wiring: Wiring, state: State, now: Mapping[str, Tensor]
+) -> dict[str, tuple[Tensor, ...]]:
+    longest = {a.name: 1 for a in wiring.areas}
+    for p in wiring.projections:
+        longest[p.source] = max(longest[p.source], p.delay)
+    return {
+        name: (out, *state.emitted.get(name, ()))[: longest[name]] for name, out in now.items()
+    }
