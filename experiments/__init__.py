@@ -1,0 +1,1 @@
+"""What we ask of networks: data, training, attacks, comparison, statistics, report."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import product
+from functools import cache
+from itertools import pairwise, product
 
 from networks.area import Area, InputUnit, RateUnit
 from networks.count import macs, parameters
@@ -75,7 +75,7 @@ BINARISED = "FC100-100-10-binarised"
 NAMES: tuple[str, ...] = (*SZEGEDY, BINARISED, *SZEGEDY_TWINS, *FACTORS)
 
 
-@lru_cache(maxsize=None)
+@cache
 def wiring_named(name: str) -> Wiring:
     """The wiring of that name; BlindspotsError with the nearest names if there is none."""
     if name not in NAMES:
@@ -144,13 +144,13 @@ def role(name: str) -> str:
 
 
 def recurrence(wiring: Wiring) -> str:
-    """"none", "lateral", "top-down" or "both", read off the projections."""
+    """ "none", "lateral", "top-down" or "both", read off the projections."""
     kinds = {p.kind for p in wiring.projections} & {"lateral", "top-down"}
     return "both" if len(kinds) == 2 else next(iter(kinds), "none")
 
 
 def units(wiring: Wiring) -> str:
-    """"spiking" if any unit spikes, else "rate"."""
+    """ "spiking" if any unit spikes, else "rate"."""
     return "spiking" if any(a.unit.model == "lif" for a in wiring.areas) else "rate"
 
 
@@ -223,9 +223,7 @@ def _convolutional_blt() -> Wiring:
             _classes(),
         ),
         projections=(
-            Projection(
-                source="input", target="h1", pattern=Convolution(kernel=5, stride=2)
-            ),
+            Projection(source="input", target="h1", pattern=Convolution(kernel=5, stride=2)),
             Projection(source="h1", target="h2", pattern=Convolution(kernel=3, stride=2)),
             Projection(source="h2", target="output", pattern=Dense()),
             Projection(source="h1", target="h1", kind="lateral", pattern=Convolution(kernel=3)),
@@ -254,7 +252,7 @@ def _szegedy(name: str) -> Wiring:
         areas=areas,
         projections=tuple(
             Projection(source=a.name, target=b.name)
-            for a, b in zip(areas[:-1], areas[1:], strict=True)
+            for a, b in pairwise(areas)
         ),
         steps=len(areas),
     )

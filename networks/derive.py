@@ -172,6 +172,8 @@ def _scaled(wiring: Wiring, factor: float, nudges: tuple[int, ...] = ()) -> Wiri
         if a.name in inner:
             nudge = nudges[inner[a.name]] if inner[a.name] < len(nudges) else 0
             groups = max(1, round(a.channels * factor / a.modules) + nudge)
-            a = a.model_copy(update={"shape": (groups * a.modules, *a.shape[1:])})
-        areas.append(a)
+            shape = (groups * a.modules, *a.shape[1:])
+            areas.append(a.model_copy(update={"shape": shape}))
+        else:
+            areas.append(a)
     return wiring.replace(areas=tuple(areas))

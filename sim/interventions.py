@@ -83,9 +83,7 @@ def is_cut(interventions: tuple[Intervention, ...], projection: Projection, t: i
     return any(isinstance(a, Lesion) and a.acts_at(t) and a.cut in touched for a in interventions)
 
 
-def injected(
-    interventions: tuple[Intervention, ...], area: str, t: int, drive: Tensor
-) -> Tensor:
+def injected(interventions: tuple[Intervention, ...], area: str, t: int, drive: Tensor) -> Tensor:
     """The drive of ``area`` with the currents of step ``t``."""
     for act in interventions:
         if isinstance(act, Inject) and act.area == area and act.acts_at(t):

@@ -9,7 +9,6 @@ from networks import BlindspotsError, Wiring
 from sim.interventions import Intervention
 from sim.parameters import (
     Parameters,
-    bias_name,
     check,
     constrained,
     constraints,
@@ -69,8 +68,9 @@ class Network(nn.Module):
         values = dict(self.values.items())
         for p in self.wiring.projections:
             name = weight_name(p)
-            kept, sign = self.get_buffer_or_none(f"kept/{name}"), self.get_buffer_or_none(
-                f"sign/{name}"
+            kept, sign = (
+                self.get_buffer_or_none(f"kept/{name}"),
+                self.get_buffer_or_none(f"sign/{name}"),
             )
             values[name] = constrained(values[name], kept, sign)
         return Circuit(self.wiring, values)
@@ -80,7 +80,7 @@ class Network(nn.Module):
         return self._buffers[name]
 
     def frames(self, images: Tensor) -> Sequence[Tensor]:
-        """What the input emits at each step, for images (N, *shape) or a movie (steps, N, *shape)."""
+        """The input's activity at each step, from images (N, *shape) or a movie (steps, N, ...)."""
         shape, steps = self.wiring.input.shape, self.wiring.steps
         if images.shape[1:] == shape:
             frames = encode(self.encoder, images, steps, self.generator)

@@ -86,9 +86,7 @@ def constraints(wiring: Wiring) -> dict[str, tuple[Tensor | None, Tensor | None]
     return found
 
 
-def constrained(
-    weight: Tensor, kept: Tensor | None, sign: Tensor | None
-) -> Tensor:
+def constrained(weight: Tensor, kept: Tensor | None, sign: Tensor | None) -> Tensor:
     """The weights that act: absolute values times the sign, and zero where nothing connects."""
     if sign is not None:
         weight = weight.abs() * sign.to(weight.dtype)

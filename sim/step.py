@@ -37,7 +37,9 @@ class State(NamedTuple):
     emitted: Mapping[str, tuple[Tensor, ...]] = {}
 
 
-def transmit(projection: Projection, weight: Tensor, out: Tensor, target: tuple[int, ...]) -> Tensor:
+def transmit(
+    projection: Projection, weight: Tensor, out: Tensor, target: tuple[int, ...]
+) -> Tensor:
     """W_p out: the source's activity (N, *source shape) as drive (N, *``target`` shape)."""
     pattern = projection.pattern
     if isinstance(pattern, OneToOne):
@@ -116,6 +118,4 @@ def _remembered(
     longest = {a.name: 1 for a in wiring.areas}
     for p in wiring.projections:
         longest[p.source] = max(longest[p.source], p.delay)
-    return {
-        name: (out, *state.emitted.get(name, ()))[: longest[name]] for name, out in now.items()
-    }
+    return {name: (out, *state.emitted.get(name, ()))[: longest[name]] for name, out in now.items()}

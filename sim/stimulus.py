@@ -65,9 +65,7 @@ def _straight_through(value: Tensor, like: Tensor) -> Tensor:
 
 def _poisson(encoder: Poisson, images: Tensor, generator: torch.Generator) -> Tensor:
     probability = encoder.gain * images
-    draw = torch.rand(
-        images.shape, generator=generator, dtype=images.dtype, device=images.device
-    )
+    draw = torch.rand(images.shape, generator=generator, dtype=images.dtype, device=images.device)
     return _straight_through((draw < probability).to(images.dtype), probability)
 
 
@@ -80,7 +78,7 @@ def _latency(encoder: Latency, images: Tensor, steps: int) -> list[Tensor]:
 
 
 def binarise(frame: Tensor, threshold: float | None) -> Tensor:
-    """1 where ``frame`` exceeds ``threshold``, with the identity's gradient; None changes nothing."""
+    """1 where ``frame`` exceeds ``threshold``, with the identity's gradient; None: as it is."""
     if threshold is None:
         return frame
     return _straight_through((frame > threshold).to(frame.dtype), frame)
