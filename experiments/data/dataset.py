@@ -1,6 +1,7 @@
 """The data set of an experiment: training, validation and test images with labels."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,0 +1,37 @@
+"""Training recipes: what determines how an individual learns, apart from wiring, data and seed."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from networks import Wiring
+from networks.area import Described
+from networks.catalogue import units
+
+
+class Recipe(Described):
+    """Adam with a one-cycle learning rate on the cross-entropy of the wiring's answer.
+
+    ``objective``: "standard"; "noise" adds Gaussian noise of deviation ``epsilon``; "adversarial"
+    trains on L-infinity PGD of budget ``epsilon`` (Madry et al. 2018). ``shift`` moves training
+    images by up to that many pixels. Each of ``parts`` > 1 individuals sees its own disjoint part
+    of the training images (Szegedy et al. 2014, section 4.2).
+    """
+
+    epochs: Annotated[int, Field(ge=1)]
+    batch: Annotated[int, Field(ge=1)]
+    rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    shift: Annotated[int, Field(ge=0, le=4)] = 0
+    objective: Literal["standard", "noise", "adversarial"] = "standard"
+    epsilon: Annotated[float, Field(ge=0, le=1)] = 0.0
+    parts: Annotated[int, Field(ge=1)] = 1
+
+
+def recipe_for(wiring: Wiring) -> Recipe:
+    """The recipe for full MNIST, chosen on the validation images."""
+    if units(wiring) == "spiking":
+        return Recipe(epochs=2, batch=128, rate=3e-3)
+    if wiring.is_feedforward:
+        return Recipe(epochs=6, batch=256, rate=5e-3)
+    return Recipe(epochs=4, batch=256, rate=5e-3)

@@ -1,0 +1,71 @@
+"""Units of work on disk: each under a key of what determines it, complete or absent."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from experiments.data.cache import cache_dir
+from networks.errors import BlindspotsError
+
+
+def key_of(**determines: Any) -> str:
+    """SHA-256 (32 hex digits) of JSON-able values; equal values give equal keys everywhere."""
+    text = json.dumps(determines, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def unit_path(kind: str, key: str) -> Path:
+    """Where the unit lies once it is complete; shared by all runs of this user."""
+    return cache_dir() / "units" / kind / key
+
+
+@contextmanager
+def fresh_unit(kind: str, key: str) -> Iterator[Path]:
+    """An empty directory that becomes the unit, all at once, when the block ends well.
+
+    Whatever interrupts the block leaves no unit. A full or unwritable disk is a BlindspotsError.
+    """
+    final = unit_path(kind, key)
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=final.parent))
+    except OSError as error:
+        raise unwritable(final.parent, error) from None
+    try:
+        yield draft
+        if not final.exists():
+            os.replace(draft, final)
+    except OSError as error:
+        raise unwritable(final.parent, error) from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def unwritable(path: Path, error: OSError) -> BlindspotsError:
+    """The error for a directory that takes no files, with the system's reason."""
+    return BlindspotsError(
+        f"'{path}' cannot be written ({error.strerror or error}); free space there, or choose "
+        "another directory (--out, or BLINDSPOTS_CACHE for the cache)."
+    )
+
+
+def link(source: Path, target: Path) -> None:
+    """The files of ``source`` at ``target``: hard links where possible, copies otherwise."""
+
+    def put(here: str, there: str) -> None:
+        Path(there).unlink(missing_ok=True)
+        try:
+            os.link(here, there)
+        except OSError:
+            shutil.copy2(here, there)
+
+    try:
+        shutil.copytree(source, target, copy_function=put, dirs_exist_ok=True)
+    except OSError as error:
+        raise unwritable(target, error) from None

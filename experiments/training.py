@@ -1,0 +1,181 @@
+"""Train one individual: a wiring, a recipe, data and a seed in; weights and a history out."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn.functional import cross_entropy, pad
+
+from experiments.attacks.gradient import pgd_linf
+from experiments.data.dataset import Dataset, Split, part_of
+from experiments.recipe import Recipe
+from networks import BlindspotsError, Wiring, from_json
+from sim import Network
+
+Report = Callable[[float, float], None]
+"""Told the fraction done and the validation accuracy so far."""
+
+
+class Diverged(BlindspotsError):
+    """Training met a loss that is not a number; only this individual stops."""
+
+
+def accuracy(network: Callable[[Tensor], Tensor], split: Split, batch: int = 1000) -> float:
+    """Fraction of ``split`` that ``network`` labels right."""
+    with torch.no_grad():
+        right = [
+            (network(x).argmax(1) == y).sum()
+            for x, y in zip(split.images.split(batch), split.labels.split(batch), strict=True)
+        ]
+    return float(torch.stack(right).sum()) / len(split.labels)
+
+
+def train(
+    wiring: Wiring,
+    recipe: Recipe,
+    data: Dataset,
+    seed: int,
+    *,
+    checkpoint: Path,
+    device: torch.device | None = None,
+    report: Report = lambda done, score: None,
+) -> tuple[Network, dict[str, Any]]:
+    """The individual of ``seed`` with its weights of the best validation epoch, and its history.
+
+    After each epoch the whole state goes to ``checkpoint``; a call that finds one goes on from
+    there and ends with the same numbers. Raises Diverged where the loss is not finite.
+    """
+    device = device or torch.device("cpu")
+    split = part_of(data.train, seed % recipe.parts, recipe.parts)
+    split = Split(split.images.to(device), split.labels.to(device))
+    validation = Split(data.validation.images.to(device), data.validation.labels.to(device))
+    network = Network.initial(wiring, seed).to(device)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay
+    )
+    batches = -(-len(split.labels) // recipe.batch)
+    history: list[float] = _resume(network, optimiser, checkpoint)
+    best = _best(checkpoint, network)
+    for epoch in range(len(history), recipe.epochs):
+        generator = torch.Generator().manual_seed(1_000_003 * seed + epoch)
+        order = torch.randperm(len(split.labels), generator=generator).to(device)
+        for i, chosen in enumerate(order.split(recipe.batch)):
+            progress = (epoch * batches + i) / (recipe.epochs * batches)
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.rate * one_cycle(progress)
+            inputs = _perturbed(network, recipe, split, chosen, generator)
+            loss = cross_entropy(network(inputs), split.labels[chosen])
+            if not torch.isfinite(loss):
+                raise Diverged(
+                    f"Training {wiring.name} (seed {seed}) met a loss of {loss.item()} in epoch "
+                    f"{epoch + 1}; lower its learning rate ({recipe.rate})."
+                )
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            if i % 50 == 0:
+                report(progress, max(history, default=0.0))
+        history.append(accuracy(network, validation))
+        if history[-1] == max(history):
+            best = {k: v.detach().clone() for k, v in network.values.items()}
+        _save(network, optimiser, history, best, checkpoint)
+        report((epoch + 1) / recipe.epochs, max(history))
+    facts = {"seed": seed, "validation": history, "best_epoch": history.index(max(history)) + 1}
+    return Network(wiring, best), facts
+
+
+def one_cycle(progress: float, warm: float = 0.3) -> float:
+    """Fraction of the peak learning rate: linear up over ``warm``, linear down to 1 % after."""
+    if progress < warm:
+        return 0.1 + 0.9 * progress / warm
+    return max(0.01, (1 - progress) / (1 - warm))
+
+
+def _perturbed(
+    network: Network, recipe: Recipe, split: Split, chosen: Tensor, generator: torch.Generator
+) -> Tensor:
+    images = split.images[chosen]
+    if recipe.shift:
+        images = _shifted(images, recipe.shift, generator)
+    if recipe.objective == "noise":
+        noise = torch.randn(images.shape, generator=generator).to(images.device)
+        return (images + recipe.epsilon * noise).clamp(0, 1)
+    if recipe.objective == "adversarial":
+        labels, budget = split.labels[chosen], [recipe.epsilon]
+        return pgd_linf(
+            network, images, labels, epsilons=budget, generator=generator, steps=7, keep_going=True
+        )[0]
+    return images
+
+
+def _shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """The whole batch moved by the same random whole pixels in -``most`` .. ``most``."""
+    down, right = torch.randint(0, 2 * most + 1, (2,), generator=generator).tolist()
+    height, width = images.shape[2:]
+    return pad(images, (most,) * 4)[:, :, down : down + height, right : right + width]
+
+
+def _save(
+    network: Network,
+    optimiser: torch.optim.Optimizer,
+    history: list[float],
+    best: dict[str, Tensor],
+    directory: Path,
+) -> None:
+    tensors = {f"now/{k}": v.detach().clone() for k, v in network.values.items()}
+    tensors |= {f"best/{k}": v for k, v in best.items()}
+    for i, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"adam/{i}/{k}": v.clone() for k, v in state.items()}
+    directory.mkdir(parents=True, exist_ok=True)
+    draft = directory / "draft"
+    save_file(tensors, draft, metadata={"history": json.dumps(history)})
+    draft.replace(directory / "checkpoint.safetensors")
+
+
+def _resume(network: Network, optimiser: torch.optim.Optimizer, directory: Path) -> list[float]:
+    path = directory / "checkpoint.safetensors"
+    if not path.exists():
+        return []
+    from safetensors import safe_open
+
+    tensors = load_file(path)
+    with torch.no_grad():
+        for name, value in network.values.items():
+            value.copy_(tensors[f"now/{name}"])
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("adam/"):
+            _, index, quantity = name.split("/")
+            state.setdefault(int(index), {})[quantity] = tensor
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
+    with safe_open(path, "pt") as file:
+        return list(json.loads(file.metadata()["history"]))
+
+
+def _best(directory: Path, network: Network) -> dict[str, Tensor]:
+    path = directory / "checkpoint.safetensors"
+    if not path.exists():
+        return {k: v.detach().clone() for k, v in network.values.items()}
+    return {k[5:]: v for k, v in load_file(path).items() if k.startswith("best/")}
+
+
+def save_individual(network: Network, facts: dict[str, Any], directory: Path) -> None:
+    """``weights.safetensors``, ``wiring.json`` and ``training.json`` into ``directory``."""
+    values = {k: v.detach().cpu().contiguous() for k, v in network.values.items()}
+    save_file(values, directory / "weights.safetensors")
+    (directory / "wiring.json").write_text(network.wiring.to_json())
+    (directory / "training.json").write_text(json.dumps(facts, indent=1))
+
+
+def load_individual(directory: Path) -> Network:
+    """The network that :func:`save_individual` wrote."""
+    try:
+        wiring = from_json((directory / "wiring.json").read_text())
+        return Network(wiring, load_file(directory / "weights.safetensors"))
+    except OSError as error:
+        raise BlindspotsError(f"'{directory}' holds no trained network: {error}.") from None
