@@ -250,10 +250,7 @@ def _szegedy(name: str) -> Wiring:
     return Wiring(
         name=name,
         areas=areas,
-        projections=tuple(
-            Projection(source=a.name, target=b.name)
-            for a, b in pairwise(areas)
-        ),
+        projections=tuple(Projection(source=a.name, target=b.name) for a, b in pairwise(areas)),
         steps=len(areas),
     )
 

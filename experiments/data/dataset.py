@@ -40,7 +40,6 @@ class Dataset:
 
 def load_data(directory: Path | None = None, mirrors: Sequence[str] = MIRRORS) -> Dataset:
     """MNIST; where it cannot be had and no directory was named, scikit-learn's digits, loudly."""
-    import os
 
     try:
         arrays = find(directory, mirrors)
@@ -53,9 +52,12 @@ def load_data(directory: Path | None = None, mirrors: Sequence[str] = MIRRORS) -
         )
         return _dataset(DIGITS, *_digits(), validation=297)
     train_images, train_labels, test_images, test_labels = arrays
-    train, test = (train_images / np.float32(255), train_labels), (
-        test_images / np.float32(255),
-        test_labels,
+    train, test = (
+        (train_images / np.float32(255), train_labels),
+        (
+            test_images / np.float32(255),
+            test_labels,
+        ),
     )
     return _dataset("MNIST", train, test, validation=VALIDATION)
 
