@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from experiments.data.cache import cache_dir
 from networks.errors import BlindspotsError
 
@@ -39,18 +41,32 @@ def fresh_unit(kind: str, key: str) -> Iterator[Path]:
         raise unwritable(final.parent, error) from None
     try:
         yield draft
-        if not final.exists():
-            os.replace(draft, final)
-    except OSError as error:
+        if final.exists():
+            os.replace(final, draft / "before")
+        os.replace(draft, final)
+        shutil.rmtree(final / "before", ignore_errors=True)
+    except (OSError, SafetensorError) as error:
         raise unwritable(final.parent, error) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def unwritable(path: Path, error: OSError) -> BlindspotsError:
+def write_text(path: Path, text: str) -> None:
+    """Write a file, all of it or nothing; BlindspotsError where that cannot be."""
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        draft.write_text(text)
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise unwritable(path.parent, error) from None
+
+
+def unwritable(path: Path, error: Exception) -> BlindspotsError:
     """The error for a directory that takes no files, with the system's reason."""
+    reason = getattr(error, "strerror", None) or error
     return BlindspotsError(
-        f"'{path}' cannot be written ({error.strerror or error}); free space there, or choose "
+        f"'{path}' cannot be written ({reason}); free space there, or choose "
         "another directory (--out, or BLINDSPOTS_CACHE for the cache)."
     )
 

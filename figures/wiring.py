@@ -43,9 +43,17 @@ class ProjectionLike(Protocol):
 class WiringLike(Protocol):
     """What is read of a wiring; areas from the input upwards."""
 
-    name: str
-    areas: Sequence[Any]
-    projections: Sequence[Any]
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def areas(self) -> Sequence[Any]:
+        """From the input upwards."""
+
+    @property
+    def projections(self) -> Sequence[Any]:
+        """Between areas."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ def initial_parameters(
     def uniform(shape: tuple[int, ...], bound: float) -> Tensor:
         return (torch.rand(shape, generator=generator, dtype=dtype) * 2 - 1) * bound
 
-    values, first_bound = {}, {}
+    values: dict[str, Tensor] = {}
+    first_bound: dict[str, float] = {}
     for p in wiring.projections:
         source, target = wiring.area(p.source), wiring.area(p.target)
         bound = 1 / sqrt(fan_in(p, source, target))

@@ -1,0 +1,182 @@
+"""The command line: ``blindspots``. Heavy imports wait until a command needs them."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from networks.errors import BlindspotsError
+
+app = typer.Typer(
+    name="blindspots",
+    help="Do recurrent, modular and spiking networks have the adversarial blind spots that "
+    "feedforward networks have? Train a population, attack it, and score every network on the same "
+    "inputs.\n\nStart with:  blindspots compare --preset quick --out runs/quick",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+DATA = "Directory with MNIST's four IDX files. Default: $BLINDSPOTS_DATA, the cache, a download."
+DATA_OPTION = typer.Option(help=DATA)
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    try:
+        return None if text is None else [float(part) for part in _names(text) or []]
+    except ValueError:
+        raise BlindspotsError(
+            f"The epsilons '{text}' are not numbers; write for example --epsilons 0.05,0.1,0.2."
+        ) from None
+
+
+@app.command()
+def compare(
+    preset: Annotated[
+        str | None, typer.Option(help="quick (minutes), standard (hours) or full (GPU).")
+    ] = None,
+    spec: Annotated[
+        Path | None, typer.Option(help="TOML file with the settings, instead of a preset.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run directory. Default: runs/<title>.")] = None,
+    networks: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated: catalogue names, wiring files, module:attribute."),
+    ] = None,
+    individuals: Annotated[int | None, typer.Option(help="Individuals per network.")] = None,
+    images: Annotated[int | None, typer.Option(help="Test images to attack and score.")] = None,
+    attacks: Annotated[str | None, typer.Option(help="Comma-separated attacks.")] = None,
+    epsilons: Annotated[
+        str | None, typer.Option(help="Comma-separated budgets in (0, 1], intensity.")
+    ] = None,
+    effort: Annotated[float | None, typer.Option(help="Scales every recipe's epochs.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything.")] = None,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda. Default: a GPU where there is one.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. Default: one per core, one on a GPU.")
+    ] = None,
+) -> None:
+    """Train, craft, score everyone on the same inputs, and write a report.
+
+    Interrupted, the same command goes on where it stopped. Options override the preset or file.
+
+    Attacks: gaussian, uniform (noise controls), fgsm, pgd-linf, pgd-l2, lbfgs.
+    """
+    from experiments.spec import preset as settings_of
+    from experiments.spec import read_settings, spec_from
+
+    if spec and preset:
+        raise BlindspotsError("Give either --preset or --spec, not both.")
+    settings = read_settings(spec) if spec else settings_of(preset or "quick")
+    resolved = spec_from(
+        settings,
+        networks=_names(networks),
+        individuals=individuals,
+        images=images,
+        attacks=_names(attacks),
+        epsilons=_numbers(epsilons),
+        effort=effort,
+        seed=seed,
+    )
+    if device not in (None, "cpu", "cuda"):
+        raise BlindspotsError(f"There is no device '{device}'; choose cpu or cuda.")
+    from experiments.compare import compare as run_comparison
+
+    out = out or Path("runs") / (resolved.title or "comparison")
+    run_comparison(resolved, out, data=data, device=device, workers=workers, console=Console())
+
+
+@app.command("networks")
+def list_networks(
+    name: Annotated[str | None, typer.Argument(help="Show this network alone, in full.")] = None,
+    diagram: Annotated[
+        Path | None, typer.Option(help="Draw NAME's wiring into this .png, .pdf or .svg file.")
+    ] = None,
+    toml: Annotated[bool, typer.Option("--toml", help="Print NAME's wiring as TOML.")] = False,
+) -> None:
+    """List the catalogue: areas, projections, parameters, multiply-accumulates per image."""
+    from experiments.listing import catalogue_table, draw, network_table, resolve
+
+    console = Console()
+    if name is None:
+        if diagram or toml:
+            raise BlindspotsError("Name the network: blindspots networks NAME --diagram FILE.")
+        console.print(catalogue_table())
+        return
+    wiring = resolve(name)
+    if toml:
+        print(wiring.to_toml(), end="")
+    else:
+        console.print(network_table(wiring))
+    if diagram:
+        draw(wiring, diagram)
+        console.print(f"Drawn into {diagram}", highlight=False)
+
+
+@app.command()
+def train(
+    network: Annotated[str, typer.Argument(help="A name of the catalogue, or a wiring file.")],
+    out: Annotated[Path, typer.Option(help="Directory for weights, wiring and history.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the individual.")] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    objective: Annotated[
+        str, typer.Option(help="standard, noise or adversarial (with --epsilon).")
+    ] = "standard",
+    epsilon: Annotated[float, typer.Option(help="Budget of the noise or the attack.")] = 0.0,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+) -> None:
+    """Train one individual, and print its accuracies. Interrupted, it goes on where it stopped."""
+    from experiments.single import train_one
+
+    changes: dict[str, Any] = {"objective": objective, "epsilon": epsilon}
+    if epochs:
+        changes["epochs"] = epochs
+    train_one(network, out, seed, changes, data=data, device=device, console=Console())
+
+
+@app.command()
+def score(
+    inputs: Annotated[Path, typer.Option(help="A set of a run: runs/quick/inputs/<set>.")],
+    network: Annotated[
+        str, typer.Argument(help="Name in --run, a directory, or module:attribute.")
+    ],
+    run: Annotated[Path | None, typer.Option(help="Run directory that holds the network.")] = None,
+    individual: Annotated[int, typer.Option(min=0, help="Which individual of --run.")] = 0,
+) -> None:
+    """Score any network on saved adversarial inputs, after checking their SHA-256."""
+    from experiments.single import score_saved
+
+    score_saved(inputs, network, run, individual, Console())
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="Directory of a comparison.")]) -> None:
+    """Make statistics, figures and report.html anew from a run's result.nc."""
+    from experiments.compare import finish
+    from experiments.result import load_result
+
+    finish(run, load_result(run), Console())
+
+
+def main() -> None:
+    """Run the command line: one sentence and exit code 1 where something is wrong."""
+    errors = Console(stderr=True)
+    try:
+        app(standalone_mode=True)
+    except BlindspotsError as error:
+        errors.print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        errors.print("Interrupted; the same command goes on from here.")
+        sys.exit(130)

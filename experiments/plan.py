@@ -1,0 +1,144 @@
+"""From a specification to the units of work that answer it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.attacks.names import attack_named
+from experiments.spec import MOST_INDIVIDUALS, Spec
+from experiments.store import key_of
+from experiments.units import Bench, Brought, Craft, Model, Score, Train
+from networks import Wiring, macs, parameters, read_wiring, wiring_named
+from networks.catalogue import recurrence, role, units
+from networks.errors import BlindspotsError
+
+INDEPENDENT = "independent-"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One network of the comparison: its name, and its wiring unless the user brings a callable."""
+
+    name: str
+    wiring: Wiring | None
+
+    def individual(self, spec: Spec, index: int, bench: Bench, first_seed: int = 0) -> Model | None:
+        """Its individual of that index; a brought network has index 0 alone."""
+        if self.wiring:
+            seed = 2 * MOST_INDIVIDUALS * spec.seed + first_seed + index
+            return Train(self.wiring, spec.recipe(self.wiring), seed, bench)
+        if index:
+            return None
+        from experiments.bring import fingerprint
+
+        return Brought(self.name, fingerprint(self.name, bench), bench)
+
+    def described(self) -> dict[str, str | int]:
+        """Its coordinates in the result; -1 stands for a number that is not known."""
+        if self.wiring is None:
+            from experiments.bring import size_of
+
+            facts = {"parameters": size_of(self.name), "macs": -1, "modules": 1}
+            return facts | {"recurrence": "unknown", "units": "unknown", "role": "brought"}
+        return {
+            "parameters": parameters(self.wiring),
+            "macs": macs(self.wiring),
+            "modules": max(a.modules for a in self.wiring.areas),
+            "recurrence": recurrence(self.wiring),
+            "units": units(self.wiring),
+            "role": role(self.name),
+        }
+
+
+def entry(name: str) -> Entry:
+    """The network that ``name`` stands for: of the catalogue, a wiring file, an import path."""
+    if name.endswith((".toml", ".json")):
+        wiring = read_wiring(Path(name))
+        if _is_known(wiring.name) and wiring_named(wiring.name) != wiring:
+            raise BlindspotsError(
+                f"The wiring in '{name}' bears the name '{wiring.name}' of another network of the "
+                "catalogue; give it a name of its own."
+            )
+        return Entry(wiring.name, wiring)
+    if ":" in name:
+        return Entry(name, None)
+    return Entry(name, wiring_named(name))
+
+
+def _is_known(name: str) -> bool:
+    try:
+        return bool(wiring_named(name))
+    except BlindspotsError:
+        return False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All units of a comparison, by their place in its result.
+
+    ``individuals[network, i]``, ``sources[source, i]`` (networks that inputs are crafted on: the
+    independent ones, and every network itself), ``sets[source, i, attack]`` and
+    ``scores[network, i, source, attack]``, where source and attack are "" for the clean images.
+    """
+
+    entries: tuple[Entry, ...]
+    individuals: dict[tuple[str, int], Model]
+    sources: dict[tuple[str, int], Model]
+    sets: dict[tuple[str, int, str], Craft]
+    scores: dict[tuple[str, int, str, str], Score]
+
+
+def plan(spec: Spec, bench: Bench) -> Plan:
+    """Individual i of every network is scored on what is crafted on individual i of each source."""
+    entries = tuple(entry(name) for name in spec.networks)
+    names = [e.name for e in entries]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise BlindspotsError(f"Two networks are called '{twice[0]}'; rename one of the wirings.")
+    independent = [Entry(INDEPENDENT + name, _feedforward(name)) for name in spec.sources]
+    individuals, sources = {}, {}
+    for i in range(spec.individuals):
+        for each in independent:
+            model = each.individual(spec, i, bench, first_seed=MOST_INDIVIDUALS)
+            assert model is not None
+            sources[each.name, i] = model
+        for each in entries:
+            model = each.individual(spec, i, bench)
+            if model is not None:
+                individuals[each.name, i] = sources[each.name, i] = model
+    sets = {
+        (source, i, attack): _craft(spec, attack, i, model, bench)
+        for (source, i), model in sources.items()
+        for attack in spec.attacks
+        if source.startswith(INDEPENDENT) or attack_named(attack).kind != "noise"
+    }
+    scores = dict(_scores(spec, bench, individuals, sets))
+    return Plan(entries, individuals, sources, sets, scores)
+
+
+def _feedforward(name: str) -> Wiring:
+    wiring = wiring_named(name)
+    if not wiring.is_feedforward:
+        raise BlindspotsError(
+            f"The source '{name}' is not feedforward; the inputs that all share are crafted on "
+            "feedforward networks, such as fc-b. Every network is a source of its own anyway."
+        )
+    return wiring
+
+
+def _craft(spec: Spec, attack: str, index: int, model: Model, bench: Bench) -> Craft:
+    chance = int(key_of(seed=spec.seed, attack=attack, individual=index)[:12], 16)
+    options = tuple(sorted(spec.options.get(attack, {}).items()))
+    return Craft(model, attack, spec.epsilons, spec.images, chance, bench, options)
+
+
+def _scores(
+    spec: Spec,
+    bench: Bench,
+    individuals: dict[tuple[str, int], Model],
+    sets: dict[tuple[str, int, str], Craft],
+) -> Iterator[tuple[tuple[str, int, str, str], Score]]:
+    for (name, i), model in individuals.items():
+        yield (name, i, "", ""), Score(model, None, spec.images, bench)
+        for (source, j, attack), craft in sets.items():
+            if i == j:
+                yield (name, i, source, attack), Score(model, craft, spec.images, bench)

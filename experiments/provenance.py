@@ -1,0 +1,81 @@
+"""What a run was made with: versions, hardware, and what else its numbers depend on."""
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    *("blindspots", "torch", "snntorch", "brian2", "numpy", "scipy", "xarray", "safetensors"),
+    *("statsmodels", "matplotlib"),
+)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def software() -> str:
+    """The versions that decide the last bits of a number."""
+    found = versions()
+    return " ".join(f"{name} {found[name]}" for name in ("torch", "snntorch"))
+
+
+def hardware(device: str) -> dict[str, Any]:
+    """Processor, cores, and the GPU where one is used."""
+    facts: dict[str, Any] = {
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "device": device,
+    }
+    if device == "cuda":
+        import torch
+
+        facts["gpu"] = torch.cuda.get_device_name()
+    return facts
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()
+
+
+def commit() -> str | None:
+    """The git commit of the code, marked where files were changed since; None outside of git."""
+    here = Path(__file__).parent
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def provenance(device: str) -> dict[str, Any]:
+    """Everything above, with the command line."""
+    return {
+        "command": sys.argv,
+        "versions": versions(),
+        "hardware": hardware(device),
+        "commit": commit(),
+    }

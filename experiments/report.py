@@ -1,0 +1,196 @@
+"""The report: a table in the terminal, and one HTML file that needs nothing beside it."""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jinja2 import Environment
+from rich.console import Console
+from rich.table import Table
+
+from experiments.statistics import VIEWS
+from experiments.store import write_text
+from experiments.verdict import verdict
+from experiments.verdict.wording import reference
+
+CAPTIONS = {
+    "curves": "Accuracy against the budget. Each network has as many individuals as the title "
+    "says; bands are 95 % Wilson intervals over images.",
+    "noise": "The attack beside noise of the same budget that aims at nothing.",
+    "images": "Inputs crafted on an independent feedforward network, which all networks saw byte "
+    "for byte, and each network's answer.",
+    "forest": "Differences between networks that differ in one factor, paired by image and "
+    "individual, with 95 % bootstrap intervals over individuals and images.",
+    "transfer": "Accuracy of each network (rows) on what was crafted on each source (columns).",
+    "distortion": "How little change is enough: share of images fooled by at most a given "
+    "minimal distortion.",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network at the reference attack and epsilon; accuracies as text in per cent."""
+
+    network: str
+    role: str
+    recurrence: str
+    modules: str
+    units: str
+    parameters: str
+    macs: str
+    clean: str
+    views: tuple[str, ...]
+    common: str
+    noise: str
+
+
+def rows(summary: xr.Dataset) -> Iterator[Row]:
+    """The summary table's rows, in the order of the networks."""
+    at = reference(summary)
+    noises = noise_like(summary)
+    for name in at["network"].to_numpy():
+        here = at.sel(network=name)
+        noise = [
+            float(summary["accuracy"].sel(
+                network=name, view="same-inputs", attack=each, epsilon=float(at["epsilon"])
+            ))
+            for each in noises
+        ]  # fmt: skip
+        yield Row(
+            str(name),
+            str(here["role"].values),
+            str(here["recurrence"].values),
+            str(here["modules"].values),
+            str(here["units"].values),
+            count(int(here["parameters"])),
+            count(int(here["macs"])),
+            interval(here, "clean_accuracy"),
+            tuple(interval(here.sel(view=view), "accuracy") for view in VIEWS),
+            interval(here.sel(view="worst-case"), "common_accuracy"),
+            f"{100 * min(noise):.1f}" if noise and np.isfinite(noise).all() else "-",
+        )
+
+
+def noise_like(summary: xr.Dataset) -> list[str]:
+    """Noise of the reference attack's norm."""
+    norm = str(reference(summary)["norm"].values)
+    fits = (summary["kind"] == "noise") & (summary["norm"] == norm)
+    return [str(a) for a in summary["attack"].to_numpy()[fits.to_numpy()]]
+
+
+def count(number: int) -> str:
+    """A number with thin groups, or a dash where it is not known.
+
+    >>> count(377900), count(-1)
+    ('377 900', '-')
+    """
+    return f"{number:,}".replace(",", " ") if number >= 0 else "-"
+
+
+def interval(here: xr.Dataset, name: str) -> str:
+    """An accuracy in per cent with its interval, or a dash where nothing was measured."""
+    middle, low, high = (100 * float(here[name + end]) for end in ("", "_low", "_high"))
+    return f"{middle:.1f} [{low:.1f}, {high:.1f}]" if np.isfinite(middle) else "-"
+
+
+def terminal_table(summary: xr.Dataset) -> Table:
+    """The summary for a terminal: accuracies in per cent, without intervals where it is narrow."""
+    at = reference(summary)
+    table = Table(
+        title=f"{summary.attrs['data']}: accuracy (%) clean, and under "
+        f"{at['attack'].values!s} at epsilon {float(at['epsilon']):g}",
+        caption="white-box: crafted on itself; same inputs: crafted on feedforward networks that "
+        "are not shown; worst case: over all sources; noise: of the same budget",
+    )
+    for heading in ("network", "parameters", "MACs", "clean", "noise", *VIEWS):
+        side = "left" if heading == "network" else "right"
+        table.add_column(heading.replace("-", " "), justify=side, overflow="fold")  # type: ignore[arg-type]
+    for row in rows(summary):
+        middle = [text.partition(" ")[0] for text in (row.clean, row.noise, *row.views)]
+        table.add_row(row.network, row.parameters, row.macs, *middle)
+    return table
+
+
+def write_report(
+    out: Path,
+    result: xr.Dataset,
+    summary: xr.Dataset,
+    figures: Mapping[str, Path],
+    console: Console,
+) -> None:
+    """``report.html`` into ``out``, and table and verdict onto ``console``."""
+    sentences = verdict(summary, result)
+    console.print(terminal_table(summary))
+    for sentence in sentences:
+        style = "yellow" if sentence.startswith("Warning: ") else ""
+        console.print(f"- {sentence}", style=style, highlight=False, markup=False)
+    for failure in failures(result):
+        console.print(f"- Not measured: {failure}", style="bold red", highlight=False, markup=False)
+    write_text(out / "report.html", html(out, result, summary, figures, sentences))
+    console.print(f"Report: {out / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+
+
+def failures(result: xr.Dataset) -> list[str]:
+    """Why some individuals are missing, one sentence each."""
+    return [str(each) for each in np.atleast_1d(result.attrs.get("failures", []))]
+
+
+def html(
+    out: Path,
+    result: xr.Dataset,
+    summary: xr.Dataset,
+    figures: Mapping[str, Path],
+    sentences: list[str],
+) -> str:
+    """The report's text, pictures included."""
+    template = (files("experiments") / "templates" / "report.html").read_text()
+    pictures = [
+        {
+            "name": name,
+            "caption": CAPTIONS.get(name.partition("-")[0], ""),
+            "data": base64.b64encode(path.read_bytes()).decode(),
+        }
+        for name, path in in_order(figures, str(result.attrs["reference_attack"]))
+    ]
+    at = reference(summary)
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(template).render(
+        title=result.attrs.get("title") or out.name,
+        data=result.attrs["data"],
+        is_mnist=str(result.attrs["data"]).startswith("MNIST"),
+        attack=str(at["attack"].values),
+        epsilon=float(at["epsilon"]),
+        common=int(summary["common_images"]),
+        rows=list(rows(summary)),
+        views=[view.replace("-", " ") for view in VIEWS],
+        findings=[s for s in sentences if not s.startswith("Warning: ")],
+        cautions=[s.removeprefix("Warning: ") for s in sentences if s.startswith("Warning: ")],
+        failures=failures(result),
+        pictures=pictures,
+        spec=str(result.attrs["spec"]),
+        provenance=provenance_of(out),
+    )
+
+
+def in_order(figures: Mapping[str, Path], attack: str) -> list[tuple[str, Path]]:
+    """The reference attack's figures first, then what compares, then the other attacks."""
+    first = [f"curves-{attack}", "forest", f"noise-{attack}", f"images-{attack}", "transfer"]
+    first.append("distortion")
+    names = [n for n in first if n in figures] + [n for n in figures if n not in first]
+    return [(name, figures[name]) for name in names]
+
+
+def provenance_of(out: Path) -> dict[str, Any]:
+    """What the run directory says of its making; the hashes stay there."""
+    path = out / "provenance.json"
+    if not path.exists():
+        return {}
+    facts = json.loads(path.read_text())
+    facts = {k: v for k, v in facts.items() if k not in ("inputs_sha256", "weights_sha256")}
+    return {k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in facts.items()}

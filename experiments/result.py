@@ -1,0 +1,269 @@
+"""The labelled result of a comparison: put together, saved, and loaded again."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from experiments.attacks.names import attack_named
+from experiments.plan import INDEPENDENT, Plan
+from experiments.spec import Spec
+from experiments.store import unit_path, unwritable
+from experiments.units import DISTANCES, Bench, Craft, Unit, is_complete, scored
+from networks.errors import BlindspotsError, unknown
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FORMAT = 1  # of the file; raise it when its variables or dimensions change
+EXAMPLES = 6
+OUTCOME = ("network", "individual", "source", "attack", "epsilon", "image")
+
+
+def assemble(spec: Spec, plan: Plan, bench: Bench) -> xr.Dataset:
+    """The outcomes of all complete units, with -1 where one failed or was not asked for.
+
+    Variables, with their dimensions (``network``, ``individual``, ``source``, ``attack``,
+    ``epsilon``, ``image``; ``example``, ``row``, ``column``):
+
+    - ``correct``, ``prediction`` (network, individual, source, attack, epsilon, image): 1 right,
+      0 wrong; the class; -1 not measured. Individual i is scored on what was crafted on
+      individual i of the source.
+    - ``clean_correct``, ``clean_prediction`` (network, individual, image); ``label`` (image).
+    - ``distance_linf``, ``distance_rms`` (source, individual, attack, epsilon, image): how far
+      the input is from the clean image, in intensity; NaN where there is none.
+    - ``minimum_distortion`` (network, individual, image), where an attack of that kind was run:
+      root-mean-squared change, 0 where the clean image is wrong, inf where none was found up to
+      the largest epsilon.
+    - ``example_clean``, ``example_inputs``: images of the first independent source at the
+      reference epsilon.
+    """
+    names = [e.name for e in plan.entries]
+    sources = list(dict.fromkeys(source for source, _ in plan.sources))
+    split = scored(bench, spec.images)
+    label = split.labels.cpu().numpy().astype(np.int8)
+    place = {name: at for at, name in enumerate(names)}
+    origin = {name: at for at, name in enumerate(sources)}
+    epsilons, images = len(spec.epsilons), spec.images
+    sizes = (len(names), spec.individuals, len(sources), len(spec.attacks), epsilons, images)
+    prediction = np.full(sizes, -1, np.int8)
+    clean = np.full((*sizes[:2], images), -1, np.int8)
+    for (name, i, source, attack), unit in plan.scores.items():
+        if not is_complete(unit):
+            continue
+        answers = read_tensors(unit, unit.product)["prediction"]
+        if source:
+            prediction[place[name], i, origin[source], spec.attacks.index(attack)] = answers
+        else:
+            clean[place[name], i] = answers[0]
+    far = {
+        n: np.full((len(sources), *sizes[1:2], *sizes[3:]), np.nan, np.float32) for n in DISTANCES
+    }
+    for (source, i, attack), craft in plan.sets.items():
+        if is_measured(craft):
+            tensors = read_tensors(craft, "distances.safetensors")
+            for name in DISTANCES:
+                far[name][origin[source], i, spec.attacks.index(attack)] = tensors[name]
+    result = xr.Dataset(
+        {
+            "prediction": (OUTCOME, prediction),
+            "correct": (OUTCOME, right(prediction, label)),
+            "clean_prediction": (("network", "individual", "image"), clean),
+            "clean_correct": (("network", "individual", "image"), right(clean, label)),
+            "label": ("image", label),
+            **{n: (("source", "individual", *OUTCOME[3:]), v) for n, v in far.items()},
+        },
+        coords={
+            "network": names,
+            "individual": range(spec.individuals),
+            "source": sources,
+            "independent": ("source", [s.startswith(INDEPENDENT) for s in sources]),
+            "attack": list(spec.attacks),
+            "epsilon": list(spec.epsilons),
+            "image": image_indices(bench, spec.images),
+            **{
+                key: ("attack", [getattr(attack_named(a), key) for a in spec.attacks])
+                for key in ("norm", "kind")
+            },
+            **described(plan),
+        },
+        attrs={
+            "format": FORMAT,
+            "blindspots": version("blindspots"),
+            "title": spec.title,
+            "data": bench.data,
+            "data_sha256": bench.sha256,
+            "reference_attack": spec.reference_attack,
+            "reference_epsilon": spec.reference_epsilon,
+            "spec": spec.to_toml(),
+        },
+    )
+    result = result.merge(minimum_distortion(result))
+    return result.merge(examples(result, plan, split.images.cpu().numpy()[:, 0]))
+
+
+def right(prediction: NDArray[np.int8], label: NDArray[np.int8]) -> NDArray[np.int8]:
+    """1 where the prediction is the label, 0 where not, -1 where there is none."""
+    return np.where(prediction < 0, -1, prediction == label).astype(np.int8)
+
+
+def described(plan: Plan) -> dict[str, tuple[str, list[str | int]]]:
+    """The coordinates that tell what the networks are."""
+    facts = [each.described() for each in plan.entries]
+    return {key: ("network", [f[key] for f in facts]) for key in facts[0]}
+
+
+def image_indices(bench: Bench, count: int) -> NDArray[np.int64]:
+    """Which test images are scored."""
+    from experiments.data.dataset import scored_images
+
+    return scored_images(bench.load(), count)[1]
+
+
+def is_measured(craft: Craft) -> bool:
+    """Whether the set was crafted, even if its inputs were discarded after they were scored."""
+    return (unit_path(craft.stage, craft.key) / "distances.safetensors").exists()
+
+
+def read_tensors(unit: Unit, name: str) -> dict[str, NDArray[Any]]:
+    """The arrays of a unit's safetensors file."""
+    from safetensors.numpy import load_file
+
+    return load_file(unit_path(unit.stage, unit.key) / name)
+
+
+def minimum_distortion(result: xr.Dataset) -> xr.Dataset:
+    """How far the nearest input lies that fools the network it was crafted on, by image."""
+    kinds = [str(k) for k in result["kind"].to_numpy()]
+    if "minimum" not in kinds:
+        return xr.Dataset()
+    last = result.isel(attack=kinds.index("minimum"), epsilon=-1)
+    rows = []
+    for name in result["network"].to_numpy():
+        own = last.sel(source=name) if name in last["source"] else None
+        if own is None:
+            rows.append(np.full(last["clean_correct"].shape[1:], np.nan, np.float32))
+            continue
+        fooled = own["correct"].sel(network=name).to_numpy()
+        distance = np.where(fooled == 0, own["distance_rms"].to_numpy(), np.inf)
+        clean = own["clean_correct"].sel(network=name).to_numpy()
+        distance = np.where(clean == 0, 0.0, distance)
+        rows.append(np.where(fooled < 0, np.nan, distance).astype(np.float32))
+    return xr.Dataset({"minimum_distortion": (("network", "individual", "image"), np.stack(rows))})
+
+
+def examples(result: xr.Dataset, plan: Plan, clean: NDArray[np.float32]) -> xr.Dataset:
+    """A few images of different classes, with what was made of them for all networks to see."""
+    label = result["label"].to_numpy()
+    firsts = sorted(int(np.flatnonzero(label == digit)[0]) for digit in np.unique(label))
+    chosen = firsts[:EXAMPLES]
+    source = str(result["source"].to_numpy()[0])
+    at = int(np.flatnonzero(result["epsilon"] == result.attrs["reference_epsilon"])[0])
+    pictures = np.full((result.sizes["attack"], len(chosen), *clean.shape[1:]), np.nan, np.float32)
+    for a, attack in enumerate(result["attack"].to_numpy()):
+        craft = plan.sets[source, 0, str(attack)]
+        if is_complete(craft):
+            pictures[a] = read_tensors(craft, craft.product)["inputs"][at, chosen, 0]
+    dims = ("example", "row", "column")
+    return xr.Dataset(
+        {
+            "example_image": ("example", np.array(chosen)),
+            "example_clean": (dims, clean[chosen]),
+            "example_inputs": (("attack", *dims), pictures),
+        }
+    )
+
+
+def save_result(result: xr.Dataset, path: Path) -> None:
+    """Write ``result`` as netCDF, all of it or nothing."""
+    draft = path.with_name(f".{path.name}.draft")
+    packed = {name: {"compression": "gzip", "compression_opts": 4} for name in result.data_vars}
+    packed = {k: v for k, v in packed.items() if result[k].size > 1000}
+    try:
+        result.to_netcdf(draft, engine="h5netcdf", encoding=packed)
+        os.replace(draft, path)
+    except OSError as error:
+        raise unwritable(path.parent, error) from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def load_result(run: str | os.PathLike[str]) -> xr.Dataset:
+    """The labelled result of a run directory; see :func:`assemble` for what it holds.
+
+    Raises BlindspotsError where there is none, or another version of blindspots wrote it.
+    """
+    path = Path(run) / "result.nc"
+    if not path.exists():
+        raise BlindspotsError(
+            f"'{run}' holds no result.nc; name the directory of a comparison that has ended."
+        )
+    try:
+        result = xr.load_dataset(path, engine="h5netcdf")
+    except Exception as error:
+        raise BlindspotsError(
+            f"'{path}' is not a labelled result ({type(error).__name__}: {error}); run the "
+            "comparison again."
+        ) from None
+    if result.attrs.get("format") != FORMAT:
+        raise BlindspotsError(
+            f"'{path}' was written by blindspots {result.attrs.get('blindspots', '(unknown)')} in "
+            f"format {result.attrs.get('format', '(none)')}, this version reads format {FORMAT}; "
+            "run the comparison again, or install that version."
+        )
+    return result
+
+
+def individual_directory(run: Path, name: str, individual: int) -> Path:
+    """Where a run keeps a trained individual."""
+    return run / "networks" / name / f"individual-{individual}"
+
+
+def load_network(run: str | os.PathLike[str], name: str, individual: int = 0) -> "nn.Module":
+    """A trained individual of a run: images (N, 1, 28, 28) in [0, 1] to logits (N, 10).
+
+    Differentiable by its input. Raises BlindspotsError where the run has no such individual.
+    """
+    from experiments.training import load_individual
+
+    root = Path(run) / "networks"
+    names = sorted(p.name for p in root.iterdir()) if root.is_dir() else []
+    if name not in names:
+        raise unknown(f"network in '{run}'", name, names)
+    directory = individual_directory(Path(run), name, individual)
+    if not directory.is_dir():
+        there = sorted(p.name.removeprefix("individual-") for p in (root / name).iterdir())
+        raise BlindspotsError(
+            f"'{name}' has no individual {individual} in '{run}'; it has {', '.join(there)}."
+        )
+    return load_individual(directory)
+
+
+def inputs_hashes(plan: Plan) -> dict[str, str]:
+    """SHA-256 of each complete set of inputs, by its file's name in the run directory."""
+    found = {}
+    for place, craft in plan.sets.items():
+        if is_measured(craft):
+            path = unit_path(Craft.stage, craft.key) / "inputs.json"
+            found[set_name(*place)] = str(json.loads(path.read_text())["sha256"])
+    return found
+
+
+def set_name(source: str, individual: int, attack: str) -> str:
+    """A set's file in ``inputs/``, without its ending."""
+    return f"{source.replace(':', '_')}-{individual}-{attack}"
+
+
+def weights_hashes(directories: Mapping[str, Path]) -> dict[str, str]:
+    """SHA-256 of each individual's weights file."""
+    return {
+        name: hashlib.sha256((path / "weights.safetensors").read_bytes()).hexdigest()
+        for name, path in directories.items()
+    }

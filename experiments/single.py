@@ -1,0 +1,118 @@
+"""One network at a time: train it, or score it on saved inputs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from experiments.compare import bench_for
+from experiments.plan import entry
+from experiments.progress import Monitor
+from experiments.recipe import Recipe, recipe_for
+from experiments.store import link, unit_path
+from experiments.units import Train, predictions, sha256_of
+from experiments.work import complete
+from networks.errors import BlindspotsError
+from networks.wiring import explain
+
+
+def train_one(
+    network: str,
+    out: Path,
+    seed: int,
+    changes: dict[str, Any],
+    *,
+    data: Path | None,
+    device: str | None,
+    console: Console,
+) -> None:
+    """Train the individual of ``seed`` into ``out``; ``changes`` override its usual recipe."""
+    from experiments.training import accuracy, load_individual
+
+    wiring = entry(network).wiring
+    if wiring is None:
+        raise BlindspotsError(f"'{network}' is an import path; blindspots trains wirings only.")
+    try:
+        recipe = Recipe.model_validate({**dict(recipe_for(wiring)), **changes})
+    except ValidationError as error:
+        raise BlindspotsError(f"The recipe cannot be used: {explain(error)}.") from None
+    bench = bench_for(data, device)
+    unit = Train(wiring, recipe, seed, bench)
+    out.mkdir(parents=True, exist_ok=True)
+    with Monitor(console, out / "log.jsonl") as monitor:
+        failures = complete([unit], 1, monitor.tell)
+    for sentence in failures.values():
+        raise BlindspotsError(sentence)
+    link(unit_path(unit.stage, unit.key), out)
+    loaded, trained = bench.load(), load_individual(out)
+    console.print(
+        f"{wiring.name}, seed {seed}, {bench.data}: "
+        f"validation {100 * accuracy(trained, loaded.validation):.2f} %, "
+        f"test {100 * accuracy(trained, loaded.test):.2f} %; weights in {out}",
+        highlight=False,
+    )
+
+
+def score_saved(
+    inputs: Path, network: str, run: Path | None, individual: int, console: Console
+) -> None:
+    """Print the accuracy of ``network`` on a saved set of inputs, by epsilon."""
+    tensors, facts = read_inputs(inputs)
+    model = any_network(network, run, individual)
+    table = Table(
+        title=f"{network} on {facts['attack']} crafted on {facts['crafted_on']} ({facts['data']})",
+        caption=f"SHA-256 of the inputs {facts['sha256'][:16]}… checked",
+    )
+    table.add_column("epsilon", justify="right")
+    table.add_column("accuracy (%)", justify="right")
+    for epsilon, images in zip(facts["epsilons"], tensors["inputs"], strict=True):
+        right = (predictions(model, images) == tensors["labels"]).double().mean()
+        table.add_row(f"{epsilon:g}", f"{100 * float(right):.1f}")
+    console.print(table)
+
+
+def read_inputs(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Tensors ``inputs`` (epsilon, N, 1, 28, 28) and ``labels`` (N,), and what is known of them.
+
+    ``path`` is the directory of a set, or its safetensors file. Raises BlindspotsError where the
+    bytes are not those that were crafted.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = path / "inputs.safetensors" if path.is_dir() else path
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in ("inputs", "labels")}
+            facts = json.loads((file.metadata() or {})["facts"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise BlindspotsError(
+            f"'{path}' is not a set of crafted inputs ({error}); name a directory under a run's "
+            "inputs/."
+        ) from None
+    if sha256_of(tensors["inputs"]) != facts["sha256"]:
+        raise BlindspotsError(
+            f"The inputs in '{path}' are not those that were crafted (SHA-256 differs); restore "
+            "the file."
+        )
+    return tensors, facts
+
+
+def any_network(name: str, run: Path | None, individual: int) -> Any:
+    """The network called ``name`` in ``run``, in a directory, or at an import path."""
+    from experiments.bring import imported
+    from experiments.result import load_network
+    from experiments.training import load_individual
+
+    if run:
+        return load_network(run, name, individual)
+    if ":" in name:
+        return imported(name)
+    if Path(name).is_dir():
+        return load_individual(Path(name))
+    raise BlindspotsError(
+        f"'{name}' is neither a directory with weights nor module:attribute; for a network of a "
+        "run, add --run DIR."
+    )

@@ -1,0 +1,317 @@
+"""Units of work: train one individual, craft one set of inputs, score one network on one set.
+
+Each is a value that holds all that determines its outcome. Its key is made of that, and its outcome
+lies under the key, so that runs resume, and share what they have in common.
+"""
+
+import hashlib
+import json
+import shutil
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from experiments.attacks.names import Norm, attack_named
+from experiments.recipe import Recipe
+from experiments.store import fresh_unit, key_of, unit_path
+from networks import Wiring
+from networks.errors import BlindspotsError
+
+if TYPE_CHECKING:
+    import torch
+
+    from experiments.data.dataset import Dataset, Split
+
+DISTANCES = ("distance_linf", "distance_rms")
+FORMAT = 1  # raise it when the same settings come to mean other numbers
+Report = Callable[[float, float], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all units of a comparison are worked on with.
+
+    ``data`` and ``directory`` name the data set and where its files lie, ``sha256`` its content;
+    ``device`` is "cpu" or "cuda". ``software`` names what else the numbers depend on.
+    """
+
+    data: str
+    directory: Path | None
+    sha256: str
+    device: str
+    software: str
+
+    def load(self) -> "Dataset":
+        """The data set; read once per process."""
+        return _loaded(self.data, self.directory)
+
+
+@cache
+def _loaded(name: str, directory: Path | None) -> "Dataset":
+    from experiments.data.dataset import load_again
+
+    return load_again(name, directory)
+
+
+@dataclass(frozen=True)
+class Train:
+    """Individual of ``wiring`` that starts from ``seed``."""
+
+    stage: ClassVar[str] = "train"
+    product: ClassVar[str] = "weights.safetensors"
+    wiring: Wiring
+    recipe: Recipe
+    seed: int
+    bench: Bench
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.wiring.name} (seed {self.seed})"
+
+    @cached_property
+    def key(self) -> str:
+        """Of everything that determines the weights."""
+        return key_of(
+            format=FORMAT,
+            wiring={**self.wiring.model_dump(mode="json"), "name": ""},
+            recipe=self.recipe.model_dump(mode="json"),
+            seed=self.seed,
+            data=self.bench.sha256,
+            device=self.bench.device,
+            software=self.bench.software,
+        )
+
+    @property
+    def needs(self) -> tuple["Unit", ...]:
+        """Units that must be complete before."""
+        return ()
+
+    def run(self, report: Report) -> None:
+        """Train, from the last checkpoint if there is one."""
+        import torch
+
+        from experiments.training import save_individual, train
+
+        checkpoint = unit_path("training", self.key)
+        began, device = time.monotonic(), torch.device(self.bench.device)
+        network, facts = train(
+            *(self.wiring, self.recipe, self.bench.load(), self.seed),
+            checkpoint=checkpoint,
+            device=device,
+            report=report,
+        )
+        facts |= {"recipe": dict(self.recipe), "data": self.bench.data, "key": self.key}
+        with fresh_unit(self.stage, self.key) as directory:
+            save_individual(network, facts | {"seconds": time.monotonic() - began}, directory)
+        shutil.rmtree(checkpoint, ignore_errors=True)
+
+    def model(self) -> "Callable[[torch.Tensor], torch.Tensor]":
+        """The trained individual."""
+        from experiments.training import load_individual
+
+        return load_individual(unit_path(self.stage, self.key)).to(self.bench.device)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A callable that the user brings, by import path; ``fingerprint`` tells its versions apart."""
+
+    stage: ClassVar[str] = "brought"
+    reference: str
+    fingerprint: str
+    bench: Bench
+
+    @property
+    def key(self) -> str:
+        """Of what it answers and how it is written."""
+        return key_of(reference=self.reference, fingerprint=self.fingerprint)
+
+    def model(self) -> "Callable[[torch.Tensor], torch.Tensor]":
+        """The callable, imported; it must answer as it did when the comparison was planned."""
+        from experiments.bring import fingerprint, imported
+
+        if fingerprint(self.reference, self.bench) != self.fingerprint:
+            raise BlindspotsError(
+                f"'{self.reference}' answers differently each time it is imported; load fixed "
+                "weights, and leave chance out of its answer."
+            )
+        return imported(self.reference, self.bench.device)
+
+
+Model = Train | Brought
+
+
+@dataclass(frozen=True)
+class Craft:
+    """Inputs that ``attack`` makes on ``victim`` from the first ``images`` scored images."""
+
+    stage: ClassVar[str] = "craft"
+    product: ClassVar[str] = "inputs.safetensors"
+    victim: Model
+    attack: str
+    epsilons: tuple[float, ...]
+    images: int
+    seed: int
+    bench: Bench
+    options: tuple[tuple[str, Any], ...] = field(default=())
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        name = self.victim.label if isinstance(self.victim, Train) else self.victim.reference
+        return f"{self.attack} on {name}"
+
+    @cached_property
+    def key(self) -> str:
+        """Of everything that determines the inputs."""
+        return key_of(
+            format=FORMAT,
+            victim=self.victim.key,
+            attack=self.attack,
+            epsilons=self.epsilons,
+            images=self.images,
+            seed=self.seed,
+            options=self.options,
+            data=self.bench.sha256,
+            device=self.bench.device,
+            software=self.bench.software,
+        )
+
+    @property
+    def needs(self) -> tuple["Unit", ...]:
+        """The victim, where it is trained here."""
+        return (self.victim,) if isinstance(self.victim, Train) else ()
+
+    def run(self, report: Report) -> None:
+        """Craft the inputs, and measure how far they are from the clean images.
+
+        Every set spends its whole budget, so that what is crafted on one network is as strong as
+        it can be on the others.
+        """
+        import torch
+
+        from experiments.attacks.threat import distance
+
+        images, labels = scored(self.bench, self.images)
+        attack = attack_named(self.attack)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            inputs = attack.function(
+                *(self.victim.model(), images, labels),
+                epsilons=self.epsilons,
+                generator=torch.Generator().manual_seed(self.seed),
+                keep_going=True,
+                **dict(self.options),
+            )
+        norms: tuple[Norm, Norm] = ("linf", "l2")
+        far = {
+            name: torch.stack([distance(images, each, norm) for each in inputs]).float()
+            for norm, name in zip(norms, DISTANCES, strict=True)
+        }
+        facts = {
+            "attack": self.attack,
+            "crafted_on": self.label.removeprefix(f"{self.attack} on "),
+            "epsilons": self.epsilons,
+            "options": dict(self.options),
+            "data": self.bench.data,
+            "sha256": sha256_of(inputs),
+            "warnings": sorted({str(w.message) for w in caught}),
+        }
+        with fresh_unit(self.stage, self.key) as directory:
+            save_tensors(far, directory / "distances.safetensors")
+            save_tensors({"inputs": inputs, "labels": labels}, directory / self.product, facts)
+            (directory / "inputs.json").write_text(json.dumps(facts, indent=1))
+
+
+@dataclass(frozen=True)
+class Score:
+    """What ``network`` answers to the inputs of ``on``, to the clean images where that is None."""
+
+    stage: ClassVar[str] = "score"
+    product: ClassVar[str] = "predictions.safetensors"
+    network: Model
+    on: Craft | None
+    images: int
+    bench: Bench
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        name = self.network.label if isinstance(self.network, Train) else self.network.reference
+        return f"{name} on {self.on.label if self.on else 'clean images'}"
+
+    @cached_property
+    def key(self) -> str:
+        """Of the network and of the inputs."""
+        on = self.on.key if self.on else f"clean {self.images} {self.bench.sha256}"
+        return key_of(format=FORMAT, network=self.network.key, on=on)
+
+    @property
+    def needs(self) -> tuple["Unit", ...]:
+        """The network and the inputs."""
+        network = (self.network,) if isinstance(self.network, Train) else ()
+        return (*network, self.on) if self.on else network
+
+    def run(self, report: Report) -> None:
+        """Write down every prediction, int8 (epsilon, image)."""
+        import torch
+        from safetensors.torch import load_file
+
+        if self.on:
+            sets = load_file(product(self.on), device=self.bench.device)["inputs"]
+        else:
+            sets = scored(self.bench, self.images).images[None]
+        answers = torch.stack([predictions(self.network.model(), each) for each in sets])
+        with fresh_unit(self.stage, self.key) as directory:
+            save_tensors({"prediction": answers.to(torch.int8)}, directory / self.product)
+
+
+Unit = Train | Craft | Score
+
+
+def product(unit: Unit) -> Path:
+    """The file that units which need this one read."""
+    return unit_path(unit.stage, unit.key) / unit.product
+
+
+def is_complete(unit: Unit) -> bool:
+    """Whether the unit's outcome is on disk."""
+    return product(unit).exists()
+
+
+def scored(bench: Bench, count: int) -> "Split":
+    """The images that are attacked and scored, on the bench's device."""
+    from experiments.data.dataset import Split, scored_images
+
+    split, _ = scored_images(bench.load(), count)
+    return Split(split.images.to(bench.device), split.labels.to(bench.device))
+
+
+def predictions(
+    model: "Callable[[torch.Tensor], torch.Tensor]", images: "torch.Tensor", batch: int = 500
+) -> "torch.Tensor":
+    """The class (N,) that ``model`` gives each of ``images`` (N, 1, 28, 28)."""
+    import torch
+
+    with torch.no_grad():
+        return torch.cat([model(part).argmax(1) for part in images.split(batch)])
+
+
+def sha256_of(inputs: "torch.Tensor") -> str:
+    """SHA-256 of the float32 bytes of ``inputs`` in C order."""
+    return hashlib.sha256(inputs.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+
+
+def save_tensors(
+    tensors: "dict[str, torch.Tensor]", path: Path, facts: dict[str, Any] | None = None
+) -> None:
+    """A safetensors file, with ``facts`` as JSON in its header."""
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    save_file(tensors, path, metadata={"facts": json.dumps(facts)} if facts else None)
