@@ -68,21 +68,24 @@ def projected_ascent(
             ascend(part, best, offset[part.rows], threat, plan)
         return best
 
-    start = clean_start(victim, keep_going=plan.keep_going, batch_size=batch_size)
+    # judged even where all go on: an image that is wrong as it is must not count as withstanding
+    start = clean_start(victim, keep_going=False, batch_size=batch_size)
     return curve(
         *(victim, listed, start, search), keep_going=plan.keep_going, batch_size=batch_size
     )
 
 
 def random_offsets(norm: Norm, like: Tensor, generator: torch.Generator) -> Tensor:
-    """Uniform in the ball of radius 1 around 0: shape of `like` (N, ...).
+    """Random points in the ball of radius 1 around 0: shape of `like` (N, ...).
 
-    The l2 ball: a normal direction, with the radius u^(1/d) for u uniform and d pixels.
+    The linf ball: uniform. The l2 ball: any direction alike, with a radius uniform in [0, 1];
+    uniform in the ball itself, nearly all starts would lie at its edge, for it has 784 dimensions,
+    and so far from the gradient's direction the ascent fools fewer images.
     """
     if norm == "linf":
         return 2 * drawn(torch.rand, like, generator) - 1
     direction = drawn(torch.randn, like, generator)
-    radius = drawn(torch.rand, like[:, 0, 0, 0], generator) ** (1 / like[0:1].numel())
+    radius = drawn(torch.rand, like[:, 0, 0, 0], generator)
     return direction * per_image(radius / rms(direction), like)
 
 

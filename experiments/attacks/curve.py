@@ -70,7 +70,8 @@ def curve(
     within the larger, and is not shown to the model again; what is best so far is handed on to
     the search at the next budget. Only with `keep_going` every image is searched at every budget,
     each from `start`: an input that only just fools the network it was made on transfers worse
-    than one that spends its whole budget.
+    than one that spends its whole budget. Where such a search fails although that at a smaller
+    budget did not, the smaller one's input is kept: it lies within the larger ball.
 
     Args:
         victim: the model and all N images.
@@ -89,11 +90,14 @@ def curve(
     out = torch.empty((len(listed), *victim.clean.shape)).to(victim.clean)
     best = start.at(victim.rows)
     for at, threat in enumerate(listed):
+        before = best
         if keep_going:
             best = start.at(victim.rows)
         needed = victim.rows if keep_going else victim.rows[~best.fooled]
         for rows in batches(needed, batch_size):
             best.put(rows, search(victim.at(rows), best.at(rows), threat))
+        lost = (before.fooled & ~best.fooled).nonzero()[:, 0]
+        best.put(lost, before.at(lost))
         check(victim.clean, best.inputs, threat)
         out[at] = best.inputs
     return out

@@ -60,7 +60,7 @@ class Goal:
 
 
 def require_labels(labels: Tensor, count: int) -> None:
-    """That there is one integer class per image.
+    """That there is one integer class, not below 0, per image.
 
     Raises:
         BlindspotsError: there is not.
@@ -70,3 +70,5 @@ def require_labels(labels: Tensor, count: int) -> None:
             f"There are {count} images and labels of shape {tuple(labels.shape)} and type "
             f"{labels.dtype}; give one integer class per image."
         )
+    if count and int(labels.min()) < 0:
+        raise BlindspotsError(f"A label is {int(labels.min())}; classes are counted from 0.")

@@ -98,14 +98,15 @@ def pgd_linf(
         keep_going: False: an image stops at its first fooled iterate and keeps it at larger
             budgets. True: every step of every restart at every budget, each budget on its own,
             and of the fooled iterates that of highest loss. Inputs for transfer need this: one
-            that only just fools the network it was made on transfers worse.
+            that only just fools the network it was made on transfers worse. Either way an image
+            fooled at one budget is fooled at every larger one.
         steps: gradient steps, >= 1; each costs a forward and a backward pass, and one forward
             pass more judges the last iterate.
         restarts: how often to start anew, >= 1; pointless without `random_start`.
         relative_step: step size in units of epsilon / steps, > 0.
         schedule: "constant", or "cosine": from twice the step size down towards 0, with (nearly)
             the same path length.
-        random_start: from a point drawn uniformly from the budget, rather than the clean image.
+        random_start: from a point drawn at random within the budget, rather than the clean image.
         loss: what is raised, see `Goal`.
         targeted: see `Goal`.
         batch_size: images per forward pass.

@@ -121,13 +121,18 @@ class Victim:
         """The model's answer to points (n, 1, 28, 28), as (n, K).
 
         Raises:
-            BlindspotsError: its shape is not (n, K), or it is not finite.
+            BlindspotsError: its shape is not (n, K), it is not finite, or a label is not below K.
         """
         logits = self.model(points)
         if logits.ndim != 2 or len(logits) != len(points) or logits.shape[1] < 2:
             raise BlindspotsError(
                 f"The model answered {len(points)} images with shape {tuple(logits.shape)}; it "
                 "must give one row of logits per image."
+            )
+        if len(logits) and int(self.labels.max()) >= logits.shape[1]:
+            raise BlindspotsError(
+                f"A label is {int(self.labels.max())}, but the model knows {logits.shape[1]} "
+                "classes, counted from 0; map the labels to its classes."
             )
         if not torch.isfinite(logits.detach().sum()) and not torch.isfinite(logits).all():
             raise BlindspotsError(
