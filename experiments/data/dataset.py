@@ -1,7 +1,6 @@
 """The data set of an experiment: training, validation and test images with labels."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.markup import escape
 from torch import Tensor
 
-from experiments.data.mnist import MIRRORS, find
+from experiments.data.mnist import MIRRORS, find, named_directory
 from networks.errors import BlindspotsError
 
 VALIDATION = 5000
@@ -39,29 +39,42 @@ class Dataset:
 
 
 def load_data(directory: Path | None = None, mirrors: Sequence[str] = MIRRORS) -> Dataset:
-    """MNIST; where it cannot be had and no directory was named, scikit-learn's digits, loudly."""
+    """MNIST; where it cannot be had and no directory was named, scikit-learn's digits, loudly.
 
+    Raises BlindspotsError where a directory was named, by argument or by BLINDSPOTS_DATA, and does
+    not hold MNIST.
+    """
     try:
-        arrays = find(directory, mirrors)
+        return _mnist(directory, mirrors)
     except BlindspotsError as error:
-        if directory or os.environ.get("BLINDSPOTS_DATA"):
+        if directory or named_directory():
             raise
+        # The reason is escaped: a path in it may hold brackets, which are markup to rich.
         Console(stderr=True).print(
-            f"[bold red]This is not MNIST.[/] {error}\nUsing {DIGITS} instead: every result, "
-            "figure and report will say so."
+            f"[bold red]This is not MNIST.[/] {escape(str(error))}\nUsing {DIGITS} instead: every "
+            "result, figure and report will say so.",
+            soft_wrap=True,
         )
-        return _dataset(DIGITS, *_digits(), validation=297)
-    train_images, train_labels, test_images, test_labels = arrays
-    train = (train_images.astype(np.float32) / 255, train_labels)
-    test = (test_images.astype(np.float32) / 255, test_labels)
-    return _dataset("MNIST", train, test, validation=VALIDATION)
+        return _bundled()
 
 
 def load_again(name: str, directory: Path | None) -> Dataset:
-    """The data set that :func:`load_data` gave under ``name``; neither asks nor announces."""
-    if name == DIGITS:
-        return _dataset(DIGITS, *_digits(), validation=297)
-    return load_data(directory)
+    """The data set that :func:`load_data` gave under ``name``; neither asks nor announces.
+
+    Raises BlindspotsError where MNIST, which was there, has gone.
+    """
+    return _bundled() if name == DIGITS else _mnist(directory, MIRRORS)
+
+
+def _mnist(directory: Path | None, mirrors: Sequence[str]) -> Dataset:
+    train_images, train_labels, test_images, test_labels = find(directory, mirrors)
+    train = ((train_images / np.float32(255)).astype(np.float32), train_labels)
+    test = ((test_images / np.float32(255)).astype(np.float32), test_labels)
+    return _dataset("MNIST", train, test, validation=VALIDATION)
+
+
+def _bundled() -> Dataset:
+    return _dataset(DIGITS, *_digits(), validation=297)
 
 
 Labelled = tuple[NDArray[np.float32], NDArray[np.uint8]]

@@ -1,4 +1,4 @@
-"""MNIST's four files: what they must contain, where they are looked for, how they are fetched."""
+"""MNIST's four files: what they must contain, and where they are looked for."""
 
 import hashlib
 import os
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pooch
-import requests
 from numpy.typing import NDArray
 
 from experiments.data.cache import cache_dir
-from experiments.data.idx import parse, read_bytes
+from experiments.data.download import Patience, Undownloadable, download
+from experiments.data.idx import Unfit, parse, read_bytes
 from networks.errors import BlindspotsError
 
 MIRRORS = (
@@ -59,6 +58,29 @@ ARCHIVES = (
 )
 
 
+def find(
+    directory: Path | None,
+    mirrors: Sequence[str] = MIRRORS,
+    archives: Sequence[Archive] = ARCHIVES,
+    patience: Patience = Patience(),  # noqa: B008 (immutable)
+) -> list[NDArray[np.uint8]]:
+    """The arrays of ``archives`` from ``directory``, BLINDSPOTS_DATA, the cache or ``mirrors``.
+
+    A named directory (the option before the variable) is the only place that is tried. Without
+    one, what the cache lacks or holds corrupted is downloaded into it. Raises BlindspotsError.
+    """
+    named = directory or named_directory()
+    if named:
+        return read_directory(named, archives)
+    return [_cached(cache_dir() / "mnist", archive, mirrors, patience) for archive in archives]
+
+
+def named_directory() -> Path | None:
+    """The directory that BLINDSPOTS_DATA names, if any."""
+    named = os.environ.get("BLINDSPOTS_DATA")
+    return Path(named).expanduser() if named else None
+
+
 def read_directory(
     directory: Path, archives: Sequence[Archive] = ARCHIVES
 ) -> list[NDArray[np.uint8]]:
@@ -66,59 +88,48 @@ def read_directory(
 
     Raises BlindspotsError where a file is missing, or its content is not MNIST's.
     """
-    return [_read(directory, archive) for archive in archives]
-
-
-def _read(directory: Path, archive: Archive) -> NDArray[np.uint8]:
-    names = (f"{archive.name}.gz", archive.name)
-    path = next((directory / n for n in names if (directory / n).is_file()), None)
-    if path is None:
+    try:
+        return [_from_directory(directory, archive) for archive in archives]
+    except Unfit as error:
         raise BlindspotsError(
-            f"'{directory}' holds no {names[0]}; name a directory with MNIST's four IDX files."
-        )
+            f"{error}; name a directory with MNIST's four IDX files by --data or BLINDSPOTS_DATA."
+        ) from None
+
+
+def _from_directory(directory: Path, archive: Archive) -> NDArray[np.uint8]:
+    """The array of ``archive``, under its own name or the dotted one that other tools write."""
+    names = (archive.name, archive.name.replace("-idx", ".idx"))
+    paths = [directory / f"{name}{ending}" for name in names for ending in (".gz", "")]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        if not directory.is_dir():
+            raise Unfit(f"There is no directory '{directory}'")
+        raise Unfit(f"'{directory}' holds no {archive.name}, with or without .gz")
+    return _read(path, archive)
+
+
+def _read(path: Path, archive: Archive) -> NDArray[np.uint8]:
+    """The array in ``path``, its form and its hash checked."""
     content = read_bytes(path)
     array = parse(content, archive.shape, path)
     if hashlib.sha256(content).hexdigest() != archive.content_sha256:
-        raise BlindspotsError(
-            f"'{path}' has the form of MNIST but other content (SHA-256 differs): fetch it again."
-        )
+        raise Unfit(f"'{path}' has the form of MNIST's file but other content (SHA-256 differs)")
     return array
 
 
-def find(directory: Path | None, mirrors: Sequence[str] = MIRRORS) -> list[NDArray[np.uint8]]:
-    """MNIST's arrays from ``directory``, BLINDSPOTS_DATA, the user's cache or the mirrors.
-
-    The first place that is named is the only one tried; without a name, the cache, then the
-    download into it.
-    """
-    named = directory or (os.environ.get("BLINDSPOTS_DATA") and Path(os.environ["BLINDSPOTS_DATA"]))
-    if named:
-        return read_directory(Path(named))
-    cached = cache_dir() / "mnist"
-    for archive in ARCHIVES:
-        download(archive, cached, mirrors)
-    return read_directory(cached)
-
-
-def download(
-    archive: Archive, directory: Path, mirrors: Sequence[str], timeout: float = 5, tries: int = 2
-) -> Path:
-    """The archive in ``directory``, fetched from the first mirror that gives the right bytes."""
-    file, failures = f"{archive.name}.gz", []
-    for mirror in [m for m in mirrors for _ in range(tries)]:
-        try:
-            return Path(
-                pooch.retrieve(
-                    mirror + file,
-                    known_hash=f"sha256:{archive.archive_sha256}",
-                    fname=file,
-                    path=directory,
-                    downloader=pooch.HTTPDownloader(progressbar=True, timeout=timeout),
-                )
-            )
-        except (OSError, ValueError, requests.RequestException) as error:
-            failures.append(f"{mirror}: {type(error).__name__}")
-    raise BlindspotsError(
-        f"MNIST's {file} could not be downloaded ({'; '.join(dict.fromkeys(failures))}); "
-        "connect to the internet, or name a directory that holds it with --data or BLINDSPOTS_DATA."
-    )
+def _cached(
+    cache: Path, archive: Archive, mirrors: Sequence[str], patience: Patience
+) -> NDArray[np.uint8]:
+    """The array of ``archive`` from ``cache``, downloaded where the cache has no good one."""
+    try:
+        return _from_directory(cache, archive)
+    except Unfit as error:
+        missing = error
+    file = f"{archive.name}.gz"
+    try:
+        return _read(download(file, archive.archive_sha256, cache, mirrors, patience), archive)
+    except (Undownloadable, Unfit) as error:
+        raise BlindspotsError(
+            f"{missing}, and {error}; connect to the internet, or name a directory with MNIST's "
+            "four IDX files by --data or BLINDSPOTS_DATA."
+        ) from None
