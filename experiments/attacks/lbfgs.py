@@ -14,6 +14,7 @@ from experiments.attacks.victim import Found, Model, Victim, under_attack
 from networks.errors import BlindspotsError
 
 WIDER = 3.0  # factor on the weight of distance until one weight fools and another does not
+SHARP = 20.0  # lead of the label over the target at the clean image, once logits are scaled
 HALVINGS = 12  # of the line to the clean image: to 1/4096 of the distortion
 
 
@@ -64,6 +65,10 @@ def minimum_distortion(
     either form, the minimisers along c are the same.) The nearest fooled iterate is then pulled
     straight back to the boundary, and 1/4096 of the way beyond it, so that rounding in another
     batch does not undo it.
+
+    The logits of each image are scaled first, which moves no boundary: under small logits the
+    cross-entropy pulls away from all classes at once rather than straight to the target, and a
+    network would seem up to a third more robust for the size of its logits alone.
 
     The targets of an image are the classes that are nearest by the first-order estimate, lead of
     the label over the class divided by the length of its gradient (as in DeepFool,
@@ -209,17 +214,19 @@ def search(aimed: Victim, best: Found, effort: Effort) -> None:
         effort: how long to search.
     """
     rows = torch.arange(len(aimed.labels), device=aimed.labels.device)
+    far, steepness = first_order(aimed, aimed.labels)
+    sharpness = (SHARP / (far * steepness).clamp_min(TINY)).clamp(1e-6, 1e3)
+    sharp = replace(aimed, model=lambda points: aimed.model(points) * sharpness[:, None])
 
     def lower(points: Tensor) -> tuple[Tensor, Tensor]:
-        found, gradient = aimed.climb(points.reshape(aimed.clean.shape))
+        found, gradient = sharp.climb(points.reshape(aimed.clean.shape))
         near = -rms(found.inputs - aimed.clean)
         best.keep_better(rows, Found(found.inputs, near, found.fooled))
         return -found.loss, -gradient.flatten(1)
 
-    far, steepness = first_order(aimed, aimed.labels)
     # at the boundary the penalty's slope, weight * far, equals the loss's; half of that to begin
     # with, since a weight that fools teaches more than one that does not
-    weight = (steepness / far.clamp_min(TINY) / 4).clamp(1e-8, 1e8)
+    weight = (sharpness * steepness / far.clamp_min(TINY) / 4).clamp(1e-8, 1e12)
     low, high = torch.zeros_like(weight), torch.full_like(weight, torch.inf)
     descent = Descent.begin(lower, aimed.clean.flatten(1), weight, effort.memory)
     for _ in range(effort.searches):
