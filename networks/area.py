@@ -9,9 +9,14 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_@-]*$", max_length=
 
 
 class Described(BaseModel):
-    """A frozen, hashable piece of description that refuses unknown fields."""
+    """A frozen, hashable piece of description that refuses unknown fields.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Parts are validated again when they are put into a whole: ``model_copy`` does not validate.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", revalidate_instances="always", allow_inf_nan=False
+    )
 
 
 class InputUnit(Described):

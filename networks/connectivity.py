@@ -35,7 +35,7 @@ def _density(projection: Projection) -> float:
 def connections(projection: Projection, source: Area, target: Area) -> int:
     """How many (target, source) pairs are joined; for one-to-one, the number of units."""
     if isinstance(projection.pattern, OneToOne):
-        return target.size if projection.modules != "between" else 0
+        return target.size
     targets, sources = _pairs(projection, source, target)
     allowed = targets * sources
     if projection.modules == "within":
@@ -85,11 +85,16 @@ def fan_in(projection: Projection, source: Area, target: Area) -> float:
 
 
 def source_signs(projection: Projection, source: Area) -> NDArray[np.float64] | None:
-    """+1 or -1 per source unit (channel) as the projection's ``sign`` demands; None when free."""
-    count = source.channels if isinstance(projection.pattern, Convolution) else source.size
+    """+1 or -1 per source unit (convolutions: channel) as ``sign`` demands; None when free.
+
+    All units of a channel share its sign, so that a unit has one sign in all its projections.
+    """
     if projection.sign is None:
         return None
+    signs = np.full(source.channels, -1.0 if projection.sign == "inhibitory" else 1.0)
     if projection.sign == "dale":
         assert source.excitatory is not None
-        return np.where(np.arange(count) < round(source.excitatory * count), 1.0, -1.0)
-    return np.full(count, 1.0 if projection.sign == "excitatory" else -1.0)
+        signs[round(source.excitatory * source.channels) :] = -1.0
+    if isinstance(projection.pattern, Convolution):
+        return signs
+    return np.repeat(signs, source.size // source.channels)

@@ -107,6 +107,12 @@ def unrolled(wiring: Wiring) -> Wiring:
             f"'{remembering[0]}' have memory."
         )
     still = {wiring.input.name, wiring.output}
+    for p in wiring.projections:
+        if p.source == wiring.output or ({p.source, p.target} == still and len(wiring.answers) > 1):
+            raise BlindspotsError(
+                f"'{wiring.name}' cannot be unrolled at equal compute: projection '{p.name}' "
+                "repeats itself between areas that stay one each."
+            )
 
     def at(area: str, step: int) -> str:
         return area if area in still else f"{area}@{step}"
@@ -148,6 +154,8 @@ def widened_to_match(
     """
     if (parameter_count is None) == (mac_count is None):
         raise BlindspotsError("Give either parameter_count or mac_count to match, not both.")
+    if not hidden(wiring):
+        raise BlindspotsError(f"'{wiring.name}' has no hidden areas that could be widened.")
     measure: Callable[[Wiring], int] = parameters if mac_count is None else macs
     target = parameter_count if mac_count is None else mac_count
     assert target is not None

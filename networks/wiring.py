@@ -157,7 +157,7 @@ def explain(error: ValidationError) -> str:
     """One clause per mistake: the field, what is wrong with it, and the value given."""
     clauses = []
     for mistake in error.errors():
-        where = ".".join(str(part) for part in mistake["loc"])
+        where = ".".join(str(part) for part in mistake["loc"]) or "the whole"
         message = mistake["msg"].removeprefix("Value error, ")
         if mistake["type"] == "value_error":
             clauses.append(message)
@@ -214,6 +214,8 @@ def _check_pattern(projection: Projection, source: Area, target: Area) -> None:
     pattern, says = projection.pattern, f"projection '{projection.name}'"
     if isinstance(pattern, OneToOne) and source.shape != target.shape:
         raise ValueError(f"{says} is one-to-one between shapes {source.shape} and {target.shape}")
+    if isinstance(pattern, OneToOne) and projection.modules == "between":
+        raise ValueError(f"{says} is one-to-one, which joins nothing between modules")
     if isinstance(pattern, Convolution):
         if not (source.is_grid and target.is_grid):
             raise ValueError(

@@ -69,12 +69,11 @@ def check(wiring: Wiring, interventions: tuple[Intervention, ...]) -> None:
                 raise unknown(f"area or projection of '{wiring.name}'", act.cut, parts)
         elif act.area not in areas:
             raise unknown(f"area of '{wiring.name}'", act.area, areas)
-        elif act.units and not all(0 <= u < wiring.area(act.area).size for u in act.units):
-            raise unknown(
-                f"unit of area '{act.area}'",
-                str(max(act.units)),
-                [f"0 to {wiring.area(act.area).size - 1}"],
-            )
+        else:
+            size = wiring.area(act.area).size
+            for unit in act.units or ():
+                if not 0 <= unit < size:
+                    raise unknown(f"unit of area '{act.area}'", str(unit), [f"0 to {size - 1}"])
 
 
 def is_cut(interventions: tuple[Intervention, ...], projection: Projection, t: int) -> bool:

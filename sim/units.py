@@ -49,11 +49,16 @@ def spiking_step(
 
 
 def spike(unit: SpikingUnit, above: Tensor) -> Tensor:
-    """1 where ``above`` > 0, else 0; its derivative is the unit's surrogate (snnTorch's own)."""
+    """1 where ``above`` > 0, else 0; its derivative is the unit's surrogate (snnTorch's own).
+
+    snnTorch's surrogates answer in float32 whatever they are given; the spikes keep the dtype.
+    """
     if unit.surrogate == "fast_sigmoid":
-        return surrogate.fast_sigmoid(unit.slope)(above)
-    if unit.surrogate == "atan":
-        return surrogate.atan(unit.slope)(above)
-    if unit.surrogate == "sigmoid":
-        return surrogate.sigmoid(unit.slope)(above)
-    return surrogate.straight_through_estimator()(above)
+        fired = surrogate.fast_sigmoid(unit.slope)
+    elif unit.surrogate == "atan":
+        fired = surrogate.atan(unit.slope)
+    elif unit.surrogate == "sigmoid":
+        fired = surrogate.sigmoid(unit.slope)
+    else:
+        fired = surrogate.straight_through_estimator()
+    return fired(above).to(above.dtype)
