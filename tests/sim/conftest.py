@@ -29,23 +29,24 @@ def simulator(request: pytest.FixtureRequest) -> Simulator:
 
 
 def wire_by_arrows(
-    hidden: Mapping[str, tuple[Any, Any]],
+    hidden: Mapping[str, Any],
     arrows: Mapping[str, Any],
     steps: int,
     inputs: Any = 1,
     outputs: int = 1,
     **settings: Any,
 ) -> Wiring:
-    """Hidden areas {name: (shape, unit)} and arrows {"a>b": delay, or settings of the projection}.
+    """Hidden areas {name: (shape, unit) or (shape, unit, settings)} and arrows {"a>b": delay}.
 
-    An arrow from an area to itself is lateral.
+    An arrow may have settings of the projection instead; from an area to itself it is lateral.
     """
 
     def shape(size: Any) -> tuple[int, ...]:
         return size if isinstance(size, tuple) else (size,)
 
     areas = [Area(name="input", shape=shape(inputs), unit=InputUnit())]
-    areas += [Area(name=n, shape=shape(s), unit=u) for n, (s, u) in hidden.items()]
+    for name, (size, unit, *more) in hidden.items():
+        areas.append(Area(name=name, shape=shape(size), unit=unit, **(more[0] if more else {})))
     areas += [Area(name="output", shape=(outputs,), unit=RateUnit(activation="identity"))]
     projections = []
     for arrow, given in arrows.items():
