@@ -15,7 +15,7 @@ import pooch
 import requests
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-from urllib3.exceptions import HTTPError, ProtocolError
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 from networks.errors import BlindspotsError
 
@@ -154,7 +154,8 @@ class Resuming:
                             raise BrokenOff(f"gave under {SLOWEST} bytes per second")
                         since, came = time.monotonic(), 0
             except HTTPError as error:
-                raise BrokenOff(f"broke off: {type(error).__name__}") from None
+                how = "stalled" if isinstance(error, ReadTimeoutError) else "broke off"
+                raise BrokenOff(f"{how} after {start + came} bytes") from None
 
 
 def _bar() -> Progress:
