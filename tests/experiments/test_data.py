@@ -127,6 +127,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "packed, without its end": (PACKED[IMAGES][:-4], "is corrupt or cut short"),
     "packed, header alone": (PACKED[IMAGES][:4], "is corrupt or cut short"),
     "packed, corrupt": (with_byte(PACKED[IMAGES], 40), "is corrupt or cut short"),
+    "packed, no packing": (PACKED[IMAGES][:10] + b"\xff" * 30, "is corrupt or cut short"),
     "packed, other content": (
         gzip.compress(with_byte(PLAIN[IMAGES], 99)),
         "has the form .* other content .SHA-256 differs",
