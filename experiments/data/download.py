@@ -155,7 +155,7 @@ class Resuming:
                         since, came = time.monotonic(), 0
             except HTTPError as error:
                 how = "stalled" if isinstance(error, ReadTimeoutError) else "broke off"
-                raise BrokenOff(f"{how} after {start + came} bytes") from None
+                raise BrokenOff(f"{how} after {file.tell()} bytes") from None
 
 
 def _bar() -> Progress:
