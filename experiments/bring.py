@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,9 +50,9 @@ def imported(reference: str, device: str = "cpu") -> nn.Module:
         ) from None
     if not hasattr(module, attribute):
         raise unknown(f"network in {module_name}", attribute, vars(module))
-    found = getattr(module, attribute)
+    found: Any = getattr(module, attribute)
     try:
-        built: Callee = found() if inspect.isclass(found) else found
+        built: Any = found() if inspect.isclass(found) else found
         adapted = Adapted(built).to(device).eval()
         with torch.no_grad():
             logits = adapted(torch.zeros(2, 1, 28, 28, device=device))

@@ -15,7 +15,8 @@ class Recipe(Described):
     ``objective``: "standard"; "noise" adds Gaussian noise of deviation ``epsilon``; "adversarial"
     trains on L-infinity PGD of budget ``epsilon`` (Madry et al. 2018). ``shift`` moves training
     images by up to that many pixels. Each of ``parts`` > 1 individuals sees its own disjoint part
-    of the training images (Szegedy et al. 2014, section 4.2).
+    of the training images (Szegedy et al. 2014, section 4.2). ``autoencoder`` > 0 first trains the
+    first layer for so many epochs as a sparse autoencoder, and then leaves it as it is.
     """
 
     epochs: Annotated[int, Field(ge=1)]
@@ -26,10 +27,13 @@ class Recipe(Described):
     objective: Literal["standard", "noise", "adversarial"] = "standard"
     epsilon: Annotated[float, Field(ge=0, le=1)] = 0.0
     parts: Annotated[int, Field(ge=1)] = 1
+    autoencoder: Annotated[int, Field(ge=0)] = 0
 
 
 def recipe_for(wiring: Wiring) -> Recipe:
     """The recipe for full MNIST, chosen on the validation images."""
+    if wiring.name.startswith("AE"):
+        return Recipe(epochs=6, batch=256, rate=5e-3, autoencoder=6)
     if units(wiring) == "spiking":
         return Recipe(epochs=2, batch=128, rate=3e-3)
     if wiring.is_feedforward:

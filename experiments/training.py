@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from math import cos, pi
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
 
 from experiments.attacks.gradient import pgd_linf
+from experiments.autoencoder import first_layer, pretrain
 from experiments.data.dataset import Dataset, Split, part_of
 from experiments.recipe import Recipe
 from networks import BlindspotsError, Wiring, from_json
@@ -54,11 +56,16 @@ def train(
     split = Split(split.images.to(device), split.labels.to(device))
     validation = Split(data.validation.images.to(device), data.validation.labels.to(device))
     network = Network.initial(wiring, seed).to(device)
+    fixed = first_layer(wiring) if recipe.autoencoder else ()
+    learning = [value for name, value in network.values.items() if name not in fixed]
     optimiser = torch.optim.AdamW(
-        network.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay
+        learning, lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True
     )
     batches = -(-len(split.labels) // recipe.batch)
     history: list[float] = _resume(network, optimiser, checkpoint)
+    if recipe.autoencoder and not history:
+        chance = torch.Generator().manual_seed(seed)
+        pretrain(network, split.images, recipe.autoencoder, chance)
     best = _best(checkpoint, network)
     for epoch in range(len(history), recipe.epochs):
         generator = torch.Generator().manual_seed(1_000_003 * seed + epoch)
@@ -89,10 +96,13 @@ def train(
 
 
 def one_cycle(progress: float, warm: float = 0.3) -> float:
-    """Fraction of the peak learning rate: linear up over ``warm``, linear down to 1 % after."""
+    """Fraction of the peak learning rate: half a cosine up over ``warm``, half a cosine down.
+
+    From 1/25 to 1 to nought (Smith and Topin 2018, "Super-convergence").
+    """
     if progress < warm:
-        return 0.1 + 0.9 * progress / warm
-    return max(0.01, (1 - progress) / (1 - warm))
+        return 0.04 + 0.96 * (1 - cos(pi * progress / warm)) / 2
+    return (1 + cos(pi * (progress - warm) / (1 - warm))) / 2
 
 
 def _perturbed(
@@ -113,10 +123,15 @@ def _perturbed(
 
 
 def _shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """The whole batch moved by the same random whole pixels in -``most`` .. ``most``."""
-    down, right = torch.randint(0, 2 * most + 1, (2,), generator=generator).tolist()
+    """Each image moved by its own random whole pixels in -``most`` .. ``most``; black comes in."""
+    choices = 2 * most + 1
+    drawn = torch.randint(0, choices**2, (len(images),), generator=generator).to(images.device)
     height, width = images.shape[2:]
-    return pad(images, (most,) * 4)[:, :, down : down + height, right : right + width]
+    padded, moved = pad(images, (most,) * 4), torch.empty_like(images)
+    for offset in range(choices**2):
+        rows, (down, right) = drawn == offset, divmod(offset, choices)
+        moved[rows] = padded[rows, :, down : down + height, right : right + width]
+    return moved
 
 
 def _save(
