@@ -9,8 +9,8 @@ from networks.errors import BlindspotsError
 from sim import Network
 from sim.parameters import bias_name, weight_name
 
-SPARSITY, WEIGHT = 0.1, 0.05  # mean activity wanted of each hidden unit, and its price
-RATE, BATCH = 3e-3, 256
+SPARSITY, WEIGHT = 0.05, 2.0  # mean activity wanted of each hidden unit, and its price
+RATE, BATCH = 1e-2, 256
 
 
 def first_layer(wiring: Wiring) -> tuple[str, str]:

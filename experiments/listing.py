@@ -2,49 +2,66 @@
 
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from experiments.counts import count, short
 from experiments.plan import entry
-from experiments.report import count
 from networks import NAMES, Wiring, macs, parameters, wiring_named
 from networks.area import Area
-from networks.catalogue import recurrence, role, units
+from networks.catalogue import CONTROLS, FACTORS, matched_by
 from networks.connectivity import connections
+from networks.derive import hidden
 from networks.errors import BlindspotsError
 from networks.projection import Projection
 
 
 def catalogue_table() -> Table:
-    """One row per network of the catalogue."""
-    table = Table(title="Networks (MACs: multiply-accumulates per image)")
-    for heading in ("network", "areas", "recurrence", "units", "role"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("projections", "steps", "parameters", "MACs"):
-        table.add_column(heading, justify="right")
+    """One row per network of the catalogue; controls stand below the network that they match."""
+    table = Table(
+        title="The catalogue: every network takes 28 x 28 images and answers with 10 classes",
+        caption="areas: hidden ones, /4 in 4 modules; proj.: projections; steps: of time; MACs: "
+        "multiply-accumulates per image; match: how far a control (named after the network above "
+        "it, as fc-blt-control-params) is from equal parameters or compute",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("network", no_wrap=True)
+    table.add_column("areas", no_wrap=True)
+    for heading in ("proj.", "steps", "params", "MACs", "match"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name in NAMES:
-        wiring = wiring_named(name)
+        wiring, matched = wiring_named(name), matched_by(name)
         table.add_row(
-            name,
-            " ".join(shape_of(a) for a in shortened(wiring.areas)),
-            recurrence(wiring),
-            units(wiring),
-            role(name).removeprefix("control: "),
+            f" …-{name.removeprefix(f'{matched}-')}" if matched else name,
+            areas_of(wiring),
             str(len(wiring.projections)),
             str(wiring.steps),
-            count(parameters(wiring)),
-            count(macs(wiring)),
+            short(parameters(wiring)),
+            short(macs(wiring)),
+            mismatch(wiring, wiring_named(matched), name) if matched else "",
         )
     return table
 
 
-def shortened(areas: tuple[Area, ...]) -> tuple[Area, ...]:
-    """The areas, or the first and last ones where an unrolled wiring has many."""
-    return areas
+def areas_of(wiring: Wiring) -> str:
+    """The shapes of the hidden areas, or how many there are where an unrolled wiring has many."""
+    inner = hidden(wiring)
+    return " ".join(map(shape_of, inner)) if len(inner) < 4 else f"{len(inner)} areas"
+
+
+def mismatch(control: Wiring, matched: Wiring, name: str) -> str:
+    """How far a control is from equal size, in per cent of what it matches."""
+    size = parameters if CONTROLS[FACTORS[name].control] == "parameters" else macs
+    return f"{100 * (size(control) / size(matched) - 1):+.2f}%"
 
 
 def shape_of(area: Area) -> str:
-    """ "16x14x14", or "32/4" for 32 units in 4 modules."""
-    shape = "x".join(map(str, area.shape))
+    """ "16x14²" for 16 channels of 14 x 14, "32/4" for 32 units in 4 modules."""
+    channels, *sides = area.shape
+    square = len(sides) == 2 and sides[0] == sides[1]
+    shape = f"{channels}x{sides[0]}²" if square else "x".join(map(str, area.shape))
     return f"{shape}/{area.modules}" if area.modules > 1 else shape
 
 
@@ -52,31 +69,45 @@ def network_table(wiring: Wiring) -> Table:
     """The areas and projections of one wiring."""
     table = Table(
         title=f"{wiring.name}: {len(wiring.areas)} areas, {wiring.steps} steps, "
-        f"{count(parameters(wiring))} parameters, {count(macs(wiring))} multiply-accumulates"
+        f"{count(parameters(wiring))} parameters, {count(macs(wiring))} MACs per image",
+        caption="units and connections: how many; delay: in steps",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
     )
     for heading in ("area / projection", "kind", "shape / pattern"):
         table.add_column(heading, overflow="fold")
-    for heading in ("modules", "delay", "connections"):
+    for heading in ("delay", "units / connections"):
         table.add_column(heading, justify="right")
     for area in wiring.areas:
-        unit = ", ".join(f"{k} {v}" for k, v in dict(area.unit).items() if k != "model")
-        kind = f"{area.unit.model} ({unit})" if unit else area.unit.model
-        table.add_row(area.name, kind, shape_of(area), str(area.modules), "", "")
+        table.add_row(area.name, unit_of(area), shape_of(area), "", count(area.size))
     table.add_section()
     for p in wiring.projections:
         ends = (wiring.area(p.source), wiring.area(p.target))
         table.add_row(
-            *(p.name, p.kind, pattern_of(p), p.modules, str(p.delay)),
+            *(p.name, p.kind, pattern_of(p), str(p.delay)),
             count(connections(p, *ends)),
         )
     return table
 
 
+def unit_of(area: Area) -> str:
+    """ "rate (relu)", "rate (tanh, leak 0.5)" or "lif (beta 0.9, ...)": what is not the usual."""
+    settings = {k: v for k, v in dict(area.unit).items() if k != "model" and v is not None}
+    words = [str(settings.pop("activation"))] if "activation" in settings else []
+    words += [f"{k} {v}" for k, v in settings.items() if (k, v) != ("leak", 1.0)]
+    return f"{area.unit.model} ({', '.join(words)})" if words else area.unit.model
+
+
 def pattern_of(projection: Projection) -> str:
-    """ "convolution (kernel 3, stride 2)"."""
+    """ "convolution (kernel 3, stride 2)", by what is not the usual."""
     pattern = projection.pattern
-    settings = ", ".join(f"{k} {v}" for k, v in dict(pattern).items() if k not in ("model", "seed"))
-    return f"{pattern.model} ({settings})" if settings else pattern.model
+    usual = {"stride": 1, "density": 1.0, "upward": True}
+    given = {k: v for k, v in dict(pattern).items() if k not in ("model", "seed")}
+    words = [f"{k} {v}" for k, v in given.items() if usual.get(k) != v and k != "upward"]
+    words += ["transposed"] if given.get("upward") is False else []
+    words += [f"{projection.modules} modules"] if projection.modules != "all" else []
+    return f"{pattern.model} ({', '.join(words)})" if words else pattern.model
 
 
 def resolve(name: str) -> Wiring:

@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from jinja2 import Environment
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from experiments.counts import count, short
 from experiments.statistics import VIEWS
 from experiments.store import write_text
 from experiments.verdict import verdict
-from experiments.verdict.wording import reference
+from experiments.verdict.findings import outcome
+from experiments.verdict.wording import reference, signed
 
 CAPTIONS = {
     "curves": "Accuracy against the budget. Each network has as many individuals as the title "
@@ -42,8 +46,8 @@ class Row:
     recurrence: str
     modules: str
     units: str
-    parameters: str
-    macs: str
+    parameters: int
+    macs: int
     clean: str
     views: tuple[str, ...]
     common: str
@@ -68,8 +72,8 @@ def rows(summary: xr.Dataset) -> Iterator[Row]:
             str(here["recurrence"].values),
             str(here["modules"].values),
             str(here["units"].values),
-            count(int(here["parameters"])),
-            count(int(here["macs"])),
+            int(here["parameters"]),
+            int(here["macs"]),
             interval(here, "clean_accuracy"),
             tuple(interval(here.sel(view=view), "accuracy") for view in VIEWS),
             interval(here.sel(view="worst-case"), "common_accuracy"),
@@ -84,15 +88,6 @@ def noise_like(summary: xr.Dataset) -> list[str]:
     return [str(a) for a in summary["attack"].to_numpy()[fits.to_numpy()]]
 
 
-def count(number: int) -> str:
-    """A number with thin groups, or a dash where it is not known.
-
-    >>> count(377900), count(-1)
-    ('377 900', '-')
-    """
-    return f"{number:,}".replace(",", " ") if number >= 0 else "-"
-
-
 def interval(here: xr.Dataset, name: str) -> str:
     """An accuracy in per cent with its interval, or a dash where nothing was measured."""
     middle, low, high = (100 * float(here[name + end]) for end in ("", "_low", "_high"))
@@ -100,20 +95,60 @@ def interval(here: xr.Dataset, name: str) -> str:
 
 
 def terminal_table(summary: xr.Dataset) -> Table:
-    """The summary for a terminal: accuracies in per cent, without intervals where it is narrow."""
+    """The summary for a terminal of 80 columns: accuracies in per cent, without intervals."""
     at = reference(summary)
     table = Table(
         title=f"{summary.attrs['data']}: accuracy (%) clean, and under "
         f"{at['attack'].values!s} at epsilon {float(at['epsilon']):g}",
-        caption="white-box: crafted on itself; same inputs: crafted on feedforward networks that "
-        "are not shown; worst case: over all sources; noise: of the same budget",
+        caption="noise: of the same budget; white-box: crafted on itself; same inputs: crafted on "
+        "feedforward networks that are not shown; worst case: over all sources",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
     )
-    for heading in ("network", "parameters", "MACs", "clean", "noise", *VIEWS):
-        side = "left" if heading == "network" else "right"
-        table.add_column(heading.replace("-", " "), justify=side, overflow="fold")  # type: ignore[arg-type]
+    table.add_column("network", overflow="fold")
+    for heading in (
+        "params",
+        "MACs",
+        "clean",
+        "noise",
+        *(view.replace("-", "\n") for view in VIEWS),
+    ):
+        table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
     for row in rows(summary):
         middle = [text.partition(" ")[0] for text in (row.clean, row.noise, *row.views)]
-        table.add_row(row.network, row.parameters, row.macs, *middle)
+        table.add_row(row.network, short(row.parameters), short(row.macs), *middle)
+    return table
+
+
+def contrast_table(summary: xr.Dataset) -> Table:
+    """What differs between networks that differ in one factor, for a terminal of 80 columns."""
+    at = reference(summary).sel(view="worst-case")
+    table = Table(
+        title="Differences in the worst case over all sources (points)",
+        caption="95 % bootstrap intervals over individuals and images; helps, hurts: Holm p < 0.05",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("treatment - baseline", overflow="fold")
+    for heading in ("difference", "outcome"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    before = ""
+    for label in at["contrast"].to_numpy():
+        cell = at.sel(contrast=label)
+        if not np.isfinite(cell["difference"]):
+            continue
+        if (factor := str(cell["factor"].values)) != before:
+            before = factor
+            table.add_row(f"[bold]{factor}[/]")
+        ends = ("difference", "difference_low", "difference_high")
+        middle, low, high = (signed(float(cell[end])) for end in ends)
+        table.add_row(
+            escape(f"{cell['treatment'].values} - {cell['baseline'].values}"),
+            escape(f"{middle} [{low}, {high}]"),
+            outcome(cell),
+        )
     return table
 
 
@@ -124,10 +159,12 @@ def write_report(
     figures: Mapping[str, Path],
     console: Console,
 ) -> None:
-    """``report.html`` into ``out``, and table and verdict onto ``console``."""
+    """``report.html`` into ``out``; tables, verdict in short and warnings onto ``console``."""
     sentences = verdict(summary, result)
     console.print(terminal_table(summary))
-    for sentence in sentences:
+    if summary.sizes["contrast"]:
+        console.print(contrast_table(summary))
+    for sentence in [sentences[0], *(s for s in sentences if s.startswith("Warning: "))]:
         style = "yellow" if sentence.startswith("Warning: ") else ""
         console.print(f"- {sentence}", style=style, highlight=False, markup=False)
     for failure in failures(result):
@@ -168,6 +205,7 @@ def html(
         epsilon=float(at["epsilon"]),
         common=int(summary["common_images"]),
         rows=list(rows(summary)),
+        count=count,
         views=[view.replace("-", " ") for view in VIEWS],
         findings=[s for s in sentences if not s.startswith("Warning: ")],
         cautions=[s.removeprefix("Warning: ") for s in sentences if s.startswith("Warning: ")],

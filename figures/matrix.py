@@ -39,7 +39,9 @@ def transfer_matrix(result: xr.Dataset, attack: str, epsilon: float) -> Figure:
         layout="constrained",
     )
     panel = figure.subplots()
-    painted = panel.imshow(shares, cmap="cividis", vmin=0, vmax=100, aspect="auto")
+    low = 10 * np.floor(float(shares.min()) / 10)
+    high = max(10 * np.ceil(float(shares.max()) / 10), low + 10)
+    painted = panel.imshow(shares, cmap="cividis", vmin=low, vmax=high, aspect="auto")
     panel.set_facecolor("0.85")
     panel.set_xticks(
         range(len(networks)), networks, rotation=40, ha="right", rotation_mode="anchor"
@@ -51,7 +53,7 @@ def transfer_matrix(result: xr.Dataset, attack: str, epsilon: float) -> Figure:
     panel.set_ylabel("inputs crafted on")
     for (row, column), share in np.ndenumerate(shares.to_numpy()):
         known = np.isfinite(share)
-        colour = "black" if not known or share > 55 else "white"
+        colour = "black" if not known or share > low + 0.55 * (high - low) else "white"
         text = f"{share:.0f}" if known else "–"
         panel.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
         if sources[row] == networks[column] and known:

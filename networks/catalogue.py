@@ -135,12 +135,16 @@ def _baselines(name: str) -> Iterator[tuple[str, str]]:
             yield f"recurrence, equal {matched}", matching
 
 
+def matched_by(name: str) -> str:
+    """The network whose size a control matches; empty for any other network."""
+    factors = FACTORS.get(name)
+    return factors.of.name if factors and factors.control else ""
+
+
 def role(name: str) -> str:
     """What a control matches, in words; empty for any other network."""
-    factors = FACTORS.get(name)
-    if factors is None or not factors.control:
-        return ""
-    return f"control: {CONTROLS[factors.control]} of {factors.of.name}"
+    matched = matched_by(name)
+    return f"control: {CONTROLS[FACTORS[name].control]} of {matched}" if matched else ""
 
 
 def recurrence(wiring: Wiring) -> str:

@@ -3,7 +3,7 @@
 import xarray as xr
 
 from experiments.verdict.cautions import cautions
-from experiments.verdict.findings import findings, setting
+from experiments.verdict.findings import findings, in_short, setting
 from experiments.verdict.gradients import misled
 
 __all__ = ["verdict"]
@@ -17,10 +17,11 @@ def verdict(summary: xr.Dataset, result: xr.Dataset) -> list[str]:
         result: the labelled result it was made from.
 
     Returns:
-        What was measured; then for every contrast one sentence per view at the reference attack
-        and epsilon, with its matched control; then every reason for doubt, each starting with
-        "Warning: ". A difference that is not shown is never called absent, and nothing is called
-        proven.
+        One sentence over all; what was measured; then for every contrast one sentence per view at
+        the reference attack and epsilon, with its matched control; then every reason for doubt,
+        each starting with "Warning: ". A difference that is not shown is never called absent, and
+        nothing is called proven.
     """
     doubted = misled(result)
-    return [setting(summary), *findings(summary, doubted), *cautions(summary, doubted)]
+    first = [in_short(summary), setting(summary)]
+    return [*first, *findings(summary, doubted), *cautions(summary, doubted)]

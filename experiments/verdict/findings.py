@@ -1,5 +1,6 @@
 """One sentence per contrast and view: helps, hurts, or no difference shown."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 
 import numpy as np
@@ -25,6 +26,18 @@ SUBJECTS = {  # factor: (who helps or hurts, whether it is a plural)
     "recurrence": ("recurrence", False),
     "modules": ("modules", True),
     "units": ("spiking units", True),
+    "input": ("a binarised input", False),
+}
+ENDS = ("treatment", "baseline")
+NOT_EVERY = "The interval excludes 0, but not every pair of individuals passes the test."
+IN_SHORT = {
+    "helps": "Helps",
+    "tends to help": "Tends to help, which is not shown",
+    "hurts": "Hurts",
+    "tends to hurt": "Tends to hurt, which is not shown",
+    "not shown": "No difference shown",
+    "floor": "Cannot be told, both at the floor",
+    "ceiling": "Cannot be told, both at the ceiling",
 }
 READINGS = {
     "white-box": "White-box",
@@ -84,36 +97,78 @@ def findings(summary: xr.Dataset, doubted: Collection[str]) -> list[str]:
     return sentences
 
 
+def outcome(cell: xr.Dataset) -> str:
+    """What one contrast shows in one view, in few words.
+
+    "helps" or "hurts" where the interval excludes 0 and Holm's p is below 5 %; "tends to help" or
+    "tends to hurt" where the interval alone does; "floor" or "ceiling" where no difference could
+    show; else "not shown".
+    """
+    if side := edge(cell):
+        return side
+    verb = {1: "help", -1: "hurt"}.get(direction(cell))
+    if not verb:
+        return "not shown"
+    return f"{verb}s" if float(cell["holm_p"]) < LEVEL else f"tends to {verb}"
+
+
+def in_short(summary: xr.Dataset) -> str:
+    """One sentence over all contrasts in the worst case: outcomes, and by factor how many."""
+    at = reference(summary).sel(view="worst-case")
+    factors: Counter[str] = Counter()
+    seen: dict[str, Counter[str]] = {each: Counter() for each in IN_SHORT}
+    for label in at["contrast"].to_numpy():
+        cell = at.sel(contrast=label)
+        if np.isfinite(cell["difference"]):
+            factor = str(cell["factor"].values)
+            factor = SUBJECTS.get(factor, (factor, False))[0]
+            factors[factor] += 1
+            seen[outcome(cell)][factor] += 1
+    if not factors:
+        return "In short: no two of these networks differ in one factor alone."
+    parts = []
+    for each, counted in seen.items():
+        names = [f"{factor} ({n} of {factors[factor]})" for factor, n in counted.items()]
+        if names:
+            parts.append(f"{IN_SHORT[each]}: {listed(names)}")
+    return f"In short, worst case over all sources, contrasts by factor. {'. '.join(parts)}."
+
+
 def finding(cell: xr.Dataset) -> str:
     """What one contrast shows in one view."""
     treatment, baseline = str(cell["treatment"].values), str(cell["baseline"].values)
     subject, plural = SUBJECTS.get(str(cell["factor"].values), (str(cell["factor"].values), False))
     if control_of(cell, baseline):
         subject, plural = f"what {treatment} has beyond its control", False
-    left, right = (float(cell["accuracy"].sel(network=name)) for name in (treatment, baseline))
-    verb = {1: "help", -1: "hurt"}.get(direction(cell), "")
-    low, high = float(cell["difference_low"]), float(cell["difference_high"])
-    edge = at_the_edge(left, right)
-    if edge:
+    seen = outcome(cell)
+    if seen in ("floor", "ceiling"):
         claim = f"whether {subject} matter{'' if plural else 's'} cannot be told"
-    elif verb and float(cell["holm_p"]) < LEVEL:
-        claim = f"{subject} {verb}{'' if plural else 's'}"
-    elif verb:
-        claim = f"{subject} tend{'' if plural else 's'} to {verb}, which is not shown"
-    else:
+    elif seen == "not shown":
         claim = f"no difference shown for {subject}"
+    else:
+        first, _, rest = seen.partition(" ")
+        claim = f"{subject} {first.removesuffix('s') if plural else first} {rest}".rstrip()
+        claim += ", which is not shown" if rest else ""
     view = READINGS[str(cell["view"].values)]
     text = f"{view}: {claim} ({treatment} against {baseline}): {numbers(cell)}, {agreement(cell)}."
-    if edge:
-        return f"{text} {edge}"
-    if verb and float(cell["holm_p"]) >= LEVEL:
-        return f"{text} The interval excludes 0, but not every pair of individuals passes the test."
-    if not verb:
-        text += (
-            f" Differences larger than {100 * max(abs(low), abs(high)):.1f} points are excluded "
-            "at 95 %."
-        )
-    return text
+    return f"{text} {caveat(cell, seen)}".rstrip()
+
+
+def caveat(cell: xr.Dataset, seen: str) -> str:
+    """What must be said beside an outcome: what it does not exclude, or why it is no more."""
+    shares = [float(cell["accuracy"].sel(network=str(cell[end].values))) for end in ENDS]
+    both = f"({percent(shares[0])} and {percent(shares[1])})"
+    low, high = float(cell["difference_low"]), float(cell["difference_high"])
+    return {
+        "floor": f"Both are at the floor {both}: every network fails here, so a difference could "
+        "only show at a smaller epsilon.",
+        "ceiling": f"Both are at the ceiling {both}: the attack harms neither, so a difference "
+        "could only show at a larger epsilon.",
+        "not shown": f"Differences larger than {100 * max(abs(low), abs(high)):.1f} points are "
+        "excluded at 95 %.",
+        "tends to help": NOT_EVERY,
+        "tends to hurt": NOT_EVERY,
+    }.get(seen, "")
 
 
 def numbers(cell: xr.Dataset) -> str:
@@ -139,19 +194,10 @@ def direction(cell: xr.Dataset) -> int:
     return int(cell["difference_low"] > 0) - int(cell["difference_high"] < 0)
 
 
-def at_the_edge(left: float, right: float) -> str:
-    """The sentence for a floor or ceiling effect, or nothing."""
-    if max(left, right) < EDGE:
-        return (
-            f"Both are at the floor ({percent(left)} and {percent(right)}): every network fails "
-            "here, so a difference could only show at a smaller epsilon."
-        )
-    if min(left, right) > 1 - EDGE:
-        return (
-            f"Both are at the ceiling ({percent(left)} and {percent(right)}): the attack harms "
-            "neither, so a difference could only show at a larger epsilon."
-        )
-    return ""
+def edge(cell: xr.Dataset) -> str:
+    """ "floor" or "ceiling" where both networks are so near 0 or 1 that no difference can show."""
+    shares = [float(cell["accuracy"].sel(network=str(cell[end].values))) for end in ENDS]
+    return "floor" if max(shares) < EDGE else "ceiling" if min(shares) > 1 - EDGE else ""
 
 
 def control_of(at: xr.Dataset, network: str) -> str:
