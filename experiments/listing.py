@@ -13,7 +13,6 @@ from networks.catalogue import CONTROLS, FACTORS, matched_by
 from networks.connectivity import connections
 from networks.derive import hidden
 from networks.errors import BlindspotsError
-from networks.projection import Projection
 
 
 def catalogue_table() -> Table:
@@ -80,34 +79,15 @@ def network_table(wiring: Wiring) -> Table:
     for heading in ("delay", "units / connections"):
         table.add_column(heading, justify="right")
     for area in wiring.areas:
-        table.add_row(area.name, unit_of(area), shape_of(area), "", count(area.size))
+        table.add_row(area.name, area.unit.label, shape_of(area), "", count(area.size))
     table.add_section()
     for p in wiring.projections:
         ends = (wiring.area(p.source), wiring.area(p.target))
         table.add_row(
-            *(p.name, p.kind, pattern_of(p), str(p.delay)),
+            *(p.name, p.kind, p.label, str(p.delay)),
             count(connections(p, *ends)),
         )
     return table
-
-
-def unit_of(area: Area) -> str:
-    """ "rate (relu)", "rate (tanh, leak 0.5)" or "lif (beta 0.9, ...)": what is not the usual."""
-    settings = {k: v for k, v in dict(area.unit).items() if k != "model" and v is not None}
-    words = [str(settings.pop("activation"))] if "activation" in settings else []
-    words += [f"{k} {v}" for k, v in settings.items() if (k, v) != ("leak", 1.0)]
-    return f"{area.unit.model} ({', '.join(words)})" if words else area.unit.model
-
-
-def pattern_of(projection: Projection) -> str:
-    """ "convolution (kernel 3, stride 2)", by what is not the usual."""
-    pattern = projection.pattern
-    usual = {"stride": 1, "density": 1.0, "upward": True}
-    given = {k: v for k, v in dict(pattern).items() if k not in ("model", "seed")}
-    words = [f"{k} {v}" for k, v in given.items() if usual.get(k) != v and k != "upward"]
-    words += ["transposed"] if given.get("upward") is False else []
-    words += [f"{projection.modules} modules"] if projection.modules != "all" else []
-    return f"{pattern.model} ({', '.join(words)})" if words else pattern.model
 
 
 def resolve(name: str) -> Wiring:

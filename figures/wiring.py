@@ -1,8 +1,7 @@
 """A wiring as boxes and arrows, drawn to be checked against its description."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 
-from figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, styled
+from figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, styled
+from networks import Area, Projection, Wiring
 
 BOX, TALL, GAP = 2.3, 0.56, 0.62  # inches: width and height of a box, space between two
 LANE, LOOP = 0.4, 0.3  # inches: between parallel arrows at the side; reach of a lateral loop
@@ -18,66 +18,28 @@ MARGIN, SIDE = 0.25, 1.55  # inches: around everything; for the labels of latera
 COLOURS = {"feedforward": BLACK, "lateral": ORANGE, "top-down": GREEN, "skip": BLUE}
 DASHED = (0, (4, 2))
 
-
-class AreaLike(Protocol):
-    """What is read of an area."""
-
-    name: str
-    shape: Sequence[int]
-    size: int
-    modules: int
-    unit: Any
-
-
-class ProjectionLike(Protocol):
-    """What is read of a projection; `kind` is feedforward, lateral, top-down or skip."""
-
-    source: str
-    target: str
-    kind: str
-    pattern: Any
-    delay: int
-    sign: Any
-
-
-class WiringLike(Protocol):
-    """What is read of a wiring; areas from the input upwards."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def areas(self) -> Sequence[Any]:
-        """From the input upwards."""
-
-    @property
-    def projections(self) -> Sequence[Any]:
-        """Between areas."""
+Neighbours = dict[tuple[str, str], list[Projection]]
 
 
 @dataclass(frozen=True)
 class Side:
     """An arrow beside the boxes: from and to which level, in which lane."""
 
-    projection: Any
+    projection: Projection
     start: int
     end: int
     lane: int
 
 
 @styled
-def diagram(wiring: WiringLike) -> Figure:
+def diagram(wiring: Wiring) -> Figure:
     """Areas as boxes from the bottom up, projections as arrows.
 
     Feedforward arrows run up between neighbours, lateral ones loop at the left, top-down
     (dashed) and skip ones run at the right. Arrows that end in a bar are inhibitory. Labels give
-    the pattern and, where it is more than one step, the delay. A source that is no area, such as
-    the image, is drawn as an open box at the bottom.
+    the pattern and, where it is more than one step, the delay.
     """
-    names = [str(area.name) for area in wiring.areas]
-    outside = dict.fromkeys(p.source for p in wiring.projections if p.source not in names)
-    levels = {name: at for at, name in enumerate([*outside, *names])}
+    levels = {area.name: at for at, area in enumerate(wiring.areas)}
     straight, beside, lateral = sort(wiring.projections, levels)
     lanes = 1 + max((side.lane for side in beside), default=-1)
     left = SIDE if lateral else 0.0
@@ -88,10 +50,8 @@ def diagram(wiring: WiringLike) -> Figure:
     panel = figure.add_axes((0, 0, 1, 1))
     panel.set(xlim=(-MARGIN - left, width - MARGIN - left), ylim=(-MARGIN, height - MARGIN))
     panel.set_axis_off()
-    for name in outside:
-        box(panel, levels[name], name, "", 1, outside=True)
     for area in wiring.areas:
-        box(panel, levels[area.name], area.name, described(area), area.modules)
+        box(panel, levels[area.name], area)
     upward(panel, straight, levels)
     for name, loops in lateral.items():
         loop(panel, levels[name], loops)
@@ -102,11 +62,11 @@ def diagram(wiring: WiringLike) -> Figure:
 
 
 def sort(
-    projections: Iterable[Any], levels: dict[str, int]
-) -> tuple[dict[tuple[str, str], list[Any]], list[Side], dict[str, list[Any]]]:
+    projections: Iterable[Projection], levels: dict[str, int]
+) -> tuple[Neighbours, list[Side], dict[str, list[Projection]]]:
     """Projections between neighbours, beside the boxes (each in a free lane), and onto itself."""
-    straight: dict[tuple[str, str], list[Any]] = {}
-    lateral: dict[str, list[Any]] = {}
+    straight: Neighbours = {}
+    lateral: dict[str, list[Projection]] = {}
     others = []
     for each in projections:
         start, end = levels[each.source], levels[each.target]
@@ -134,28 +94,28 @@ def floor(level: int) -> float:
     return level * (TALL + GAP)
 
 
-def box(
-    panel: Axes, level: int, name: str, text: str, modules: int, *, outside: bool = False
-) -> None:
+def box(panel: Axes, level: int, area: Area) -> None:
     """One area; thin lines divide it into its modules."""
     y = floor(level)
     panel.add_patch(
         FancyBboxPatch(
             (0, y), BOX, TALL, boxstyle="round,pad=0,rounding_size=0.06",
-            facecolor="white" if outside else "0.95", edgecolor=BLACK,
-            linestyle=":" if outside else "-", linewidth=0.9,
+            facecolor="0.95", edgecolor=BLACK, linewidth=0.9,
         )
     )  # fmt: skip
-    for at in range(1, modules if modules <= 16 else 1):
-        panel.plot([BOX * at / modules] * 2, [y, y + 0.07], color=GREY, linewidth=0.7)
-        panel.plot([BOX * at / modules] * 2, [y + TALL - 0.07, y + TALL], color=GREY, linewidth=0.7)
+    for at in range(1, area.modules if area.modules <= 16 else 1):
+        panel.plot([BOX * at / area.modules] * 2, [y, y + 0.07], color=GREY, linewidth=0.7)
+        panel.plot(
+            [BOX * at / area.modules] * 2, [y + TALL - 0.07, y + TALL], color=GREY, linewidth=0.7
+        )
     middle = y + TALL / 2
-    shift = 0.1 if text else 0.0
-    panel.text(BOX / 2, middle + shift, name, ha="center", va="center", fontweight="bold")
-    panel.text(BOX / 2, middle - 0.11, text, ha="center", va="center", fontsize=6.5)
+    panel.text(BOX / 2, middle + 0.1, area.name, ha="center", va="center", fontweight="bold")
+    panel.text(BOX / 2, middle - 0.11, described(area), ha="center", va="center", fontsize=6.5)
 
 
-def upward(panel: Axes, straight: dict[tuple[str, str], list[Any]], levels: dict[str, int]) -> None:
+def upward(
+    panel: Axes, straight: dict[tuple[str, str], list[Projection]], levels: dict[str, int]
+) -> None:
     """Arrows between neighbours, side by side where there are several."""
     for (source, target), several in straight.items():
         for at, each in enumerate(several):
@@ -167,7 +127,7 @@ def upward(panel: Axes, straight: dict[tuple[str, str], list[Any]], levels: dict
             )
 
 
-def loop(panel: Axes, level: int, loops: list[Any]) -> None:
+def loop(panel: Axes, level: int, loops: list[Projection]) -> None:
     """Lateral projections of one area at its left."""
     step = TALL / len(loops)
     for at, each in enumerate(loops):
@@ -199,9 +159,9 @@ def port(side: Side, level: int, beside: list[Side]) -> float:
     return floor(level) + TALL * (order.index(side) + 1) / (len(order) + 1)
 
 
-def arrow(panel: Axes, points: list[tuple[float, float]], projection: Any) -> None:
+def arrow(panel: Axes, points: list[tuple[float, float]], projection: Projection) -> None:
     """A line with square corners and a head, or a bar where it inhibits."""
-    inhibits = str(projection.sign).lower() in ("-", "-1", "-1.0", "negative", "inhibitory")
+    inhibits = projection.sign == "inhibitory"
     if inhibits:  # the bar stands clear of the box
         (x, y), (before_x, before_y) = points[-1], points[-2]
         clear = 0.04
@@ -212,7 +172,7 @@ def arrow(panel: Axes, points: list[tuple[float, float]], projection: Any) -> No
             arrowstyle="-[,widthB=0.5,lengthB=0" if inhibits else "-|>",
             mutation_scale=7,
             linestyle=DASHED if projection.kind == "top-down" else "-",
-            color=COLOURS.get(projection.kind, PURPLE),
+            color=COLOURS[projection.kind],
             linewidth=1.1,
             shrinkA=0,
             shrinkB=0,
@@ -221,31 +181,20 @@ def arrow(panel: Axes, points: list[tuple[float, float]], projection: Any) -> No
     )
 
 
-def described(area: AreaLike) -> str:
+def described(area: Area) -> str:
     """Shape, number of units, kind of unit, modules."""
     size = f"{area.size:,} units".replace(",", " ")
-    parts = [size] if len(area.shape) < 2 else [" × ".join(map(str, area.shape)) + f" = {size}"]
-    parts.append(word(area.unit))
+    parts = [" × ".join(map(str, area.shape)) + f" = {size}" if area.is_grid else size]
+    parts.append(area.unit.label)
     if area.modules > 1:
         parts.append(f"{area.modules} modules")
     return " · ".join(parts)
 
 
-def label(projection: ProjectionLike) -> str:
-    """Pattern and delay, in at most two lines."""
-    first = word(projection.pattern)
-    return f"{first}\ndelay {projection.delay}" if projection.delay > 1 else first
-
-
-def word(thing: Any) -> str:
-    """A pattern or unit in words: itself if text, else its name, else its class and fields."""
-    if isinstance(thing, str):
-        return thing
-    if isinstance(getattr(thing, "label", None), str):
-        return str(thing.label)
-    kind = str(getattr(thing, "name", None) or type(thing).__name__).lower()
-    values = fields(thing) if is_dataclass(thing) else ()
-    said = [
-        f"{field.name} {getattr(thing, field.name)}" for field in values if field.name != "name"
-    ]
-    return " ".join([kind, ", ".join(said)]).strip()
+def label(projection: Projection) -> str:
+    """Pattern, and below it what else is said of the projection."""
+    first, *rest = projection.pattern.label.split(", ")
+    rest += [f"{projection.modules} modules"] if projection.modules != "all" else []
+    rest += [projection.sign] if projection.sign else []
+    rest += [f"delay {projection.delay}"] if projection.delay > 1 else []
+    return f"{first}\n{', '.join(rest)}".rstrip()

@@ -29,6 +29,11 @@ class InputUnit(Described):
     model: Literal["input"] = "input"
     threshold: Annotated[float, Field(ge=0, lt=1)] | None = None
 
+    @property
+    def label(self) -> str:
+        """In few words, for tables and drawings."""
+        return "input" if self.threshold is None else f"input, binarised at {self.threshold:g}"
+
 
 class RateUnit(Described):
     """``u[t] = (1 - leak) u[t-1] + leak drive[t]``, ``out[t] = f(u[t])``.
@@ -39,6 +44,11 @@ class RateUnit(Described):
     model: Literal["rate"] = "rate"
     activation: Literal["relu", "tanh", "sigmoid", "identity"] = "relu"
     leak: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @property
+    def label(self) -> str:
+        """In few words, for tables and drawings."""
+        return f"rate, {self.activation}" + (f", leak {self.leak:g}" if self.leak < 1 else "")
 
 
 class SpikingUnit(Described):
@@ -55,6 +65,11 @@ class SpikingUnit(Described):
         "fast_sigmoid"
     )
     slope: Annotated[float, Field(gt=0)] = 2.0
+
+    @property
+    def label(self) -> str:
+        """In few words, for tables and drawings; the surrogate is training's affair."""
+        return f"LIF, beta {self.beta:g}, threshold {self.threshold:g}"
 
 
 Unit = Annotated[InputUnit | RateUnit | SpikingUnit, Field(discriminator="model")]

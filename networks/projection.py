@@ -12,6 +12,11 @@ class Dense(Described):
 
     model: Literal["dense"] = "dense"
 
+    @property
+    def label(self) -> str:
+        """In few words, for tables and drawings."""
+        return "dense"
+
 
 class Sparse(Described):
     """Each possible connection exists with probability ``density``, drawn once from ``seed``.
@@ -22,6 +27,11 @@ class Sparse(Described):
     model: Literal["sparse"] = "sparse"
     density: Annotated[float, Field(gt=0, le=1)]
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def label(self) -> str:
+        """In few words, for tables and drawings."""
+        return f"sparse {self.density:g}"
 
 
 class Convolution(Described):
@@ -45,11 +55,24 @@ class Convolution(Described):
             raise ValueError(f"a convolution's kernel must be odd, not {self.kernel}")
         return self
 
+    @property
+    def label(self) -> str:
+        """In few words, for tables and drawings."""
+        words = [f"{'' if self.upward else 'transposed '}conv {self.kernel}x{self.kernel}"]
+        words += [f"stride {self.stride}"] if self.stride > 1 else []
+        words += [f"density {self.density:g}"] if self.density < 1 else []
+        return ", ".join(words)
+
 
 class OneToOne(Described):
     """Unit i to unit i, each with its own weight."""
 
     model: Literal["one-to-one"] = "one-to-one"
+
+    @property
+    def label(self) -> str:
+        """In few words, for tables and drawings."""
+        return "one-to-one"
 
 
 Pattern = Annotated[Dense | Sparse | Convolution | OneToOne, Field(discriminator="model")]
@@ -77,3 +100,9 @@ class Projection(Described):
         """``source>target``, with the part of the modules that it serves; unique in a wiring."""
         part = "" if self.modules == "all" else f":{self.modules}"
         return f"{self.source}>{self.target}{part}"
+
+    @property
+    def label(self) -> str:
+        """Pattern, part of the modules and sign in few words, for tables and drawings."""
+        part = "" if self.modules == "all" else f" {self.modules} modules"
+        return self.pattern.label + part + (f", {self.sign}" if self.sign else "")

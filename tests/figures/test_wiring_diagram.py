@@ -1,55 +1,42 @@
 """A diagram has one box per area, one arrow per projection, and says what each is."""
 
-import math
-from dataclasses import dataclass
-from types import SimpleNamespace
-
 import pytest
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.text import Text
 
-from figures.wiring import DASHED, diagram, word
-
-
-@dataclass
-class Dense:
-    pass
-
-
-@dataclass
-class Random:
-    density: float
-
-
-def area(name, *shape, modules=1, unit="rate"):
-    return SimpleNamespace(
-        name=name, shape=shape, size=math.prod(shape), modules=modules, unit=unit
-    )
-
-
-def projection(source, target, kind, pattern=None, *, delay=1, sign=None):
-    return SimpleNamespace(
-        source=source, target=target, kind=kind, pattern=pattern or Dense(), delay=delay, sign=sign
-    )
+from figures.wiring import DASHED, diagram
+from networks import NAMES, Area, InputUnit, Projection, RateUnit, Sparse, SpikingUnit, Wiring
+from networks import wiring_named as named
 
 
 @pytest.fixture
 def wiring():
-    return SimpleNamespace(
-        name="fc-blt-modular",
-        areas=(area("h1", 28, 28), area("h2", 1000, modules=4, unit="spiking"), area("out", 10)),
-        projections=(
-            projection("image", "h1", "feedforward"),
-            projection("h1", "h2", "feedforward", Random(0.2)),
-            projection("h2", "out", "feedforward"),
-            projection("h2", "h2", "lateral", delay=2),
-            projection("h2", "h2", "lateral", sign=-1),
-            projection("out", "h2", "top-down"),
-            projection("out", "h1", "top-down", Random(0.05), delay=3),
-            projection("h2", "h1", "top-down"),
-            projection("h1", "out", "skip"),
+    return Wiring(
+        name="everything",
+        areas=(
+            Area(name="image", shape=(1, 28, 28), unit=InputUnit()),
+            Area(name="h1", shape=(1000,), unit=RateUnit(activation="tanh", leak=0.5), modules=4),
+            Area(name="h2", shape=(64,), unit=SpikingUnit(), modules=4),
+            Area(name="output", shape=(10,), unit=RateUnit(activation="identity")),
         ),
-    )
+        projections=(
+            Projection(source="image", target="h1"),
+            Projection(source="h1", target="h2", pattern=Sparse(density=0.2)),
+            Projection(source="h2", target="output"),
+            Projection(source="h2", target="h2", kind="lateral", modules="within", delay=2),
+            Projection(
+                source="h2", target="h2", kind="lateral", modules="between", sign="inhibitory"
+            ),
+            Projection(source="h2", target="h1", kind="top-down"),
+            Projection(
+                source="output", target="h1", kind="top-down",
+                pattern=Sparse(density=0.05), delay=3,
+            ),
+            Projection(source="output", target="h2", kind="top-down"),
+            Projection(source="image", target="h2", kind="skip"),
+        ),
+        steps=8,
+    )  # fmt: skip
 
 
 def arrows(figure):
@@ -62,17 +49,20 @@ def said(figure):
 
 def test_boxes_arrows_and_words(wiring):
     figure = diagram(wiring)
-    assert len(figure.findobj(FancyBboxPatch)) == 4  # three areas and the image
+    assert len(figure.findobj(FancyBboxPatch)) == len(wiring.areas)
     assert len(arrows(figure)) == len(wiring.projections)
     dashed = [a for a in arrows(figure) if a.get_linestyle() not in ("-", "solid")]
     assert len(dashed) == 3
     assert DASHED[1] == (4, 2)
     words = said(figure)
-    for expected in ("fc-blt-modular", "h1", "image", "random density 0.2", "dense\ndelay 2"):
+    for expected in (
+        *("everything", "h1", "image", "sparse 0.2", "dense\nwithin modules, delay 2"),
+        "1 × 28 × 28 = 784 units · input",
+        "1 000 units · rate, tanh, leak 0.5 · 4 modules",
+        "64 units · LIF, beta 0.9, threshold 1 · 4 modules",
+        "sparse 0.05\ndelay 3",
+    ):
         assert expected in words
-    assert "28 × 28 = 784 units · rate" in words
-    assert "1 000 units · spiking · 4 modules" in words
-    assert "random density 0.05\ndelay 3" in words
 
 
 def test_side_arrows_do_not_share_a_line(wiring):
@@ -94,17 +84,15 @@ def test_inhibition_ends_in_a_bar(wiring):
     assert styles.count("BracketB") == 1
 
 
-def test_words_within_the_figure(wiring):
-    figure = diagram(wiring)
+@pytest.mark.parametrize("name", ["everything", "FC100-100-10-binarised", *NAMES[-12:]])
+def test_words_within_the_figure_and_clear_of_each_other(wiring, name):
+    figure = diagram(wiring if name == "everything" else named(name))
     figure.draw_without_rendering()
-    for text in figure.findobj(Text):
-        if text.get_text():
-            box = text.get_window_extent()
-            assert box.x0 >= 0, text.get_text()
-            assert box.x1 <= figure.bbox.width, text.get_text()
-
-
-def test_patterns_in_words():
-    assert word("5×5 kernel") == "5×5 kernel"
-    assert word(Random(0.1)) == "random density 0.1"
-    assert word(SimpleNamespace(label="all to all")) == "all to all"
+    texts = [t for t in figure.findobj(Text) if t.get_text()]
+    boxes = [t.get_window_extent() for t in texts]
+    for text, box in zip(texts, boxes, strict=True):
+        assert box.x0 >= 0, text.get_text()
+        assert box.x1 <= figure.bbox.width, text.get_text()
+    for at, box in enumerate(boxes):
+        for other in range(at):
+            assert not box.overlaps(boxes[other]), (texts[at].get_text(), texts[other].get_text())
