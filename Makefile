@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 TORCH     := $(shell sed -n 's/^ *"\(torch[^"]*\)",/\1/p' pyproject.toml)
 
-.PHONY: compare test lint setup clean
+.PHONY: compare test lint bench setup clean
 
 compare: setup          ## train, attack and score the quick population; writes runs/quick
 	$(BIN)/blindspots compare --preset quick --out runs/quick
@@ -21,6 +21,9 @@ lint: setup             ## style, types and the import direction of the rooms
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: setup            ## speed beside peers, in one run on the same work
+	$(BIN)/python -m benchmarks.training_step
 
 setup: $(READY)
 

@@ -41,7 +41,7 @@ def test_the_wiring_is_one_and_has_what_the_text_says() -> None:
 
 
 def test_the_network_by_import_path_answers_and_has_a_gradient(
-    offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (text,) = [block for block in blocks("python") if "class ClassMeans" in block]
     (tmp_path / "my_readme_model.py").write_text(text)
