@@ -36,5 +36,5 @@ def recipe_for(wiring: Wiring) -> Recipe:
     read-out, the one layer that is left to train, needs larger steps.
     """
     if wiring == wiring_named("AE400-10"):
-        return Recipe(epochs=6, batch=256, rate=5e-2, autoencoder=6)
-    return Recipe(epochs=6, batch=256, rate=5e-3, shift=1)
+        return Recipe(epochs=8, batch=256, rate=5e-2, autoencoder=6)
+    return Recipe(epochs=8, batch=256, rate=5e-3, shift=1)
