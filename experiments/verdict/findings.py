@@ -31,10 +31,10 @@ SUBJECTS = {  # factor: (who helps or hurts, whether it is a plural)
 ENDS = ("treatment", "baseline")
 NOT_EVERY = "The interval excludes 0, but not every pair of individuals passes the test."
 IN_SHORT = {
-    "helps": "Helps",
-    "tends to help": "Tends to help, which is not shown",
-    "hurts": "Hurts",
-    "tends to hurt": "Tends to hurt, which is not shown",
+    "helps": "Raises robust accuracy",
+    "tends to help": "Tends to raise it, which is not shown",
+    "hurts": "Lowers robust accuracy",
+    "tends to hurt": "Tends to lower it, which is not shown",
     "not shown": "No difference shown",
     "floor": "Cannot be told, both at the floor",
     "ceiling": "Cannot be told, both at the ceiling",
@@ -131,7 +131,7 @@ def in_short(summary: xr.Dataset) -> str:
         names = [f"{factor} ({n} of {factors[factor]})" for factor, n in counted.items()]
         if names:
             parts.append(f"{IN_SHORT[each]}: {listed(names)}")
-    return f"In short, worst case over all sources, contrasts by factor. {'. '.join(parts)}."
+    return f"In short, worst case over all sources, in how many contrasts of each factor. {'. '.join(parts)}."
 
 
 def finding(cell: xr.Dataset) -> str:
@@ -164,8 +164,8 @@ def caveat(cell: xr.Dataset, seen: str) -> str:
         "only show at a smaller epsilon.",
         "ceiling": f"Both are at the ceiling {both}: the attack harms neither, so a difference "
         "could only show at a larger epsilon.",
-        "not shown": f"Differences larger than {100 * max(abs(low), abs(high)):.1f} points are "
-        "excluded at 95 %.",
+        "not shown": "The interval excludes differences larger than "
+        f"{100 * max(abs(low), abs(high)):.1f} points.",
         "tends to help": NOT_EVERY,
         "tends to hurt": NOT_EVERY,
     }.get(seen, "")

@@ -88,7 +88,7 @@ def test_hurts(make):
 def test_no_difference_names_what_is_excluded(make):
     said = speak(make({"fc-b": 0.5, "fc-blt": 0.5}))
     text = one(said, "White-box:", "no difference shown for recurrence")
-    assert re.search(r"Differences larger than \d+\.\d points are excluded at 95 %", text)
+    assert re.search(r"The interval excludes differences larger than \d+\.\d points\.", text)
 
 
 def test_an_interval_without_the_test_is_a_tendency(make):
@@ -107,7 +107,7 @@ def test_without_contrasts_the_setting_is_all(make):
 def test_in_short_counts_contrasts_by_outcome_and_factor(make):
     shares = {"fc-b": 0.4, "fc-blt": 0.6, "fc-blt-control-params": 0.6}
     short = speak(make(shares))[0]
-    assert "Helps: recurrence (1 of 1)." in short
+    assert "Raises robust accuracy: recurrence (1 of 1)." in short
     assert "No difference shown: parameters-matched control (1 of 1)." in short
 
 
