@@ -131,7 +131,8 @@ def in_short(summary: xr.Dataset) -> str:
         names = [f"{factor} ({n} of {factors[factor]})" for factor, n in counted.items()]
         if names:
             parts.append(f"{IN_SHORT[each]}: {listed(names)}")
-    return f"In short, worst case over all sources, in how many contrasts of each factor. {'. '.join(parts)}."
+    head = "In short, worst case over all sources, in how many contrasts of each factor"
+    return f"{'. '.join([head, *parts])}."
 
 
 def finding(cell: xr.Dataset) -> str:
