@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from experiments.units import Bench, scored
+from experiments.bench import Bench, scored
 from networks.errors import BlindspotsError, unknown
 
 Callee = Callable[[Tensor], Tensor]
@@ -21,13 +21,21 @@ Callee = Callable[[Tensor], Tensor]
 class Adapted(nn.Module):
     """A callable whose logits may have a time axis, (time, images, classes): it is averaged."""
 
-    def __init__(self, callee: Callee):
+    def __init__(self, callee: Callee, reference: str):
         super().__init__()
         self.callee = callee
+        self.reference = reference
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, classes) from images (N, 1, 28, 28)."""
-        logits = self.callee(images)
+        try:
+            logits = self.callee(images)
+        except Exception as error:
+            asked = " that want gradients" if images.requires_grad else ""
+            raise BlindspotsError(
+                f"'{self.reference}' does not take images {tuple(images.shape)}{asked} "
+                f"({type(error).__name__}: {error})."
+            ) from None
         return logits.mean(0) if logits.ndim == 3 else logits
 
 
@@ -53,9 +61,11 @@ def imported(reference: str, device: str = "cpu") -> nn.Module:
     found: Any = getattr(module, attribute)
     try:
         built: Any = found() if inspect.isclass(found) else found
-        adapted = Adapted(built).to(device).eval()
+        adapted = Adapted(built, reference).to(device).eval()
         with torch.no_grad():
             logits = adapted(torch.zeros(2, 1, 28, 28, device=device))
+    except BlindspotsError:
+        raise
     except Exception as error:
         raise BlindspotsError(
             f"'{reference}' does not take images (N, 1, 28, 28) ({type(error).__name__}: {error})."

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from networks.errors import BlindspotsError
 
@@ -35,6 +36,11 @@ def _numbers(text: str | None) -> list[float] | None:
         raise BlindspotsError(
             f"The epsilons '{text}' are not numbers; write for example --epsilons 0.05,0.1,0.2."
         ) from None
+
+
+def _check_device(name: str | None) -> None:
+    if name not in (None, "cpu", "cuda"):
+        raise BlindspotsError(f"There is no device '{name}'; choose cpu or cuda.")
 
 
 @app.command()
@@ -88,8 +94,7 @@ def compare(
         effort=effort,
         seed=seed,
     )
-    if device not in (None, "cpu", "cuda"):
-        raise BlindspotsError(f"There is no device '{device}'; choose cpu or cuda.")
+    _check_device(device)
     from experiments.compare import compare as run_comparison
 
     out = out or Path("runs") / (resolved.title or "comparison")
@@ -120,7 +125,7 @@ def list_networks(
         console.print(network_table(wiring))
     if diagram:
         draw(wiring, diagram)
-        console.print(f"Drawn into {diagram}", highlight=False)
+        console.print(f"Drawn into {diagram}", highlight=False, markup=False)
 
 
 @app.command()
@@ -137,6 +142,7 @@ def train(
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
 ) -> None:
     """Train one individual, and print its accuracies. Interrupted, it goes on where it stopped."""
+    _check_device(device)
     from experiments.single import train_one
 
     changes: dict[str, Any] = {"objective": objective, "epsilon": epsilon}
@@ -175,8 +181,10 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except BlindspotsError as error:
-        errors.print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True)
+        errors.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:  # typer turns the first into exit code 130
+        if isinstance(end, SystemExit) and end.code != 130:
+            raise
         errors.print("Interrupted; the same command goes on from here.")
         sys.exit(130)

@@ -11,7 +11,8 @@ import xarray as xr
 from rich.console import Console
 
 from experiments.attacks.names import attack_named
-from experiments.plan import Plan, plan
+from experiments.bench import Bench, scored
+from experiments.plan import Plan, entries_of, plan
 from experiments.progress import Monitor
 from experiments.provenance import provenance, software
 from experiments.report import write_report
@@ -26,7 +27,7 @@ from experiments.result import (
 from experiments.spec import Spec
 from experiments.statistics import summarise
 from experiments.store import link, unit_path, unwritable, write_text
-from experiments.units import Bench, Craft, Train, Unit, is_complete, product, scored
+from experiments.units import Craft, Train, Unit, is_complete, product
 from experiments.work import Event, complete, workers_for
 from networks import contrasts
 from networks.errors import BlindspotsError, unknown
@@ -50,10 +51,12 @@ def compare(
     """
     began, console = time.monotonic(), console or Console(stderr=True)
     check_options(spec)
-    claim(out, spec)
+    entries_of(spec)
+    check_unclaimed(out, spec)
     bench = bench_for(data, device)
     scored(bench, spec.images)
     planned = plan(spec, bench)
+    claim(out, spec)
     kept = {craft.key for craft in kept_sets(planned, spec).values()}
     with Monitor(console, out / "log.jsonl") as monitor:
         count = workers or workers_for(bench.device)
@@ -91,7 +94,10 @@ def finish(out: Path, result: xr.Dataset, console: Console) -> None:
 
     summary = summarised(result)
     with console.status("drawing figures"):
-        paths = draw_all(result, summary, out / "figures")
+        try:
+            paths = draw_all(result, summary, out / "figures")
+        except OSError as error:
+            raise unwritable(out / "figures", error) from None
     write_report(out, result, summary, paths, console)
 
 
@@ -111,8 +117,8 @@ def check_options(spec: Spec) -> None:
                 raise unknown(f"option of {name}", option, known)
 
 
-def claim(out: Path, spec: Spec) -> None:
-    """Make ``out`` this comparison's directory, unless it is another's."""
+def check_unclaimed(out: Path, spec: Spec) -> None:
+    """Raise BlindspotsError where ``out`` holds anything but this comparison."""
     path = out / "spec.toml"
     if path.exists() and path.read_text() != spec.to_toml():
         raise BlindspotsError(
@@ -122,9 +128,13 @@ def claim(out: Path, spec: Spec) -> None:
         raise BlindspotsError(
             f"'{out}' holds files that are no comparison's; choose another directory with --out."
         )
+
+
+def claim(out: Path, spec: Spec) -> None:
+    """Make ``out`` this comparison's directory."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_text(path, spec.to_toml())
+        write_text(out / "spec.toml", spec.to_toml())
     except OSError as error:
         raise unwritable(out, error) from None
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.attacks.names import attack_named
+from experiments.bench import Bench
 from experiments.spec import MOST_INDIVIDUALS, Spec
 from experiments.store import key_of
-from experiments.units import Bench, Brought, Craft, Model, Score, Train
+from experiments.units import Brought, Craft, Model, Score, Train
 from networks import Wiring, macs, parameters, read_wiring, wiring_named
 from networks.catalogue import recurrence, role, units
 from networks.errors import BlindspotsError
@@ -88,12 +89,20 @@ class Plan:
     scores: dict[tuple[str, int, str, str], Score]
 
 
-def plan(spec: Spec, bench: Bench) -> Plan:
-    """Individual i of every network is scored on what is crafted on individual i of each source."""
+def entries_of(spec: Spec) -> tuple[Entry, ...]:
+    """The networks of a comparison; BlindspotsError where a name stands for none, or for two."""
     entries = tuple(entry(name) for name in spec.networks)
     names = [e.name for e in entries]
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise BlindspotsError(f"Two networks are called '{twice[0]}'; rename one of the wirings.")
+    for name in spec.sources:
+        _feedforward(name)
+    return entries
+
+
+def plan(spec: Spec, bench: Bench) -> Plan:
+    """Individual i of every network is scored on what is crafted on individual i of each source."""
+    entries = entries_of(spec)
     independent = [Entry(INDEPENDENT + name, _feedforward(name)) for name in spec.sources]
     individuals, sources = {}, {}
     for i in range(spec.individuals):

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from experiments.store import unwritable
 from experiments.units import Unit
 from experiments.work import Event
 
@@ -46,7 +48,10 @@ class Monitor:
         )
 
     def __enter__(self) -> Self:
-        self._log: IO[str] = self._path.open("a")
+        try:
+            self._log: IO[str] = self._path.open("a")
+        except OSError as error:
+            raise unwritable(self._path.parent, error) from None
         self._progress.start()
         return self
 
@@ -96,7 +101,8 @@ class Monitor:
             self._progress.remove_task(self._running.pop(unit.key))
         self._progress.advance(self._task(unit.stage))
         if event["what"] == "failed":
-            self.console.print(f"[bold red]failed[/] {unit.label}: {event['why']}", highlight=False)
+            says = escape(f"{unit.label}: {event['why']}")
+            self.console.print(f"[bold red]failed[/] {says}", highlight=False)
         elif unit.stage == "train":
             self.console.print(f"trained {unit.label} in {event['seconds']:.0f} s", highlight=False)
 
@@ -108,5 +114,8 @@ class Monitor:
             "key": unit.key,
             **{k: v for k, v in event.items() if k != "unit"},
         }
-        self._log.write(json.dumps(line) + "\n")
-        self._log.flush()
+        try:
+            self._log.write(json.dumps(line) + "\n")
+            self._log.flush()
+        except OSError as error:
+            raise unwritable(self._path.parent, error) from None

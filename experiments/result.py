@@ -13,10 +13,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from experiments.attacks.names import attack_named
+from experiments.bench import Bench, scored
 from experiments.plan import INDEPENDENT, Plan
 from experiments.spec import Spec
-from experiments.store import unit_path, unwritable
-from experiments.units import DISTANCES, Bench, Craft, Unit, is_complete, scored
+from experiments.store import damaged, unit_path, unwritable
+from experiments.units import DISTANCES, Craft, Unit, is_complete
 from networks.errors import BlindspotsError, unknown
 
 if TYPE_CHECKING:
@@ -134,9 +135,14 @@ def is_measured(craft: Craft) -> bool:
 
 def read_tensors(unit: Unit, name: str) -> dict[str, NDArray[Any]]:
     """The arrays of a unit's safetensors file."""
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    return load_file(unit_path(unit.stage, unit.key) / name)
+    path = unit_path(unit.stage, unit.key) / name
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise damaged(path, error) from None
 
 
 def minimum_distortion(result: xr.Dataset) -> xr.Dataset:

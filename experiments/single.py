@@ -6,13 +6,14 @@ from typing import Any
 
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from experiments.compare import bench_for
 from experiments.plan import entry
 from experiments.progress import Monitor
 from experiments.recipe import Recipe, recipe_for
-from experiments.store import link, unit_path
+from experiments.store import link, unit_path, unwritable
 from experiments.units import Train, predictions, sha256_of
 from experiments.work import complete
 from networks.errors import BlindspotsError
@@ -41,7 +42,10 @@ def train_one(
         raise BlindspotsError(f"The recipe cannot be used: {explain(error)}.") from None
     bench = bench_for(data, device)
     unit = Train(wiring, recipe, seed, bench)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(out, error) from None
     with Monitor(console, out / "log.jsonl") as monitor:
         failures = complete([unit], 1, monitor.tell)
     for sentence in failures.values():
@@ -53,6 +57,7 @@ def train_one(
         f"validation {100 * accuracy(trained, loaded.validation):.2f} %, "
         f"test {100 * accuracy(trained, loaded.test):.2f} %; weights in {out}",
         highlight=False,
+        markup=False,
     )
 
 
@@ -63,7 +68,9 @@ def score_saved(
     tensors, facts = read_inputs(inputs)
     model = any_network(network, run, individual)
     table = Table(
-        title=f"{network} on {facts['attack']} crafted on {facts['crafted_on']} ({facts['data']})",
+        title=escape(
+            f"{network} on {facts['attack']} crafted on {facts['crafted_on']} ({facts['data']})"
+        ),
         caption=f"SHA-256 of the inputs {facts['sha256'][:16]}… checked",
     )
     table.add_column("epsilon", justify="right")

@@ -71,6 +71,14 @@ def unwritable(path: Path, error: Exception) -> BlindspotsError:
     )
 
 
+def damaged(path: Path, error: Exception) -> BlindspotsError:
+    """The error for a file of a unit that cannot be read, with the reason."""
+    return BlindspotsError(
+        f"'{path}' cannot be read ({error}); remove the directory that it lies in, and run the "
+        "same command again."
+    )
+
+
 def link(source: Path, target: Path) -> None:
     """The files of ``source`` at ``target``: hard links where possible, copies otherwise."""
 

@@ -1,20 +1,24 @@
 """Train one individual: a wiring, a recipe, data and a seed in; weights and a history out."""
 
 import json
+import warnings
 from collections.abc import Callable
 from math import cos, pi
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
 
 from experiments.attacks.gradient import pgd_linf
+from experiments.attacks.victim import MaskedGradientWarning
 from experiments.autoencoder import first_layer, pretrain
 from experiments.data.dataset import Dataset, Split, part_of
 from experiments.recipe import Recipe
+from experiments.store import damaged, unwritable
 from networks import BlindspotsError, Wiring, from_json
 from sim import Network
 
@@ -62,11 +66,10 @@ def train(
         learning, lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True
     )
     batches = -(-len(split.labels) // recipe.batch)
-    history: list[float] = _resume(network, optimiser, checkpoint)
+    history, best = _resume(network, optimiser, checkpoint)
     if recipe.autoencoder and not history:
         chance = torch.Generator().manual_seed(seed)
         pretrain(network, split.images, recipe.autoencoder, chance)
-    best = _best(checkpoint, network)
     for epoch in range(len(history), recipe.epochs):
         generator = torch.Generator().manual_seed(1_000_003 * seed + epoch)
         order = torch.randperm(len(split.labels), generator=generator).to(device)
@@ -91,7 +94,8 @@ def train(
             best = {k: v.detach().clone() for k, v in network.values.items()}
         _save(network, optimiser, history, best, checkpoint)
         report((epoch + 1) / recipe.epochs, max(history))
-    facts = {"seed": seed, "validation": history, "best_epoch": history.index(max(history)) + 1}
+    last_best = max(range(len(history)), key=lambda epoch: (history[epoch], epoch))
+    facts = {"seed": seed, "validation": history, "best_epoch": last_best + 1}
     return Network(wiring, best), facts
 
 
@@ -116,9 +120,15 @@ def _perturbed(
         return (images + recipe.epsilon * noise).clamp(0, 1)
     if recipe.objective == "adversarial":
         labels, budget = split.labels[chosen], [recipe.epsilon]
-        return pgd_linf(
-            network, images, labels, epsilons=budget, generator=generator, steps=7, keep_going=True
-        )[0]
+        with warnings.catch_warnings():  # half-trained networks mask gradients; attacks will tell
+            warnings.simplefilter("ignore", MaskedGradientWarning)
+            return pgd_linf(
+                *(network, images, labels),
+                epsilons=budget,
+                generator=generator,
+                steps=7,
+                keep_going=True,
+            )[0]
     return images
 
 
@@ -145,19 +155,26 @@ def _save(
     tensors |= {f"best/{k}": v for k, v in best.items()}
     for i, state in optimiser.state_dict()["state"].items():
         tensors |= {f"adam/{i}/{k}": v.clone() for k, v in state.items()}
-    directory.mkdir(parents=True, exist_ok=True)
-    draft = directory / "draft"
-    save_file(tensors, draft, metadata={"history": json.dumps(history)})
-    draft.replace(directory / "checkpoint.safetensors")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        draft = directory / "draft"
+        save_file(tensors, draft, metadata={"history": json.dumps(history)})
+        draft.replace(directory / "checkpoint.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise unwritable(directory, error) from None
 
 
-def _resume(network: Network, optimiser: torch.optim.Optimizer, directory: Path) -> list[float]:
+def _resume(
+    network: Network, optimiser: torch.optim.Optimizer, directory: Path
+) -> tuple[list[float], dict[str, Tensor]]:
+    """History and best values so far; nothing where there is no checkpoint that can be read."""
     path = directory / "checkpoint.safetensors"
-    if not path.exists():
-        return []
-    from safetensors import safe_open
-
-    tensors = load_file(path)
+    try:
+        tensors = load_file(path)
+        with safe_open(path, "pt") as file:
+            history = list(json.loads(file.metadata()["history"]))
+    except (OSError, SafetensorError):
+        return [], {}
     with torch.no_grad():
         for name, value in network.values.items():
             value.copy_(tensors[f"now/{name}"])
@@ -168,15 +185,7 @@ def _resume(network: Network, optimiser: torch.optim.Optimizer, directory: Path)
             state.setdefault(int(index), {})[quantity] = tensor
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
-    with safe_open(path, "pt") as file:
-        return list(json.loads(file.metadata()["history"]))
-
-
-def _best(directory: Path, network: Network) -> dict[str, Tensor]:
-    path = directory / "checkpoint.safetensors"
-    if not path.exists():
-        return {k: v.detach().clone() for k, v in network.values.items()}
-    return {k[5:]: v for k, v in load_file(path).items() if k.startswith("best/")}
+    return history, {k[5:]: v for k, v in tensors.items() if k.startswith("best/")}
 
 
 def save_individual(network: Network, facts: dict[str, Any], directory: Path) -> None:
@@ -188,9 +197,12 @@ def save_individual(network: Network, facts: dict[str, Any], directory: Path) ->
 
 
 def load_individual(directory: Path) -> Network:
-    """The network that :func:`save_individual` wrote."""
+    """The network that :func:`save_individual` wrote; BlindspotsError where it cannot be read."""
+    path = directory / "weights.safetensors"
     try:
         wiring = from_json((directory / "wiring.json").read_text())
-        return Network(wiring, load_file(directory / "weights.safetensors"))
-    except OSError as error:
+        return Network(wiring, load_file(path))
+    except (OSError, UnicodeDecodeError) as error:
         raise BlindspotsError(f"'{directory}' holds no trained network: {error}.") from None
+    except SafetensorError as error:
+        raise damaged(path, error) from None

@@ -11,50 +11,24 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from experiments.attacks.names import Norm, attack_named
+from experiments.bench import Bench, scored
 from experiments.recipe import Recipe
-from experiments.store import fresh_unit, key_of, unit_path
+from experiments.store import damaged, fresh_unit, key_of, unit_path
 from networks import Wiring
 from networks.errors import BlindspotsError
 
 if TYPE_CHECKING:
     import torch
 
-    from experiments.data.dataset import Dataset, Split
 
 DISTANCES = ("distance_linf", "distance_rms")
 FORMAT = 1  # raise it when the same settings come to mean other numbers
 Report = Callable[[float, float], None]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What all units of a comparison are worked on with.
-
-    ``data`` and ``directory`` name the data set and where its files lie, ``sha256`` its content;
-    ``device`` is "cpu" or "cuda". ``software`` names what else the numbers depend on.
-    """
-
-    data: str
-    directory: Path | None
-    sha256: str
-    device: str
-    software: str
-
-    def load(self) -> "Dataset":
-        """The data set; read once per process."""
-        return _loaded(self.data, self.directory)
-
-
-@cache
-def _loaded(name: str, directory: Path | None) -> "Dataset":
-    from experiments.data.dataset import load_again
-
-    return load_again(name, directory)
 
 
 @dataclass(frozen=True)
@@ -260,10 +234,14 @@ class Score:
     def run(self, report: Report) -> None:
         """Write down every prediction, int8 (epsilon, image)."""
         import torch
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         if self.on:
-            sets = load_file(product(self.on), device=self.bench.device)["inputs"]
+            try:
+                sets = load_file(product(self.on), device=self.bench.device)["inputs"]
+            except (OSError, SafetensorError) as error:
+                raise damaged(product(self.on), error) from None
         else:
             sets = scored(self.bench, self.images).images[None]
         answers = torch.stack([predictions(self.network.model(), each) for each in sets])
@@ -282,14 +260,6 @@ def product(unit: Unit) -> Path:
 def is_complete(unit: Unit) -> bool:
     """Whether the unit's outcome is on disk."""
     return product(unit).exists()
-
-
-def scored(bench: Bench, count: int) -> "Split":
-    """The images that are attacked and scored, on the bench's device."""
-    from experiments.data.dataset import Split, scored_images
-
-    split, _ = scored_images(bench.load(), count)
-    return Split(split.images.to(bench.device), split.labels.to(bench.device))
 
 
 def predictions(

@@ -7,9 +7,10 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any
 
 from experiments.units import Unit, is_complete
@@ -40,6 +41,7 @@ def complete(units: Iterable[Unit], workers: int, tell: Tell) -> dict[str, str]:
         tell({"what": "planned", "unit": unit})
     if not waiting:
         return {}
+    others = mp.active_children()
     context = mp.get_context("spawn")
     messages = context.Queue()
     pool = ProcessPoolExecutor(
@@ -55,7 +57,8 @@ def complete(units: Iterable[Unit], workers: int, tell: Tell) -> dict[str, str]:
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for child in mp.active_children():
-            child.terminate()
+            if child not in others:
+                child.terminate()
 
 
 def _missing(units: Iterable[Unit]) -> dict[str, Unit]:
@@ -87,7 +90,8 @@ def _drive(
         while ready and len(running) < workers + 1:
             unit = ready.pop()
             tell({"what": "started", "unit": unit})
-            running[pool.submit(_work, unit)] = unit
+            with _interrupts_held():
+                running[pool.submit(_work, unit)] = unit
         done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
         _pass_on(messages, tell, waiting)
         for future in done:
@@ -108,6 +112,16 @@ def _drive(
                 if not users[need.key]:
                     tell({"what": "spent", "unit": need})
     return failures
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """An interrupt waits for the end; a worker that starts inside never feels any."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _sorted_by_need(

@@ -1,13 +1,19 @@
 """A small real comparison on the bundled digits, run once and looked at by many tests."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
 from experiments.spec import Spec, spec_from
 from networks import BlindspotsError, wiring_named
+
+if TYPE_CHECKING:
+    from experiments.bench import Bench
+    from experiments.data.dataset import Dataset
 
 BROUGHT = '''
 import torch
@@ -29,28 +35,40 @@ class TimeAveraged(nn.Module):
 '''
 
 
+def nowhere(*args: object, **kwargs: object) -> None:
+    """Stands in for the search for MNIST."""
+    raise BlindspotsError("MNIST is not here.")
+
+
+@contextmanager
+def digits_alone(cache: Path) -> Iterator[None]:
+    """No MNIST to be had, as for a user without network; what is computed goes to ``cache``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.data.dataset.find", nowhere)
+        patch.delenv("BLINDSPOTS_DATA", raising=False)
+        patch.setenv("BLINDSPOTS_CACHE", str(cache))
+        yield
+
+
 @pytest.fixture(scope="session")
-def offline() -> Iterator[None]:
-    """No MNIST to be had: the bundled digits stand in, as they do for a user without network."""
-    patch = pytest.MonkeyPatch()
-
-    def nowhere(*args: object, **kwargs: object) -> None:
-        raise BlindspotsError("MNIST is not here.")
-
-    patch.setattr("experiments.data.dataset.find", nowhere)
-    patch.delenv("BLINDSPOTS_DATA", raising=False)
-    yield
-    patch.undo()
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the units that the small comparison is made of."""
+    return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache of the tests' own."""
-    path = tmp_path_factory.mktemp("cache")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("BLINDSPOTS_CACHE", str(path))
-    yield path
-    patch.undo()
+@pytest.fixture
+def cache(shared_cache: Path) -> Iterator[Path]:
+    """The bundled digits stand in for MNIST, and the units of the small comparison are there."""
+    with digits_alone(shared_cache):
+        yield shared_cache
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path) -> Iterator[Path]:
+    """The bundled digits stand in for MNIST, and no unit is there yet."""
+    path = tmp_path / "empty-cache"
+    with digits_alone(path):
+        yield path
 
 
 @pytest.fixture(scope="session")
@@ -84,11 +102,28 @@ def small_spec(small_settings: dict[str, object]) -> Spec:
 
 @pytest.fixture(scope="session")
 def small_run(
-    small_spec: Spec, cache: Path, offline: None, tmp_path_factory: pytest.TempPathFactory
+    small_spec: Spec, shared_cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The run directory of the small comparison."""
     from experiments.compare import compare
 
     out = tmp_path_factory.mktemp("runs") / "small"
-    compare(small_spec, out, console=Console(quiet=True), device="cpu")
+    with digits_alone(shared_cache):
+        compare(small_spec, out, console=Console(quiet=True), device="cpu")
     return out
+
+
+@pytest.fixture(scope="session")
+def digits() -> "Dataset":
+    """The bundled digits: 1000 images to train on, 297 for validation, 500 to score."""
+    from experiments.data.dataset import DIGITS, load_again
+
+    return load_again(DIGITS, None)
+
+
+@pytest.fixture(scope="session")
+def bench(digits: "Dataset") -> "Bench":
+    """What units are worked on with: the bundled digits, on the processor."""
+    from experiments.bench import Bench
+
+    return Bench(digits.name, None, digits.sha256, "cpu", "tests")

@@ -118,7 +118,9 @@ def test_the_run_directory_holds_what_a_reader_needs(small_run: Path) -> None:
     assert "http" not in page.partition("<pre>")[0]
 
 
-def test_the_same_comparison_again_computes_nothing(small_run: Path, small_spec: Spec) -> None:
+def test_the_same_comparison_again_computes_nothing(
+    small_run: Path, small_spec: Spec, cache: Path
+) -> None:
     before = (small_run / "log.jsonl").read_text()
     old = load_result(small_run)
     new = compare(small_spec, small_run, console=Console(quiet=True), device="cpu")
