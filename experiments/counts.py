@@ -18,10 +18,11 @@ def short(number: int) -> str:
     """
     if number < 0:
         return "-"
+    rounded = float(f"{number:.3g}")
     size, unit = next(
-        (number / scale, unit)
+        (rounded / scale, unit)
         for scale, unit in ((1e6, "M"), (1e3, "k"), (1, ""))
-        if number >= scale or scale == 1
+        if rounded >= scale or scale == 1
     )
     digits = 0 if not unit else max(0, 3 - len(str(int(size))))
     return f"{size:.{digits}f}{unit}"
