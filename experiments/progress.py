@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -62,7 +63,8 @@ class Monitor:
         trace: TracebackType | None,
     ) -> None:
         self._progress.stop()
-        self._log.close()
+        with suppress(OSError):  # every line was flushed, or its error told
+            self._log.close()
 
     def tell(self, event: Event) -> None:
         """Show and keep one event of :func:`experiments.work.complete`."""

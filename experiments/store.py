@@ -87,7 +87,13 @@ def link(source: Path, target: Path) -> None:
         try:
             os.link(here, there)
         except OSError:
+            copy(here, there)
+
+    def copy(here: str, there: str) -> None:
+        try:
             shutil.copy2(here, there)
+        except OSError as error:  # copytree would gather these into a list
+            raise unwritable(target, error) from None
 
     try:
         shutil.copytree(source, target, copy_function=put, dirs_exist_ok=True)
