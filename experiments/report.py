@@ -100,8 +100,9 @@ def terminal_table(summary: xr.Dataset) -> Table:
     table = Table(
         title=f"{summary.attrs['data']}: accuracy (%) clean, and under "
         f"{at['attack'].values!s} at epsilon {float(at['epsilon']):g}",
-        caption="noise: of the same budget; white-box: crafted on itself; same inputs: crafted on "
-        "feedforward networks that are not shown; worst case: over all sources",
+        caption="upper bounds, which a stronger attack can lower. noise: of the same budget; white-"
+        "box: crafted on itself; same inputs: crafted on feedforward networks that are not shown; "
+        "worst case: over all sources",
         box=SIMPLE_HEAD,
         show_edge=False,
         padding=(0, 1, 0, 0),

@@ -119,16 +119,15 @@ def _perturbed(
         noise = torch.randn(images.shape, generator=generator).to(images.device)
         return (images + recipe.epsilon * noise).clamp(0, 1)
     if recipe.objective == "adversarial":
-        labels, budget = split.labels[chosen], [recipe.epsilon]
-        with warnings.catch_warnings():  # half-trained networks mask gradients; attacks will tell
-            warnings.simplefilter("ignore", MaskedGradientWarning)
-            return pgd_linf(
-                *(network, images, labels),
-                epsilons=budget,
-                generator=generator,
-                steps=7,
-                keep_going=True,
-            )[0]
+        return pgd_linf(
+            *(network, images, split.labels[chosen]),
+            epsilons=[recipe.epsilon],
+            generator=generator,
+            keep_going=True,
+            steps=7,
+            relative_step=2.5,
+            schedule="constant",
+        )[0]
     return images
 
 

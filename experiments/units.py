@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 DISTANCES = ("distance_linf", "distance_rms")
-FORMAT = 1  # raise it when the same settings come to mean other numbers
+FORMAT = 2  # raise it when the same settings come to mean other numbers
 Report = Callable[[float, float], None]
 
 

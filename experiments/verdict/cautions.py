@@ -20,6 +20,7 @@ def cautions(summary: xr.Dataset, doubted: Mapping[str, Misled]) -> list[str]:
         unequal_sources,
         individuals,
         common,
+        spiking,
         binarised,
     ]
     rest = [text for check in checks for text in check(summary)]
@@ -147,4 +148,23 @@ def binarised(summary: xr.Dataset) -> Iterator[str]:
             f"Warning: the input of {listed(names)} is binarised: a change that does not carry a "
             "pixel over the threshold is removed before the network sees it, and the gradient "
             "stops there, so the figures speak of the threshold as much as of the network."
+        )
+
+
+def spiking(summary: xr.Dataset) -> Iterator[str]:
+    """What else differs in spiking networks, and what their attack leaves out."""
+    names = [
+        str(n) for n in summary["network"].to_numpy()[(summary["units"] == "spiking").to_numpy()]
+    ]
+    if not names:
+        return
+    yield (
+        f"Warning: {listed(names)} {'was' if len(names) == 1 else 'were'} attacked through the "
+        "surrogate gradient that trained them alone; attacks through several surrogates can fool "
+        "more images, so these figures are the loosest upper bounds of all."
+    )
+    if "units" in [str(f) for f in summary["factor"].to_numpy()]:
+        yield (
+            "Warning: a spiking network differs from its rate twin in memory, steps and nominal "
+            "compute too, not in the spikes alone."
         )

@@ -29,7 +29,7 @@ SUBJECTS = {  # factor: (who helps or hurts, whether it is a plural)
     "input": ("a binarised input", False),
 }
 ENDS = ("treatment", "baseline")
-NOT_EVERY = "The interval excludes 0, but not every pair of individuals passes the test."
+NOT_EVERY = "The interval excludes 0, but the test, adjusted for all contrasts, is not passed."
 IN_SHORT = {
     "helps": "Raises robust accuracy",
     "tends to help": "Tends to raise it, which is not shown",
@@ -58,8 +58,10 @@ def setting(summary: xr.Dataset) -> str:
         f"({budget(str(at['norm'].values))}, intensities from 0 to 1); differences are points of "
         "robust accuracy with 95 % bootstrap intervals over individuals and images, p is exact "
         "McNemar, the largest over the individuals, "
-        f"adjusted by Holm over the {summary.sizes['contrast']} contrasts. The same inputs for "
-        "all were crafted on feedforward networks, and may carry over best to networks like these."
+        f"adjusted by Holm over the {summary.sizes['contrast']} contrasts. Intervals and p speak "
+        "of images and individuals, not of the attack: every robust accuracy is an upper bound, "
+        "which a stronger attack can lower. The same inputs for all were crafted on feedforward "
+        "networks, and may carry over best to networks like these."
     )
 
 
@@ -165,8 +167,7 @@ def caveat(cell: xr.Dataset, seen: str) -> str:
         "only show at a smaller epsilon.",
         "ceiling": f"Both are at the ceiling {both}: the attack harms neither, so a difference "
         "could only show at a larger epsilon.",
-        "not shown": "The interval excludes differences larger than "
-        f"{100 * max(abs(low), abs(high)):.1f} points.",
+        "not shown": f"The interval reaches {100 * max(abs(low), abs(high)):.1f} points.",
         "tends to help": NOT_EVERY,
         "tends to hurt": NOT_EVERY,
     }.get(seen, "")
@@ -218,25 +219,34 @@ def against_controls(at: xr.Dataset, cell: xr.Dataset, controls: set[str]) -> It
         if own and np.isfinite(other["difference"]):
             matched = True
             kind = control_of(at, control)
-            claim = beside_control(other, f"matching the {kind.split()[0]}")
-            yield f"Against the control with the {kind} ({control}): {numbers(other)}; {claim}."
-    sizes = [int(at["parameters"].sel(network=name)) for name in (treatment, baseline)]
-    apart = min(sizes) > 0 and max(sizes) / min(sizes) > SIZE
-    if direction(cell) and apart and not matched:
+            more = times(at, control, treatment)
+            beside = f"{control}, with {more:.2g} times the parameters" if more else control
+            claim = beside_control(other)
+            yield f"Against the control with the {kind} ({beside}): {numbers(other)}; {claim}."
+    more = times(at, treatment, baseline)
+    if more and not matched:
         yield (
-            f"{treatment} has {sizes[0] / sizes[1]:.2g} times the parameters of {baseline} and no "
-            "control of matched size was compared, so size is not ruled out."
+            f"{treatment} has {more:.2g} times the parameters of {baseline} and no control of "
+            "matched size was compared, so size is not ruled out."
         )
 
 
-def beside_control(cell: xr.Dataset, matched: str) -> str:
-    """What a contrast with a control says, `matched` naming what the two have the same of."""
+def times(at: xr.Dataset, network: str, other: str) -> float:
+    """How many times the parameters of another network one has; 0 where they are about equal."""
+    sizes = [int(at["parameters"].sel(network=name)) for name in (network, other)]
+    apart = min(sizes) > 0 and max(sizes) / min(sizes) > SIZE
+    return sizes[0] / sizes[1] if apart else 0.0
+
+
+def beside_control(cell: xr.Dataset) -> str:
+    """What a contrast with a control says."""
     shown, lean = float(cell["holm_p"]) < LEVEL, direction(cell)
     if not lean:
-        return f"no difference shown, so {matched} alone may give as much"
+        return "no difference shown, so such a feedforward network may give as much"
+    amount = "less" if lean > 0 else "more"
     if shown:
-        return f"{matched} alone gives {'less' if lean > 0 else 'more'}"
-    return f"{matched} alone tends to give {'less' if lean > 0 else 'more'}, which is not shown"
+        return f"such a feedforward network gives {amount}"
+    return f"such a feedforward network tends to give {amount}, which is not shown"
 
 
 def doubts(cell: xr.Dataset, misdirected: set[str], missing: set[str]) -> Iterator[str]:

@@ -65,14 +65,14 @@ def test_helps_more_than_its_control(make):
         assert "Holm p < 0.001" in text
         assert "5 of 5 pairs" in text
         assert "fc-blt-control-params" in text
-        assert "matching the parameters alone gives less" in text
+        assert "such a feedforward network gives less" in text
     none(said, "Warning: only")
 
 
 def test_helps_no_more_than_its_control(make):
     said = speak(make({"fc-b": 0.4, "fc-blt": 0.6, "fc-blt-control-params": 0.6}))
     text = one(said, "White-box:", "recurrence helps")
-    assert "no difference shown, so matching the parameters alone may give as much" in text
+    assert "no difference shown, so such a feedforward network may give as much" in text
 
 
 def test_a_control_alone_is_spoken_of(make):
@@ -82,20 +82,20 @@ def test_a_control_alone_is_spoken_of(make):
 
 def test_hurts(make):
     said = speak(make({"fc-b": 0.6, "fc-blt": 0.4, "fc-blt-control-params": 0.6}))
-    assert "matching the parameters alone gives more" in one(said, "White-box:", "recurrence hurts")
+    assert "such a feedforward network gives more" in one(said, "White-box:", "recurrence hurts")
 
 
 def test_no_difference_names_what_is_excluded(make):
     said = speak(make({"fc-b": 0.5, "fc-blt": 0.5}))
     text = one(said, "White-box:", "no difference shown for recurrence")
-    assert re.search(r"The interval excludes differences larger than \d+\.\d points\.", text)
+    assert re.search(r"The interval reaches \d+\.\d points\.", text)
 
 
 def test_an_interval_without_the_test_is_a_tendency(make):
     result = make({"fc-b": 0.4, "fc-blt": 0.6})
     result["correct"][1, 4] = result["correct"][0, 4]  # one individual shows nothing
     text = one(speak(result), "White-box:", "recurrence tends to help, which is not shown")
-    assert "not every pair of individuals passes the test" in text
+    assert "adjusted for all contrasts, is not passed" in text
 
 
 def test_without_contrasts_the_setting_is_all(make):
@@ -229,3 +229,17 @@ def test_wording():
     assert p_value(0.0009) == "p < 0.001"
     assert listed(["a"]) == "a"
     assert span([1, 5]) == "1-5"
+
+
+def test_spikes_are_said_to_be_attacked_by_one_surrogate_alone(make):
+    result = make({"fc-b": 0.5, "fc-b-spiking": 0.4})
+    said = speak(result, [("units", "fc-b-spiking", "fc-b")])
+    one(said, "Warning: fc-b-spiking was attacked through the surrogate gradient")
+    one(said, "Warning: a spiking network differs from its rate twin in memory")
+
+
+def test_a_larger_control_is_said_to_be_larger(make):
+    result = make({"fc-b": 0.4, "fc-blt": 0.6, "fc-blt-control-params": 0.7})
+    sizes = result["parameters"].copy(data=[100, 200, 700])
+    text = one(speak(result.assign_coords(parameters=sizes)), "White-box:", "recurrence helps")
+    assert "fc-blt-control-params, with 3.5 times the parameters" in text
