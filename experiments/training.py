@@ -119,15 +119,18 @@ def _perturbed(
         noise = torch.randn(images.shape, generator=generator).to(images.device)
         return (images + recipe.epsilon * noise).clamp(0, 1)
     if recipe.objective == "adversarial":
-        return pgd_linf(
-            *(network, images, split.labels[chosen]),
-            epsilons=[recipe.epsilon],
-            generator=generator,
-            keep_going=True,
-            steps=7,
-            relative_step=2.5,
-            schedule="constant",
-        )[0]
+        with warnings.catch_warnings():
+            # an early network may be flat at some images; that is for training to mend
+            warnings.simplefilter("ignore", MaskedGradientWarning)
+            return pgd_linf(
+                *(network, images, split.labels[chosen]),
+                epsilons=[recipe.epsilon],
+                generator=generator,
+                keep_going=True,
+                steps=7,
+                relative_step=2.5,
+                schedule="constant",
+            )[0]
     return images
 
 
