@@ -188,3 +188,7 @@ def main() -> None:
             raise
         errors.print("Interrupted; the same command goes on from here.")
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,8 @@
 """Training recipes: what determines how an individual learns, apart from wiring, data and seed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from networks import Wiring, wiring_named
 from networks.area import Described
@@ -27,6 +27,12 @@ class Recipe(Described):
     epsilon: Annotated[float, Field(ge=0, le=1)] = 0.0
     parts: Annotated[int, Field(ge=1)] = 1
     autoencoder: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _disturbs_as_it_says(self) -> Self:
+        if self.objective != "standard" and self.epsilon == 0:
+            raise ValueError(f"the objective '{self.objective}' needs an epsilon above 0")
+        return self
 
 
 def recipe_for(wiring: Wiring) -> Recipe:

@@ -28,10 +28,11 @@ CAPTIONS = {
     "says; bands are 95 % Wilson intervals over images.",
     "noise": "The attack beside noise of the same budget that aims at nothing.",
     "images": "Inputs crafted on an independent feedforward network, which all networks saw byte "
-    "for byte, and each network's answer.",
-    "forest": "Differences between networks that differ in one factor, paired by image and "
-    "individual, with 95 % bootstrap intervals over individuals and images.",
-    "transfer": "Accuracy of each network (rows) on what was crafted on each source (columns).",
+    "for byte, and each network's answer: the first image of each class that every network gets "
+    "right when clean.",
+    "forest": "Differences between networks that differ in one factor of the design (and, as the "
+    "table says, often in size), paired by image and individual, with 95 % bootstrap intervals over individuals and images.",
+    "transfer": "Accuracy of each network (columns) on what was crafted on each source (rows).",
     "distortion": "How little change is enough: share of images fooled by at most a given "
     "minimal distortion.",
 }

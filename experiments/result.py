@@ -16,6 +16,7 @@ from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
 from experiments.plan import INDEPENDENT, Plan
 from experiments.spec import Spec
+from experiments.statistics import common_images
 from experiments.store import damaged, unit_path, unwritable
 from experiments.units import DISTANCES, Craft, Unit, is_complete
 from networks.errors import BlindspotsError, unknown
@@ -166,9 +167,15 @@ def minimum_distortion(result: xr.Dataset) -> xr.Dataset:
 
 
 def examples(result: xr.Dataset, plan: Plan, clean: NDArray[np.float32]) -> xr.Dataset:
-    """A few images of different classes, with what was made of them for all networks to see."""
+    """A few images of different classes, with what was made of them for all networks to see.
+
+    Of each class the first image that every network gets right when clean, if there is any.
+    """
     label = result["label"].to_numpy()
-    firsts = sorted(int(np.flatnonzero(label == digit)[0]) for digit in np.unique(label))
+    common = common_images(result["clean_correct"]).to_numpy()
+    common = common if common.any() else np.ones_like(common)
+    digits = np.unique(label[common])
+    firsts = sorted(int(np.flatnonzero((label == d) & common)[0]) for d in digits)
     chosen = firsts[:EXAMPLES]
     source = str(result["source"].to_numpy()[0])
     at = int(np.flatnonzero(result["epsilon"] == result.attrs["reference_epsilon"])[0])

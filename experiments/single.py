@@ -65,7 +65,7 @@ def score_saved(
     inputs: Path, network: str, run: Path | None, individual: int, console: Console
 ) -> None:
     """Print the accuracy of ``network`` on a saved set of inputs, by epsilon."""
-    tensors, facts = read_inputs(inputs)
+    tensors, facts = read_inputs(in_run(inputs, run))
     model = any_network(network, run, individual)
     table = Table(
         title=escape(
@@ -79,6 +79,12 @@ def score_saved(
         right = (predictions(model, images) == tensors["labels"]).double().mean()
         table.add_row(f"{epsilon:g}", f"{100 * float(right):.1f}")
     console.print(table)
+
+
+def in_run(inputs: Path, run: Path | None) -> Path:
+    """Where a set lies that may be named as it is called in a run."""
+    there = run / "inputs" / inputs if run else inputs
+    return there if there.exists() and not inputs.exists() else inputs
 
 
 def read_inputs(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -18,7 +18,7 @@ from experiments.attacks.victim import MaskedGradientWarning
 from experiments.autoencoder import first_layer, pretrain
 from experiments.data.dataset import Dataset, Split, part_of
 from experiments.recipe import Recipe
-from experiments.store import damaged, unwritable
+from experiments.store import damaged, key_of, unwritable
 from networks import BlindspotsError, Wiring, from_json
 from sim import Network
 
@@ -59,7 +59,8 @@ def train(
     split = part_of(data.train, seed % recipe.parts, recipe.parts)
     split = Split(split.images.to(device), split.labels.to(device))
     validation = Split(data.validation.images.to(device), data.validation.labels.to(device))
-    network = Network.initial(wiring, seed).to(device)
+    stream = stream_of(wiring, seed)
+    network = Network.initial(wiring, stream).to(device)
     fixed = first_layer(wiring) if recipe.autoencoder else ()
     learning = [value for name, value in network.values.items() if name not in fixed]
     optimiser = torch.optim.AdamW(
@@ -68,10 +69,10 @@ def train(
     batches = -(-len(split.labels) // recipe.batch)
     history, best = _resume(network, optimiser, checkpoint)
     if recipe.autoencoder and not history:
-        chance = torch.Generator().manual_seed(seed)
+        chance = torch.Generator().manual_seed(stream)
         pretrain(network, split.images, recipe.autoencoder, chance)
     for epoch in range(len(history), recipe.epochs):
-        generator = torch.Generator().manual_seed(1_000_003 * seed + epoch)
+        generator = torch.Generator().manual_seed(stream + 1 + epoch)
         order = torch.randperm(len(split.labels), generator=generator).to(device)
         for i, chosen in enumerate(order.split(recipe.batch)):
             progress = (epoch * batches + i) / (recipe.epochs * batches)
@@ -97,6 +98,15 @@ def train(
     last_best = max(range(len(history)), key=lambda epoch: (history[epoch], epoch))
     facts = {"seed": seed, "validation": history, "best_epoch": last_best + 1}
     return Network(wiring, best), facts
+
+
+def stream_of(wiring: Wiring, seed: int) -> int:
+    """Where the chance of an individual begins: its own for each network's name and seed.
+
+    Were it the same for all networks of a seed, they would share first weights and batches, and
+    individual i of one would be a twin of individual i of another, on which its inputs transfer.
+    """
+    return int(key_of(network=wiring.name, seed=seed)[:12], 16)
 
 
 def one_cycle(progress: float, warm: float = 0.3) -> float:

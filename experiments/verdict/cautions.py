@@ -160,7 +160,7 @@ def spiking(summary: xr.Dataset) -> Iterator[str]:
         return
     yield (
         f"Warning: {listed(names)} {'was' if len(names) == 1 else 'were'} attacked through the "
-        "surrogate gradient that trained them alone; attacks through several surrogates can fool "
+        "surrogate gradient of training alone; attacks through several surrogates can fool "
         "more images, so these figures are the loosest upper bounds of all."
     )
     if "units" in [str(f) for f in summary["factor"].to_numpy()]:

@@ -130,11 +130,10 @@ def in_short(summary: xr.Dataset) -> str:
         return "In short: no two of these networks differ in one factor alone."
     parts = []
     for each, counted in seen.items():
-        names = [f"{factor} ({n} of {factors[factor]})" for factor, n in counted.items()]
+        names = [f"{factor} ({n} of {factors[factor]} contrasts)" for factor, n in counted.items()]
         if names:
             parts.append(f"{IN_SHORT[each]}: {listed(names)}")
-    head = "In short, worst case over all sources, in how many contrasts of each factor"
-    return f"{'. '.join([head, *parts])}."
+    return f"In short, in the worst case over all sources: {'. '.join(parts)}."
 
 
 def finding(cell: xr.Dataset) -> str:

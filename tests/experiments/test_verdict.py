@@ -107,8 +107,8 @@ def test_without_contrasts_the_setting_is_all(make):
 def test_in_short_counts_contrasts_by_outcome_and_factor(make):
     shares = {"fc-b": 0.4, "fc-blt": 0.6, "fc-blt-control-params": 0.6}
     short = speak(make(shares))[0]
-    assert "Raises robust accuracy: recurrence (1 of 1)." in short
-    assert "No difference shown: parameters-matched control (1 of 1)." in short
+    assert "Raises robust accuracy: recurrence (1 of 1 contrasts)." in short
+    assert "No difference shown: parameters-matched control (1 of 1 contrasts)." in short
 
 
 def test_size_without_control_is_not_ruled_out(make):
@@ -210,7 +210,7 @@ def test_fewer_sources_flatter(make):
 
 def test_nothing_is_ever_proven(summary, result):
     said = verdict(summary, result)
-    assert said[0].startswith("In short, worst case over all sources")
+    assert said[0].startswith("In short, in the worst case over all sources")
     assert said[1].startswith("Measured on 150 images of MNIST with 1-3 individuals")
     assert not re.search(r"\bprov|\bsignifican|\bnan\b", " ".join(said), re.IGNORECASE)
     assert all(s.endswith(".") for s in said)
