@@ -31,7 +31,8 @@ CAPTIONS = {
     "for byte, and each network's answer: the first image of each class that every network gets "
     "right when clean.",
     "forest": "Differences between networks that differ in one factor of the design (and, as the "
-    "table says, often in size), paired by image and individual, with 95 % bootstrap intervals over individuals and images.",
+    "table says, often in size), paired by image and individual, with 95 % bootstrap intervals "
+    "over individuals and images.",
     "transfer": "Accuracy of each network (columns) on what was crafted on each source (rows).",
     "distortion": "How little change is enough: share of images fooled by at most a given "
     "minimal distortion.",
