@@ -1,13 +1,14 @@
 """The comparison: train, craft, score everyone on the same inputs, and write a run directory."""
 
-import inspect
 import json
 import os
 import time
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import xarray as xr
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from experiments.attacks.names import attack_named
@@ -31,6 +32,11 @@ from experiments.units import Craft, Train, Unit, is_complete, product
 from experiments.work import Event, complete, workers_for
 from networks import contrasts
 from networks.errors import BlindspotsError, unknown
+from networks.wiring import explain
+
+GIVEN = (  # to every attack by the comparison itself, or decided by it
+    *("model", "inputs", "labels", "epsilons", "generator", "keep_going", "targeted", "return"),
+)
 
 
 def compare(
@@ -108,13 +114,17 @@ def summarised(result: xr.Dataset) -> xr.Dataset:
 
 
 def check_options(spec: Spec) -> None:
-    """Raise BlindspotsError where an attack has no such option."""
+    """Raise BlindspotsError where an attack has no such option, or it takes no such value."""
     for name, options in spec.options.items():
-        known = list(inspect.signature(attack_named(name).function).parameters)
-        known = [k for k in known if k not in ("model", "inputs", "labels")]
-        for option in options:
+        types = get_type_hints(attack_named(name).function)
+        known = [option for option in types if option not in GIVEN]
+        for option, value in options.items():
             if option not in known:
                 raise unknown(f"option of {name}", option, known)
+            try:
+                TypeAdapter(types[option]).validate_python(value)
+            except ValidationError as error:
+                raise BlindspotsError(f"Option {option} of {name}: {explain(error)}.") from None
 
 
 def check_unclaimed(out: Path, spec: Spec) -> None:

@@ -35,6 +35,11 @@ class Wiring(Described):
         _check_areas(self)
         for projection in self.projections:
             _check_projection(self, projection)
+        if self.longest_path("feedforward", "skip") is None:
+            raise ValueError(
+                "feedforward and skip projections close a cycle; call the one that leads back "
+                "top-down"
+            )
         names = [p.name for p in self.projections]
         if twice := sorted({n for n in names if names.count(n) > 1}):
             raise ValueError(f"projection '{twice[0]}' is given twice")
@@ -86,12 +91,16 @@ class Wiring(Described):
         """Whether no path leads from an area back to itself."""
         return self.longest_path() is not None
 
-    def longest_path(self) -> int | None:
-        """Steps that the slowest path from the input needs, or None where there is a cycle."""
+    def longest_path(self, *kinds: str) -> int | None:
+        """Steps that the slowest path needs, or None where there is a cycle.
+
+        Through projections of ``kinds`` alone, where they are given.
+        """
+        through = [p for p in self.projections if not kinds or p.kind in kinds]
         depth = {a.name: 0 for a in self.areas}
         for _ in range(len(self.areas) + 1):
             deeper = dict(depth)
-            for p in self.projections:
+            for p in through:
                 deeper[p.target] = max(deeper[p.target], depth[p.source] + p.delay)
             if deeper == depth:
                 return max(depth.values())

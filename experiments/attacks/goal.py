@@ -31,11 +31,6 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.softplus(rivals - own)
 
 
-def wrong_class(logits: Tensor, labels: Tensor) -> Tensor:
-    """The most likely class that is not the label: logits (N, K), labels (N,) to (N,)."""
-    return logits.scatter(1, labels[:, None], -torch.inf).argmax(1)
-
-
 @dataclass(frozen=True)
 class Goal:
     """The aim of an attack.

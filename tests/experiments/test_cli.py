@@ -12,6 +12,9 @@ from networks import from_toml, wiring_named
 QUICK = ["--individuals", "1", "--images", "10", "--attacks", "uniform", "--epsilons", "0.1"]
 
 
+ASKS = 'networks = ["fc-b"]\nattacks = ["fgsm", "pgd-l2"]\nepsilons = [0.1]\n'
+
+
 class Said:
     """What a call printed and how it ended."""
 
@@ -83,15 +86,13 @@ def test_bad_comparisons(call, empty_cache: Path, words: list[str], says: list[s
         ("networks = []\n", ["networks"]),
         ("not toml at all", ["cannot be read"]),
         ('networks = ["fc-b"]\n[training]\nepochs = 0\n', ["epochs"]),
-        ('networks = ["fc-b"]\n[options.fgsm]\nsteps = 3\n', ["option of fgsm", "'steps'"]),
+        (ASKS + "[options.fgsm]\nsteps = 3\n", ["option of fgsm", "'steps'"]),
+        (ASKS + "[options.fgsm]\ntargeted = true\n", ["option of fgsm", "'targeted'"]),
+        (ASKS + '[options.pgd-l2]\nsteps = "many"\n', ["Option steps of pgd-l2", "many"]),
     ],
 )
 def test_bad_specifications(call, empty_cache: Path, text: str, says: list[str]) -> None:
     Path("spec.toml").write_text(text)
-    if "networks" in text and "[options" in text:
-        text = 'networks = ["fc-b"]\nattacks = ["fgsm"]\nepsilons = [0.1]\n'
-        text += "[options.fgsm]\nsteps = 3\n"
-        Path("spec.toml").write_text(text)
     one_sentence(call("compare", "--spec", "spec.toml"), *says)
 
 

@@ -237,7 +237,7 @@ def test_keys_tell_apart_what_differs_in_its_outcome(bench: Bench) -> None:
     assert len(set(keys)) == len(keys)
 
 
-def test_a_name_is_no_part_of_the_key(bench: Bench) -> None:
-    """Runs share the training of a wiring, whatever they call it."""
+def test_a_name_is_part_of_the_key(bench: Bench) -> None:
+    """Networks of other names draw other first weights, so that none is another's twin."""
     renamed = FC10.replace(name="mine")
-    assert Train(renamed, LEARNS, 0, bench).key == Train(FC10, LEARNS, 0, bench).key
+    assert Train(renamed, LEARNS, 0, bench).key != Train(FC10, LEARNS, 0, bench).key

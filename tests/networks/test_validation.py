@@ -15,6 +15,7 @@ from networks import (
     from_json,
     from_toml,
     read_wiring,
+    wiring_named,
 )
 
 
@@ -146,6 +147,16 @@ MISTAKES = {
 
 def test_the_description_itself_is_good():
     assert from_json(json.dumps(description())).steps == 9
+
+
+def test_recurrence_may_not_pass_as_feedforward():
+    wiring = wiring_named("fc-blt")
+    hidden_loop = [
+        p.model_copy(update={"kind": "skip"}) if p.kind == "top-down" else p
+        for p in wiring.projections
+    ]
+    with pytest.raises(ValueError, match="close a cycle; call the one that leads back top-down"):
+        wiring.replace(projections=tuple(hidden_loop))
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
