@@ -119,7 +119,8 @@ def _simulate(brian2: Any, scene: Scene, keep: set[tuple[str, Quantity]], way: W
     }
     network = brian2.Network(list(groups.values()), carriers, list(monitors.values()))
     lost = _watch(brian2, clock, scene.wiring, groups, network)
-    network.run(scene.wiring.steps * clock.dt, namespace={})
+    with np.errstate(over="ignore", invalid="ignore"):
+        network.run(scene.wiring.steps * clock.dt, namespace={})
     for area, step in lost:
         raise BlindspotsError(
             f"The activity of area '{area}' of '{scene.wiring.name}' is no longer finite at step "
@@ -142,7 +143,7 @@ def _watch(
     def look() -> None:
         for area, u in potentials.items():
             if not lost and not np.isfinite(u).all():
-                lost.append((area, int(clock.timestep)))
+                lost.append((area, clock.variables["timestep"].get_value().item()))
                 network.stop()
 
     network.add(brian2.NetworkOperation(look, clock=clock, when="after_end"))
