@@ -12,8 +12,11 @@ from torch import Tensor
 from networks import BlindspotsError, SpikingUnit, Wiring
 from sim.brian import replica
 from sim.network import Network
+from sim.recording import Quantity
 from sim.run import run
 from sim.stimulus import Constant
+
+COMPARED: tuple[Quantity, ...] = ("potential", "output")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Agreement:
     ``differing`` is their number where one simulator fired and the other did not.
     ``difference`` is the largest between membranes, ``closest`` the smallest distance of any of
     torch's membranes from its threshold: differing spikes are rounding where it is as small.
+    ``ways`` are those that Brian2 went.
     """
 
     images: int
@@ -58,6 +62,7 @@ class Agreement:
     differing: int
     difference: float
     closest: float
+    ways: tuple[str, ...]
     first: Mismatch | None = None
 
     def __add__(self, other: "Agreement") -> "Agreement":
@@ -71,6 +76,7 @@ class Agreement:
             self.differing + other.differing,
             max(self.difference, other.difference),
             min(self.closest, other.closest),
+            tuple(sorted({*self.ways, *other.ways})),
             min(mismatches, key=lambda m: m.step, default=None),
         )
 
@@ -101,8 +107,8 @@ def compare(
         stimulus = part
         if not isinstance(network.encoder, Constant):
             stimulus = torch.stack(list(twin.frames(part)))
-        brians = replica.run(twin, stimulus, way=way)
-        agreement = agreement_of(wiring, run(twin, stimulus), brians)
+        brians = replica.run(twin, stimulus, quantities=COMPARED, way=way)
+        agreement = agreement_of(wiring, run(twin, stimulus, quantities=COMPARED), brians)
         total = total + agreement if total else agreement
         done(len(part))
     assert total is not None
@@ -127,6 +133,7 @@ def agreement_of(wiring: Wiring, torchs: xr.Dataset, brians: xr.Dataset) -> Agre
         differing=int(sum(values.sum() for values in differ.values())),
         difference=max(far),
         closest=min(close),
+        ways=(brians.attrs["way"],),
         first=_first(torchs, brians, thresholds, differ),
     )
 

@@ -75,8 +75,8 @@ def acting_values(network: Network) -> Values:
     for name, value in values.items():
         if wrong := int((~np.isfinite(value)).sum()):
             raise BlindspotsError(
-                f"Parameter '{name}' of '{network.wiring.name}' holds {wrong} values that are not "
-                "finite; train it anew, or load other weights."
+                f"Parameter '{name}' of '{network.wiring.name}' holds values that are not finite "
+                f"({wrong} of {value.size}); train it anew, or load other weights."
             )
     return values
 

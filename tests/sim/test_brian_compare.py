@@ -92,9 +92,10 @@ def mismatch(image, step):
 def test_a_sum_keeps_the_first_mismatch_of_all_and_counts_its_image_on():
     late, early = mismatch(2, step=9), mismatch(1, step=4)
     total = agreement(5, late, 0.5, 3.0) + agreement(7, early, 0.7, 2.0)
-    assert total == Agreement(12, 120, 12, 2, 3.0, 0.5, mismatch(6, step=4))
+    assert total == Agreement(12, 120, 12, 2, 3.0, 0.5, ("product",), mismatch(6, step=4))
     assert (agreement(5, early) + agreement(7, late)).first == early
     assert (agreement(5) + agreement(7)).first is None
+    assert (agreement(5, way="synapses") + agreement(7)).ways == ("product", "synapses")
     assert (agreement(5) + agreement(7, late)).first == mismatch(7, step=9)
 
 

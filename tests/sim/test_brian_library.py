@@ -116,7 +116,7 @@ def test_a_brian2_that_is_missing_is_named(monkeypatch, network):
 def test_parameters_that_are_not_finite_are_refused(network, bad):
     network.values["weight/b>a"].data[1, :2] = bad
     with pytest.raises(
-        BlindspotsError, match=r"'weight/b>a' of 'small' holds 2 values that are not"
+        BlindspotsError, match=r"'weight/b>a' of 'small' holds values that are not finite \(2 of 16"
     ):
         brian.run(network, STILL)
 
