@@ -149,7 +149,7 @@ def tell(found: Sequence[Finding], data: str, console: Console) -> None:
         )
     console.print(table)
     for sentence in sentences(found):
-        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        console.print(sentence, highlight=False, markup=False)
 
 
 def sentences(found: Sequence[Finding]) -> Iterator[str]:

@@ -17,8 +17,9 @@ from sim import Network, run
 from sim.brian import Agreement, Mismatch
 
 
-def told(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["replica", *map(str, arguments)], env={"COLUMNS": "140"})
+def told(*arguments: object, columns: int = 250) -> Result:
+    width = {"COLUMNS": str(columns)}
+    return CliRunner().invoke(app, ["replica", *map(str, arguments)], env=width)
 
 
 def sentence(*arguments: object) -> str:
@@ -86,7 +87,9 @@ def test_trained_weights_on_crafted_inputs(trained: Path, inputs: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["synapses", "product"])
-def test_first_weights_are_drawn_from_the_seed_and_that_is_said(offline: None, way: str) -> None:
+def test_first_weights_are_drawn_from_the_seed_and_that_is_said(
+    empty_cache: Path, way: str
+) -> None:
     result = told("fc-b-spiking", "--images", 2, "--seed", 7, "--way", way)
     assert result.exit_code == 0
     cells = row(result.output, "fc-b-spiking", "2", "clean")
@@ -96,7 +99,9 @@ def test_first_weights_are_drawn_from_the_seed_and_that_is_said(offline: None, w
     assert "scikit-learn digits" in result.output
 
 
-def test_a_wiring_file_and_several_networks(offline: None, tmp_path: Path, trained: Path) -> None:
+def test_a_wiring_file_and_several_networks(
+    empty_cache: Path, tmp_path: Path, trained: Path
+) -> None:
     path = tmp_path / "own.toml"
     path.write_text(wiring_named("fc-bt-spiking").replace(name="own").to_toml())
     result = told(path, trained, "--images", 1)
@@ -127,13 +132,22 @@ def test_a_difference_is_named_and_ends_with_1(
     assert "6 spikes differ, of 100 in 2,000 compared" in result.output
 
 
+def test_it_fits_80_columns(empty_cache: Path) -> None:
+    name = "conv-blt-modular-spiking-control-compute"
+    result = told(name, "--images", 1, columns=80)
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert "…" not in result.stdout
+    folded = "".join(line[:20].strip() for line in result.stdout.splitlines())
+    assert name in folded
+
+
 def test_without_names_the_catalogues_spiking_networks_are_meant() -> None:
     expected = [n for n in NAMES if any(a.unit.model == "lif" for a in wiring_named(n).areas)]
     assert spiking_names() == expected
     assert len(expected) == 50
 
 
-def test_what_cannot_be_compared_is_refused(offline: None, tmp_path: Path) -> None:
+def test_what_cannot_be_compared_is_refused(empty_cache: Path, tmp_path: Path) -> None:
     assert "'fc-blt' has no spiking units" in sentence("fc-blt", "--images", 1)
     assert "import path; only wirings" in sentence("module:network")
     assert "did you mean 'synapses'" in sentence("fc-b-spiking", "--way", "synapse")
@@ -152,7 +166,7 @@ def test_a_delay_shorter_than_a_step_is_refused(tmp_path: Path) -> None:
     assert "greater than or equal to 1, not 0" in says
 
 
-def test_weights_that_are_not_numbers_are_refused(offline: None, trained: Path) -> None:
+def test_weights_that_are_not_numbers_are_refused(empty_cache: Path, trained: Path) -> None:
     from experiments.training import load_individual
 
     network = load_individual(trained)

@@ -79,10 +79,9 @@ def test_another_network_is_found_out(network, stimulus, drawn):
     assert repr(first.brian2) in str(first)
 
 
-def agreement(images, first=None, closest=1.0, difference=0.0):
-    return Agreement(
-        images, 10 * images, images, int(first is not None), difference, closest, first
-    )
+def agreement(images, first=None, closest=1.0, difference=0.0, way="product"):
+    counts = (images, 10 * images, images, int(first is not None))
+    return Agreement(*counts, difference, closest, (way,), first)
 
 
 def mismatch(image, step):
