@@ -167,6 +167,47 @@ def score(
 
 
 @app.command()
+def replica(
+    networks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Directories with weights, catalogue names, wiring files. Default: every spiking "
+            "network of the catalogue."
+        ),
+    ] = None,
+    images: Annotated[int, typer.Option(min=1, help="Test images, or images per epsilon.")] = 100,
+    inputs: Annotated[
+        Path | None, typer.Option(help="A set of a run, instead of clean test images.")
+    ] = None,
+    run: Annotated[Path | None, typer.Option(help="Run directory that holds the networks.")] = None,
+    individual: Annotated[int, typer.Option(min=0, help="Which individual of --run.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Draws weights that nobody trained.")] = 0,
+    way: Annotated[
+        str | None, typer.Option(help="synapses or product. Default: chosen by size.")
+    ] = None,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+) -> None:
+    """Run spiking networks in Brian2 too, and compare every spike with torch's (float64).
+
+    Exits with 1 where any spike differs.
+    """
+    from experiments.replica import replicate
+
+    agree = replicate(
+        networks or [],
+        images=images,
+        inputs=inputs,
+        run=run,
+        individual=individual,
+        seed=seed,
+        way=way,
+        data=data,
+        console=Console(),
+    )
+    raise typer.Exit(0 if agree else 1)
+
+
+@app.command()
 def report(run: Annotated[Path, typer.Argument(help="Directory of a comparison.")]) -> None:
     """Make statistics, figures and report.html anew from a run's result.nc."""
     from experiments.compare import finish

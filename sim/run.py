@@ -1,20 +1,16 @@
 """Run a network and write down what its areas do, as labelled arrays."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
-from networks.errors import unknown
 from sim.interventions import Intervention, check
 from sim.network import Network
+from sim.recording import QUANTITIES, Quantity, labelled, recorded_areas
 from sim.step import State, step
-
-Quantity = Literal["drive", "potential", "output"]
-QUANTITIES: tuple[Quantity, ...] = ("drive", "potential", "output")
 
 
 def run(
@@ -35,23 +31,10 @@ def run(
     """
     wiring, acts = network.wiring, tuple(intervene)
     check(wiring, acts)
-    names = [a.name for a in wiring.areas]
-    chosen = names if record is None else list(record)
-    for name in chosen:
-        if name not in names:
-            raise unknown(f"area of '{wiring.name}'", name, names)
+    chosen = recorded_areas(wiring, record)
     with torch.no_grad():
         traces, logits = _trace(network, network.frames(stimulus), acts, chosen)
-    variables = {
-        f"{area}.{quantity}": (("time", "image", f"{area}.unit"), trace)
-        for (area, quantity), trace in traces.items()
-        if quantity in quantities
-    }
-    return xr.Dataset(
-        {**variables, "logits": (("image", "class"), logits)},
-        coords={"time": np.arange(wiring.steps)},
-        attrs={"wiring": wiring.name, "simulator": "torch", "time_unit": "steps"},
-    )
+    return labelled(wiring, traces, logits, quantities, simulator="torch")
 
 
 def _trace(

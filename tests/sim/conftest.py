@@ -1,6 +1,7 @@
 """Small wirings by arrows, networks by their weights, and the simulators to be held together."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,15 @@ import xarray as xr
 
 from networks import Area, InputUnit, Projection, RateUnit, Wiring
 from networks.connectivity import weight_shape
-from sim import Network, run
+from sim import Network, brian, run
 
 # A simulator is run(network, stimulus, intervene=..., record=...) -> the recordings.
 Simulator = Callable[..., xr.Dataset]
-SIMULATORS: dict[str, Simulator] = {"torch": run}
+SIMULATORS: dict[str, Simulator] = {
+    "torch": run,
+    "brian2": brian.run,  # by its size: explicit synapses for all but the catalogue's networks
+    "brian2-product": partial(brian.run, way="product"),
+}
 
 
 @pytest.fixture(autouse=True, scope="session")

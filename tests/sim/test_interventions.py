@@ -27,6 +27,12 @@ def movie():
     return torch.tensor(np.random.default_rng(1).random((STEPS, 2, 2)) + 0.1)
 
 
+@pytest.fixture(scope="module")
+def natural(simulator, chain, movie):
+    """What nobody has intervened in."""
+    return simulator(chain, movie)
+
+
 def inside(start, stop):
     return np.array([start <= t < (STEPS if stop is None else stop) for t in range(STEPS)])
 
@@ -38,12 +44,12 @@ def changed(one, other, name):
 
 @pytest.mark.parametrize(("start", "stop"), WINDOWS)
 @pytest.mark.parametrize("act", [Silence, Clamp])
-def test_silence_and_clamp(simulator, chain, movie, act, start, stop):
+def test_silence_and_clamp(simulator, chain, movie, natural, act, start, stop):
     value = {"value": 2.5} if act is Clamp else {}
     found = simulator(
         chain, movie, intervene=[act(area="a", units=(0, 2), start=start, stop=stop, **value)]
     )
-    natural, window = simulator(chain, movie), inside(start, stop)
+    window = inside(start, stop)
     expected = natural["a.output"].values.copy()
     expected[np.ix_(window, [True, True], [True, False, True])] = value.get("value", 0)
     np.testing.assert_array_equal(found["a.output"], expected)
@@ -54,9 +60,9 @@ def test_silence_and_clamp(simulator, chain, movie, act, start, stop):
 
 
 @pytest.mark.parametrize(("start", "stop"), WINDOWS)
-def test_inject(simulator, chain, movie, start, stop):
+def test_inject(simulator, chain, movie, natural, start, stop):
     act = Inject(area="b", current=0.75, units=(1,), start=start, stop=stop)
-    found, natural = simulator(chain, movie, intervene=[act]), simulator(chain, movie)
+    found = simulator(chain, movie, intervene=[act])
     added = (found["b.drive"] - natural["b.drive"]).values
     np.testing.assert_allclose(added[:, :, 1], 0.75 * inside(start, stop)[:, None] * [1, 1])
     assert not added[:, :, 0].any()
@@ -65,10 +71,10 @@ def test_inject(simulator, chain, movie, start, stop):
 
 @pytest.mark.parametrize(("start", "stop"), WINDOWS)
 @pytest.mark.parametrize("cut", ["a>b", "a", "b"])
-def test_lesion(simulator, chain, movie, cut, start, stop):
+def test_lesion(simulator, chain, movie, natural, cut, start, stop):
     """In the window nothing but the bias arrives; what is on its way later arrives unharmed."""
     act = Lesion(cut=cut, start=start, stop=stop)
-    found, natural = simulator(chain, movie, intervene=[act]), simulator(chain, movie)
+    found = simulator(chain, movie, intervene=[act])
     bias = chain.values["bias/b"].detach().numpy()
     window = inside(start, stop)
     np.testing.assert_array_equal(
@@ -116,8 +122,7 @@ def test_units_of_a_grid_are_flat_indices(simulator):
     assert np.argwhere(found[:, 0] == 9).tolist() == [[1, 0], [1, 200], [1, 3135]]
 
 
-def test_without_units_the_whole_area_is_meant_and_none_is_none(simulator, chain, movie):
-    natural = simulator(chain, movie)
+def test_without_units_the_whole_area_is_meant_and_none_is_none(simulator, chain, movie, natural):
     none = simulator(chain, movie, intervene=[Silence(area="a", units=())])
     np.testing.assert_array_equal(none["logits"], natural["logits"])
     assert not simulator(chain, movie, intervene=[Silence(area="a")])["a.output"].any()

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from networks import BlindspotsError, Convolution, Projection, RateUnit, SpikingUnit
-from sim import Clamp, Network
+from networks import Area, BlindspotsError, Convolution, Projection, RateUnit, SpikingUnit
+from sim import Network
+from sim.brian.connections import connected
 from sim.parameters import initial_parameters, shapes
 from sim.step import transmit
 
@@ -49,26 +50,55 @@ def test_convolution_and_its_transpose(kernel, stride, side):
     np.testing.assert_allclose(returned.flatten(), adjoint, atol=1e-12)
 
 
-def effective(simulator, network, source, target, size):
-    """The (target, source) weights that act at delay 1, found by waking one unit at a time."""
-    steps = network.wiring.steps
-    blank = torch.zeros((steps, 1, *network.wiring.input.shape), dtype=torch.float64)
-    columns = []
-    for unit in (None, *range(size)):
-        acts = [Clamp(area=source, value=0)]
-        if unit is not None:
-            acts.append(Clamp(area=source, value=1, units=(unit,)))
-        drive = simulator(network, blank, intervene=acts)[f"{target}.drive"]
-        columns.append(drive.values[1, 0])
-    return np.stack(columns[1:], axis=1) - columns[0][:, None]
+@pytest.mark.parametrize(("kernel", "stride", "side"), GEOMETRIES)
+def test_a_convolution_as_single_connections(kernel, stride, side):
+    """Their matrix sends every unit where the textbook sum sends it; back by the transpose."""
+    rng = np.random.default_rng(kernel * stride)
+    fine = Area(name="a", shape=(2, *side))
+    coarse = Area(name="b", shape=(3, *(-(-s // stride) for s in side)))
+    up = rng.normal(size=(3, 2, kernel, kernel))
+    basis = np.eye(fine.size).reshape(-1, *fine.shape)
+    expected = np.stack([correlate(e, up, stride).ravel() for e in basis], axis=1)
+
+    def found(weight, source, target, **settings):
+        pattern = Convolution(kernel=kernel, stride=stride, **settings)
+        p = Projection(source=source.name, target=target.name, pattern=pattern)
+        joined = connected(p, source, target, weight)
+        matrix = np.zeros((target.size, source.size))
+        np.add.at(matrix, (joined.targets, joined.sources), joined.weights)
+        assert len(joined.weights) == np.count_nonzero(matrix)
+        return matrix
+
+    np.testing.assert_array_equal(found(up, fine, coarse), expected)
+    down = up.swapaxes(0, 1).copy()
+    np.testing.assert_array_equal(found(down, coarse, fine, upward=False), expected.T)
 
 
-def two_areas(wire, settings, shape=4, **area):
-    return wire(
+def effective(simulator, network):
+    """The (b, a) weights that act, found by waking each unit of a by a pixel of its own."""
+    size = network.wiring.area("a").size
+    pixels = torch.cat([torch.zeros(1, size), torch.eye(size)]).double()
+    found = simulator(network, pixels.reshape(-1, *network.wiring.input.shape), record=["b"])
+    drive = found["b.drive"].values[2]
+    return (drive[1:] - drive[0]).T
+
+
+def two_areas(wire, drawn, settings, seed, shape=4, **area):
+    """a shows what the input shows; the projection of ``settings`` leads from it to b."""
+    wiring = wire(
         {"a": (shape, RateUnit(), area), "b": (shape, SpikingUnit(), area)},
-        {"input>a": 1, "a>b": settings, "b>output": 1},
+        {"input>a": {"pattern": {"model": "one-to-one"}}, "a>b": settings, "b>output": 1},
         steps=5,
+        inputs=shape,
     )
+    network = drawn(wiring, seed)
+    network.values["weight/input>a"].data.fill_(1)
+    network.values["bias/a"].data.zero_()
+    return network
+
+
+def images(network, count):
+    return torch.ones((count, *network.wiring.input.shape), dtype=torch.float64)
 
 
 FLAT_SIGNS = [
@@ -80,13 +110,13 @@ FLAT_SIGNS = [
 
 @pytest.mark.parametrize(("sign", "expected"), FLAT_SIGNS)
 def test_signs_hold_and_survive_training(simulator, wire, drawn, sign, expected):
-    network = drawn(two_areas(wire, {"sign": sign}, excitatory=0.75), seed=2)
-    optimiser = torch.optim.SGD(network.parameters(), lr=3.0)
+    network = two_areas(wire, drawn, {"sign": sign}, seed=2, excitatory=0.75)
+    optimiser = torch.optim.SGD([network.values["weight/a>b"]], lr=3.0)
     for _ in range(3):
-        weights = effective(simulator, network, "a", "b", 4)
+        weights = effective(simulator, network)
         assert (np.sign(weights) == expected).all()
         optimiser.zero_grad()
-        network(torch.ones((2, 1), dtype=torch.float64)).pow(2).sum().backward()
+        network(images(network, 2)).pow(2).sum().backward()
         optimiser.step()
 
 
@@ -94,8 +124,9 @@ def test_signs_hold_and_survive_training(simulator, wire, drawn, sign, expected)
 def test_a_unit_has_one_sign_in_all_its_projections(simulator, wire, drawn, pattern):
     """Of 3 channels with 6 units each half are excitatory: channels 0 and 1, by any pattern."""
     given = {"model": pattern} | ({"kernel": 3} if pattern == "convolution" else {})
-    wiring = two_areas(wire, {"sign": "dale", "pattern": given}, shape=(3, 2, 3), excitatory=0.5)
-    weights = effective(simulator, drawn(wiring, seed=0), "a", "b", 18)
+    settings = {"sign": "dale", "pattern": given}
+    network = two_areas(wire, drawn, settings, seed=0, shape=(3, 2, 3), excitatory=0.5)
+    weights = effective(simulator, network)
     assert (weights[:, :12] >= 0).all()
     assert (weights[:, 12:] <= 0).all()
     assert (weights != 0).any(0).all()
@@ -119,8 +150,8 @@ def block(modules, size):
     ],
 )
 def test_modules_limit_what_acts(simulator, wire, drawn, settings, shape, expected):
-    network = drawn(two_areas(wire, settings, shape=shape, modules=3), seed=3)
-    weights = effective(simulator, network, "a", "b", len(expected))
+    network = two_areas(wire, drawn, settings, seed=3, shape=shape, modules=3)
+    weights = effective(simulator, network)
     np.testing.assert_array_equal(weights != 0, expected)
 
 
@@ -135,17 +166,16 @@ def test_sparse_weights_that_do_not_exist_neither_act_nor_learn(
     simulator, wire, drawn, pattern, shape, count
 ):
     """``count`` entries of the effective matrix act; all others have a gradient of exactly 0."""
-    wiring = two_areas(wire, {"pattern": pattern}, shape=shape)
-    network = drawn(wiring, seed=3)
-    weights = effective(simulator, network, "a", "b", wiring.area("a").size)
+    network = two_areas(wire, drawn, {"pattern": pattern}, seed=3, shape=shape)
+    weights = effective(simulator, network)
     assert (weights != 0).sum() == count
 
     value = network.values["weight/a>b"]
-    network(torch.ones((3, 1), dtype=torch.float64)).pow(2).sum().backward()
+    network(images(network, 3)).pow(2).sum().backward()
     gradient = value.grad.abs().reshape(*value.shape[:2], -1).sum(-1)
     with torch.no_grad():
         value[gradient == 0] = 77.0  # where nothing learns, nothing acts
-    again = effective(simulator, network, "a", "b", wiring.area("a").size)
+    again = effective(simulator, network)
     unlearned = (gradient == 0).double().mean().item()
     assert unlearned >= 0.7
     np.testing.assert_array_equal(again != 0, weights != 0)

@@ -1,12 +1,14 @@
 """What must hold for any weights, delays, units and stimuli (hypothesis)."""
 
+from inspect import signature
+
 import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from networks import RateUnit, SpikingUnit
-from sim import Lesion
+from sim import Lesion, run
 
 SEEDS = st.integers(0, 2**32 - 1)
 DELAYS = st.integers(1, 6)
@@ -16,15 +18,35 @@ RATES = st.builds(
     leak=st.floats(0.05, 1),
 )
 SPIKING = st.builds(SpikingUnit, beta=st.floats(0, 0.98), threshold=st.floats(0.1, 1.5))
-few = settings(max_examples=40, deadline=None)
+MANY, FEW = 40, 6  # on torch a small run takes a millisecond, in Brian2 a hundred
+
+
+def holds_for(**strategies):
+    """The property for draws of ``strategies``; its other arguments are fixtures."""
+
+    def decorated(prop):
+        many, few = (
+            settings(max_examples=count, deadline=None)(given(**strategies)(prop))
+            for count in (MANY, FEW)
+        )
+
+        def test(simulator, **fixtures):
+            (many if simulator is run else few)(simulator=simulator, **fixtures)
+
+        known = signature(prop)
+        kept = [p for name, p in known.parameters.items() if name not in strategies]
+        test.__signature__ = known.replace(parameters=kept)
+        test.__name__, test.__doc__ = prop.__name__, prop.__doc__
+        return test
+
+    return decorated
 
 
 def random_movie(steps, seed, images=2, inputs=3):
     return torch.tensor(np.random.default_rng(seed).random((steps, images, inputs)))
 
 
-@few
-@given(unit=RATES | SPIKING, seed=SEEDS, delays=st.tuples(*[DELAYS] * 7), readout=st.booleans())
+@holds_for(unit=RATES | SPIKING, seed=SEEDS, delays=st.tuples(*[DELAYS] * 7), readout=st.booleans())
 def test_runs_follow_the_equations(
     simulator, drawn, loops, by_equations, unit, seed, delays, readout
 ):
@@ -46,8 +68,7 @@ def test_runs_follow_the_equations(
     np.testing.assert_allclose(found["logits"], answer, rtol=1e-7, atol=1e-10)
 
 
-@few
-@given(seed=SEEDS, activation=st.sampled_from(["tanh", "identity"]))
+@holds_for(seed=SEEDS, activation=st.sampled_from(["tanh", "identity"]))
 def test_top_down_changes_the_answer_from_its_first_arrival(
     simulator, drawn, loops, seed, activation
 ):
@@ -79,8 +100,7 @@ def test_top_down_changes_spikes(simulator, drawn, loops):
     assert (one["logits"] != other["logits"]).any()
 
 
-@few
-@given(
+@holds_for(
     unit=RATES | SPIKING,
     seed=SEEDS,
     cut=st.sampled_from(["b>a", "a>a", "a>b", "input>a", "a", "b", "input", "output"]),
@@ -97,8 +117,7 @@ def test_a_lesion_equals_zero_weights(simulator, drawn, loops, unit, seed, cut):
         np.testing.assert_allclose(lesioned[name], expected[name], rtol=1e-12, atol=1e-14)
 
 
-@few
-@given(unit=RATES | SPIKING, seed=SEEDS, delay=st.integers(2, 6))
+@holds_for(unit=RATES | SPIKING, seed=SEEDS, delay=st.integers(2, 6))
 def test_a_delay_shifts_what_arrives(simulator, drawn, loops, unit, seed, delay):
     """Delay d into the output shows it what delay 1 shows, d - 1 steps later; first the bias."""
     near = drawn(loops(unit, b__output=1, a__output=None), seed, 1.5)
@@ -112,8 +131,7 @@ def test_a_delay_shifts_what_arrives(simulator, drawn, loops, unit, seed, delay)
     np.testing.assert_array_equal(other[:delay], np.broadcast_to(bias, (delay, 2, 2)))
 
 
-@few
-@given(unit=RATES | SPIKING, seed=SEEDS, order=st.permutations(range(4)))
+@holds_for(unit=RATES | SPIKING, seed=SEEDS, order=st.permutations(range(4)))
 def test_images_do_not_mix(simulator, drawn, loops, unit, seed, order):
     """Each image's run is the same whatever stands beside it in the batch."""
     network = drawn(loops(unit), seed, 1.5)
@@ -127,8 +145,7 @@ def test_images_do_not_mix(simulator, drawn, loops, unit, seed, order):
         np.testing.assert_allclose(alone[name], together[name][..., :1, :], rtol=1e-12, atol=1e-14)
 
 
-@few
-@given(unit=RATES | SPIKING, seed=SEEDS)
+@holds_for(unit=RATES | SPIKING, seed=SEEDS)
 def test_the_future_does_not_act_on_the_past(simulator, drawn, loops, unit, seed):
     """A change of the stimulus from step 6 on is felt first by a, at step 7."""
     network = drawn(loops(unit), seed, 1.5)

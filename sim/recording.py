@@ -1,0 +1,46 @@
+"""Recordings: what a run writes down, labelled alike whichever simulator ran."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from networks import Wiring
+from networks.errors import unknown
+
+Quantity = Literal["drive", "potential", "output"]
+QUANTITIES: tuple[Quantity, ...] = ("drive", "potential", "output")
+Traces = Mapping[tuple[str, str], NDArray[Any]]
+"""(area, quantity) to what was recorded, (time, image, unit)."""
+
+
+def recorded_areas(wiring: Wiring, record: Iterable[str] | None) -> list[str]:
+    """The areas to record, default all; BlindspotsError for one that ``wiring`` does not have."""
+    names = [a.name for a in wiring.areas]
+    chosen = names if record is None else list(record)
+    for name in chosen:
+        if name not in names:
+            raise unknown(f"area of '{wiring.name}'", name, names)
+    return chosen
+
+
+def labelled(
+    wiring: Wiring,
+    traces: Traces,
+    logits: NDArray[Any],
+    quantities: Sequence[Quantity],
+    **facts: str,
+) -> xr.Dataset:
+    """The traces of ``quantities`` and the ``logits`` (image, class); ``facts`` as attributes."""
+    variables = {
+        f"{area}.{quantity}": (("time", "image", f"{area}.unit"), trace)
+        for (area, quantity), trace in traces.items()
+        if quantity in quantities
+    }
+    return xr.Dataset(
+        {**variables, "logits": (("image", "class"), logits)},
+        coords={"time": np.arange(wiring.steps)},
+        attrs={"wiring": wiring.name, "time_unit": "steps", **facts},
+    )
