@@ -4,7 +4,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
+
+# as the workers of a comparison; two threads stand still where another process wants a core
+torch.set_num_threads(1)
 
 # name: (parameters, macs, recurrence, modules, units, role, clean margin, weakness, gradient)
 # weakness: how fast the margin falls with epsilon; gradient: how much of that its own gradient
