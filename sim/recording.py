@@ -12,7 +12,7 @@ from networks.errors import unknown
 
 Quantity = Literal["drive", "potential", "output"]
 QUANTITIES: tuple[Quantity, ...] = ("drive", "potential", "output")
-Traces = Mapping[tuple[str, str], NDArray[Any]]
+Traces = Mapping[tuple[str, Quantity], NDArray[Any]]
 """(area, quantity) to what was recorded, (time, image, unit)."""
 
 

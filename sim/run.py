@@ -42,13 +42,13 @@ def _trace(
     frames: Sequence[Tensor],
     acts: tuple[Intervention, ...],
     areas: Sequence[str],
-) -> tuple[dict[tuple[str, str], np.ndarray], np.ndarray]:
+) -> tuple[dict[tuple[str, Quantity], np.ndarray], np.ndarray]:
     wiring, circuit, state = network.wiring, network.circuit(), State()
     images = len(frames[0])
-    rows: dict[tuple[str, str], list[np.ndarray]] = {}
+    rows: dict[tuple[str, Quantity], list[np.ndarray]] = {}
     logits = torch.zeros(())
 
-    def keep(area: str, quantity: str, values: Tensor) -> None:
+    def keep(area: str, quantity: Quantity, values: Tensor) -> None:
         flat = values.reshape(len(values), -1).expand(images, -1)
         rows.setdefault((area, quantity), []).append(flat.cpu().numpy())
 

@@ -55,15 +55,15 @@ def run(
     each = synapses_per_image(wiring)
     way = way or ("synapses" if each * scene.images <= FEW_SYNAPSES else "product")
     at_once = max(1, MOST_SYNAPSES // each) if way == "synapses" else scene.images
-    keep = {(a, q) for a in chosen for q in quantities if q == "output" or a != wiring.input.name}
-    keep.add((wiring.output, "potential"))
+    wanted = [(a, q) for a in chosen for q in quantities if q == "output" or a != wiring.input.name]
+    answer: tuple[str, Quantity] = (wiring.output, "potential")
+    keep = list(dict.fromkeys([*wanted, answer]))
     with running() as brian2:
         parts = [_simulate(brian2, part, keep, way) for part in _portions(scene, at_once)]
-    traces = {key: np.concatenate([part[key] for part in parts], axis=1) for key in parts[0]}
-    answer = traces[wiring.output, "potential"][wiring.answers.start :]
-    if wiring.output not in chosen or "potential" not in quantities:
-        del traces[wiring.output, "potential"]
-    return labelled(wiring, traces, answer.mean(0), quantities, simulator="brian2", way=way)
+    traces = _joined(parts)
+    logits = traces[answer][wiring.answers.start :].mean(0)
+    recorded = {key: traces[key] for key in wanted}
+    return labelled(wiring, recorded, logits, quantities, simulator="brian2", way=way)
 
 
 def acting_values(network: Network) -> Values:
@@ -99,7 +99,13 @@ def _portions(scene: Scene, at_once: int) -> Iterator[Scene]:
         yield scene._replace(frames=scene.frames[:, first : first + at_once])
 
 
-def _simulate(brian2: Any, scene: Scene, keep: set[tuple[str, Quantity]], way: Way) -> Traces:
+def _joined(parts: Sequence[Traces]) -> Traces:
+    if len(parts) == 1:
+        return parts[0]
+    return {key: np.concatenate([part[key] for part in parts], axis=1) for key in parts[0]}
+
+
+def _simulate(brian2: Any, scene: Scene, keep: Sequence[tuple[str, Quantity]], way: Way) -> Traces:
     """Build the network of one scene, run it once, and take its recordings."""
     clock = brian2.Clock(dt=1 * brian2.ms)
     groups = populate(brian2, clock, scene, explicit=way == "synapses")
@@ -110,26 +116,24 @@ def _simulate(brian2: Any, scene: Scene, keep: set[tuple[str, Quantity]], way: W
     monitors = {
         area: brian2.StateMonitor(
             groups[area],
-            [VARIABLES[q] for a, q in sorted(keep) if a == area],
+            [VARIABLES[q] for a, q in keep if a == area],
             record=True,
             when="end",
             clock=clock,
         )
-        for area in {a for a, _ in keep}
+        for area in dict.fromkeys(a for a, _ in keep)
     }
     network = brian2.Network(list(groups.values()), carriers, list(monitors.values()))
     lost = _watch(brian2, clock, scene.wiring, groups, network)
     with np.errstate(over="ignore", invalid="ignore"):
         network.run(scene.wiring.steps * clock.dt, namespace={})
-    for area, step in lost:
+    if lost:
+        area, step = lost[0]
         raise BlindspotsError(
             f"The activity of area '{area}' of '{scene.wiring.name}' is no longer finite at step "
             f"{step}: it grows without bound; scale the weights of its loops down."
         )
-    return {
-        (area, quantity): _trace(monitors[area], VARIABLES[quantity], scene)
-        for area, quantity in keep
-    }
+    return {(a, q): _trace(monitors[a], VARIABLES[q], scene) for a, q in keep}
 
 
 def _watch(

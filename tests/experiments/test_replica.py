@@ -133,12 +133,9 @@ def test_a_difference_is_named_and_ends_with_1(
 
 
 def test_it_fits_80_columns(empty_cache: Path) -> None:
-    name = "conv-blt-modular-spiking-control-compute"
-    result = told(name, "--images", 1, columns=80)
+    result = told("conv-blt-modular-spiking-control-compute", "--images", 1, columns=80)
     assert max(map(len, result.stdout.splitlines())) <= 80
     assert "…" not in result.stdout
-    folded = "".join(line[:20].strip() for line in result.stdout.splitlines())
-    assert name in folded
 
 
 def test_without_names_the_catalogues_spiking_networks_are_meant() -> None:

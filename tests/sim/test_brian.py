@@ -187,6 +187,7 @@ def test_many_images_are_built_in_portions(monkeypatch, mixed, movie):
 def test_only_what_is_asked_for_is_recorded(mixed, movie):
     settings = {"record": ["a", "input"], "quantities": ["output", "drive"]}
     found, expected = brian.run(mixed, movie, **settings), run(mixed, movie, **settings)
+    assert list(brian.run(mixed, movie)) == list(run(mixed, movie))
     assert set(found) == set(expected) == {"a.output", "a.drive", "input.output", "logits"}
     for name in expected:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-11, atol=1e-11)
