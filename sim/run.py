@@ -10,6 +10,7 @@ from torch import Tensor
 
 from networks.errors import unknown
 from sim.interventions import Intervention, check
+from sim.labels import labels
 from sim.network import Network
 from sim.step import State, step
 
@@ -32,6 +33,7 @@ def run(
     recorded area ``a``, ``a.drive``, ``a.potential`` and ``a.output`` with dimensions (time,
     image, ``a.unit``), and ``logits`` (image, class). Sample convention: potential is u[t] before
     the reset that out[t] causes (which acts at t + 1); output is what was emitted, after clamps.
+    Each array says in its attributes which model its units follow, and their threshold.
     """
     wiring, acts = network.wiring, tuple(intervene)
     check(wiring, acts)
@@ -43,7 +45,11 @@ def run(
     with torch.no_grad():
         traces, logits = _trace(network, network.frames(stimulus), acts, chosen)
     variables = {
-        f"{area}.{quantity}": (("time", "image", f"{area}.unit"), trace)
+        f"{area}.{quantity}": (
+            ("time", "image", f"{area}.unit"),
+            trace,
+            labels(wiring.area(area), quantity),
+        )
         for (area, quantity), trace in traces.items()
         if quantity in quantities
     }
