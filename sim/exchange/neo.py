@@ -2,7 +2,7 @@
 
 Of the formats that Neo writes, two keep trains, signals, units and annotations without pickles.
 The MATLAB one (.mat) needs only scipy and is read by MATLAB as well; NIX makes an HDF5 object of
-every channel, which took 40 times as long and as much space for the networks here.
+every channel, which was over ten times as slow and large for the networks here.
 """
 
 from pathlib import Path
