@@ -166,6 +166,37 @@ def score(
     score_saved(inputs, network, run, individual, Console())
 
 
+@app.command("export")
+def export_network(
+    network: Annotated[
+        str, typer.Argument(help="Name in --run, a directory, or a catalogue name (untrained).")
+    ],
+    to: Annotated[
+        Path, typer.Option(help="FILE.nir: the network. FILE.nwb, FILE.mat (Neo): its activity.")
+    ],
+    images: Annotated[int, typer.Option(min=1, help="Test images to record (.nwb, .mat).")] = 10,
+    dt: Annotated[float, typer.Option(help="Length of a step in milliseconds.")] = 1.0,
+    run: Annotated[Path | None, typer.Option(help="Run directory that holds the network.")] = None,
+    individual: Annotated[
+        int, typer.Option(min=0, help="Which individual of --run; the seed of an untrained one.")
+    ] = 0,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+) -> None:
+    """Write a network to NIR, or its spikes and membranes on test images to NWB or Neo."""
+    from experiments.export import export
+
+    export(
+        network,
+        to,
+        images=images,
+        dt_ms=dt,
+        run_directory=run,
+        individual=individual,
+        data=data,
+        console=Console(),
+    )
+
+
 @app.command()
 def replica(
     networks: Annotated[

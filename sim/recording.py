@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from networks import Wiring
 from networks.errors import unknown
+from sim.labels import labels
 
 Quantity = Literal["drive", "potential", "output"]
 QUANTITIES: tuple[Quantity, ...] = ("drive", "potential", "output")
@@ -35,7 +36,11 @@ def labelled(
 ) -> xr.Dataset:
     """The traces of ``quantities`` and the ``logits`` (image, class); ``facts`` as attributes."""
     variables = {
-        f"{area}.{quantity}": (("time", "image", f"{area}.unit"), trace)
+        f"{area}.{quantity}": (
+            ("time", "image", f"{area}.unit"),
+            trace,
+            labels(wiring.area(area), quantity),
+        )
         for (area, quantity), trace in traces.items()
         if quantity in quantities
     }

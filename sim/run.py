@@ -28,6 +28,7 @@ def run(
     recorded area ``a``, ``a.drive``, ``a.potential`` and ``a.output`` with dimensions (time,
     image, ``a.unit``), and ``logits`` (image, class). Sample convention: potential is u[t] before
     the reset that out[t] causes (which acts at t + 1); output is what was emitted, after clamps.
+    Each array says in its attributes which model its units follow, and their threshold.
     """
     wiring, acts = network.wiring, tuple(intervene)
     check(wiring, acts)

@@ -68,7 +68,8 @@ def test_draw_all(make_result, tmp_path):
 def test_figures_need_neither_pyplot_nor_torch_nor_the_other_rooms():
     code = (
         "import sys, figures.curves, figures.distortion, figures.forest, figures.images,"
-        "figures.matrix, figures.save, figures.wiring\n"
+        "figures.matrix, figures.save, figures.wiring, figures.raster, figures.traces,"
+        "figures.rates, figures.contrast\n"
         "bad = {'matplotlib.pyplot', 'torch', 'sim', 'experiments', 'scipy'} & set(sys.modules)\n"
         "sys.exit(str(bad) if bad else 0)"
     )

@@ -1,0 +1,165 @@
+"""Membranes of single cells, two simulators over each other, and their difference."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from figures.recordings import (
+    Floats,
+    activity,
+    at_image,
+    check_alike,
+    image_name,
+    pair_names,
+    simulator,
+    spikes_of,
+    spiking_areas,
+    time_axis,
+    title,
+)
+from figures.style import BLACK, GREY, ORANGE, PURPLE, WIDTH, stage, styled
+from networks.errors import BlindspotsError
+
+MOST = 4  # panels side by side
+SOLID: dict[str, Any] = {"color": BLACK, "linewidth": 1.3, "marker": "o", "markersize": 3.2}
+DASHED: dict[str, Any] = {
+    "color": ORANGE, "linewidth": 1.2, "linestyle": (0, (2.2, 1.6)), "marker": "o",
+    "markersize": 1.6,
+}  # fmt: skip
+
+
+@styled
+def traces(
+    recording: xr.Dataset,
+    other: xr.Dataset | None = None,
+    *,
+    image: int = 0,
+    units: Mapping[str, Sequence[int]] | None = None,
+) -> Figure:
+    """Membranes of a few cells over time with their threshold, before the reset; spikes above.
+
+    With a second recording its membranes lie dashed over the first, and below is the difference,
+    second minus first.
+
+    Args:
+        recording: what was recorded of a run, with potentials and outputs of spiking areas.
+        other: the same network and images on another simulator.
+        image: position of the image in the recordings.
+        units: cells by area, at most four in all; default of each area the busiest cell and the
+            one that spikes least often, but does.
+
+    Raises:
+        BlindspotsError: no spikes, cells or image of that kind, or recordings that do not match.
+    """
+    names = spiking_areas(recording, None if units is None else list(units))
+    if other is not None:
+        check_alike(recording, other, names)
+    here = at_image(recording, image)
+    cells = chosen(here, names, units)
+    drawn = [(here, SOLID)] + ([] if other is None else [(at_image(other, image), DASHED)])
+    figure, above = stage(WIDTH, 2.3 if other is None else 3.3, legend(recording, other), columns=4)
+    panels = above.subplots(
+        len(drawn), len(cells), sharex=True, squeeze=False,
+        height_ratios=[1.9, 1][: len(drawn)],
+    )  # fmt: skip
+    for column, (area, unit) in enumerate(cells):
+        upper, lower = panels[0, column], panels[-1, column]
+        for at, (each, look) in enumerate(drawn):
+            membrane(upper, each, area, unit, look, level=at)
+        threshold(upper, recording, area)
+        upper.set_title(f"{area}, cell {unit}")
+        if len(drawn) > 1:
+            values = [activity(each, area, "potential")[:, unit] for each, _ in drawn]
+            difference(lower, recording["time"].to_numpy(), values[1] - values[0])
+        for panel in panels[:, column]:
+            time_axis(panel, recording, named=panel is lower)
+        room(upper)
+    panels[0, 0].set_ylabel("membrane u")
+    if other is not None:
+        panels[1, 0].set_ylabel("difference,\n{1} − {0}".format(*pair_names(recording, other)))
+    where = simulator(recording) if other is None else " and ".join(pair_names(recording, other))
+    title(figure, recording, f"Membranes on {where}", image_name(here, image))
+    return figure
+
+
+def chosen(
+    here: xr.Dataset, names: Sequence[str], units: Mapping[str, Sequence[int]] | None
+) -> list[tuple[str, int]]:
+    """(area, unit) of the cells to draw."""
+    if units is None:
+        pairs = [(name, unit) for name in names for unit in typical(spikes_of(here, name))]
+        return pairs[:MOST]
+    for name, wanted in units.items():
+        size = spikes_of(here, name).shape[1]
+        if bad := [unit for unit in wanted if not 0 <= unit < size]:
+            raise BlindspotsError(
+                f"There is no cell {bad[0]} in '{name}'; choose from 0 to {size - 1}."
+            )
+    pairs = [(name, unit) for name, wanted in units.items() for unit in wanted]
+    if not 1 <= len(pairs) <= MOST:
+        raise BlindspotsError(f"{len(pairs)} cells were chosen; choose from 1 to {MOST}.")
+    return pairs
+
+
+def typical(spikes: npt.NDArray[np.bool_]) -> list[int]:
+    """The busiest cell, and the one that spikes least often among those that spike."""
+    counts = spikes.sum(0)
+    busiest = int(counts.argmax())
+    others = [int(cell) for cell in np.flatnonzero(counts) if cell != busiest]
+    return [busiest, *sorted(others, key=lambda cell: counts[cell])[:1]]
+
+
+def legend(recording: xr.Dataset, other: xr.Dataset | None) -> list[Line2D]:
+    """What the lines are."""
+    first, second = (simulator(recording), "") if other is None else pair_names(recording, other)
+    lines = [Line2D([], [], label=first, **SOLID)]
+    if other is not None:
+        lines.append(Line2D([], [], label=second, **DASHED))
+    return [
+        *lines,
+        Line2D([], [], color=GREY, linestyle=":", label="threshold"),
+        Line2D([], [], color=GREY, marker="|", ls="", markersize=7, mew=1.4, label="spike"),
+    ]
+
+
+def membrane(
+    panel: Axes, here: xr.Dataset, area: str, unit: int, look: Mapping[str, Any], level: int
+) -> None:
+    """One cell of one recording; its spikes are ticks above the panel's lines."""
+    time = here["time"].to_numpy()
+    panel.plot(time, activity(here, area, "potential")[:, unit], zorder=2 + level, **look)
+    fired = time[spikes_of(here, area)[:, unit]]
+    height = 0.96 - 0.07 * level
+    panel.plot(
+        fired, np.full(len(fired), height), "|", color=look["color"], markersize=5.5, mew=1.4,
+        transform=panel.get_xaxis_transform(),
+    )  # fmt: skip
+
+
+def threshold(panel: Axes, recording: xr.Dataset, area: str) -> None:
+    """The level that a membrane must exceed to spike, as the recording names it."""
+    said = recording[f"{area}.potential"].attrs
+    if "threshold" in said:
+        panel.axhline(float(said["threshold"]), color=GREY, linewidth=0.9, linestyle=":", zorder=1)
+
+
+def difference(panel: Axes, time: Floats, values: Floats) -> None:
+    """Second minus first, and the largest of it in words."""
+    panel.axhline(0, color=GREY, linewidth=0.7)
+    panel.plot(time, values, color=PURPLE, linewidth=1, marker="o", markersize=2.2)
+    most = float(np.abs(values).max())
+    said = "equal in every bit" if most == 0 else f"at most {most:.1e}"
+    panel.annotate(said, (0.98, 0.97), xycoords="axes fraction", ha="right", va="top", fontsize=6.5)
+    panel.margins(y=0.45)
+
+
+def room(panel: Axes) -> None:
+    """Space above the lines for the ticks of spikes."""
+    low, high = panel.get_ylim()
+    panel.set_ylim(low, high + 0.2 * (high - low))
