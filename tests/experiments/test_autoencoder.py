@@ -13,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_
 from experiments.autoencoder import SPARSITY, divergence, first_layer, pretrain
 from experiments.data.dataset import Dataset
 from experiments.recipe import Recipe
-from experiments.training import train
+from experiments.training import stream_of, train
 from networks import (
     Area,
     BlindspotsError,
@@ -136,8 +136,9 @@ def test_dead_and_saturated_units_have_a_finite_price() -> None:
 def test_the_first_layer_is_fixed_while_the_rest_learns(digits: Dataset, tmp_path: Path) -> None:
     recipe = Recipe(epochs=3, batch=100, rate=1e-2, autoencoder=3)
     trained, _ = train(NARROW, recipe, digits, 4, checkpoint=tmp_path)
-    expected = Network.initial(NARROW, 4)
-    pretrain(expected, digits.train.images, 3, torch.Generator().manual_seed(4))
+    stream = stream_of(NARROW, 4)
+    expected = Network.initial(NARROW, stream)
+    pretrain(expected, digits.train.images, 3, torch.Generator().manual_seed(stream))
     for name in first_layer(NARROW):
         assert torch.equal(trained.values[name], expected.values[name])
     for name in ("weight/h>output", "bias/output"):

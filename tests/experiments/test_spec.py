@@ -41,7 +41,9 @@ def test_all_networks_of_a_preset_are_trained_alike(name: str) -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_resolved_specification_reads_back_equal(name: str, tmp_path) -> None:
-    spec = spec_from(preset(name), seed=3, training={"shift": 0, "objective": "noise"})
+    spec = spec_from(
+        preset(name), seed=3, training={"shift": 0, "objective": "noise", "epsilon": 0.1}
+    )
     (tmp_path / "spec.toml").write_text(spec.to_toml())
     again = read_spec(tmp_path / "spec.toml")
     assert again == spec

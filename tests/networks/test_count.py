@@ -134,7 +134,11 @@ def test_live_edges_by_search(arrows, leaks, steps, readout):
     for name, leak in units.items():
         unit = RateUnit(leak=leak, activation="identity")
         areas.append(Area(name=name, shape=(1,), unit=unit))
-    projections = [Projection(source=s, target=t, delay=d) for s, t, d in arrows]
+    rank = {name: at for at, name in enumerate(AREAS)}
+    projections = [
+        Projection(source=s, target=t, delay=d, kind=kind_of(rank[t] - rank[s]))
+        for s, t, d in arrows
+    ]
     reaching = quickest(arrows, steps)
     assume(reaching is not None)
     wiring = wiring_of(areas, projections, steps, readout=readout)
@@ -145,6 +149,11 @@ def test_live_edges_by_search(arrows, leaks, steps, readout):
     found = {((p.source, p.target), t) for p, t in live_edges(wiring)}
     assert found == expected
     assert len(live_edges(wiring)) == len(expected)
+
+
+def kind_of(up):
+    """What an arrow that leads so many areas up may be called."""
+    return "lateral" if up == 0 else "feedforward" if up > 0 else "top-down"
 
 
 def quickest(arrows, steps):
