@@ -46,7 +46,7 @@ def _check_device(name: str | None) -> None:
 @app.command()
 def compare(
     preset: Annotated[
-        str | None, typer.Option(help="quick (minutes), standard (hours) or full (GPU).")
+        str | None, typer.Option(help="quick (minutes), standard (much longer) or full (GPU).")
     ] = None,
     spec: Annotated[
         Path | None, typer.Option(help="TOML file with the settings, instead of a preset.")

@@ -104,8 +104,8 @@ def pgd_linf(
             pass more judges the last iterate.
         restarts: how often to start anew, >= 1; pointless without `random_start`.
         relative_step: step size in units of epsilon / steps, > 0; the length of the path in units
-            of epsilon. Small steps get stuck on the plateaus between spikes, and leave up to ten
-            points of false robustness there under the l2 norm.
+            of epsilon. Small steps get stuck, on the plateaus between spikes above all, and then
+            an image seems robust that is not.
         schedule: "constant", or "cosine": from twice the step size down towards 0, with (nearly)
             the same path length.
         random_start: from a point drawn at random within the budget, rather than the clean image.
