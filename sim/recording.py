@@ -1,13 +1,13 @@
 """Recordings: what a run writes down, labelled alike whichever simulator ran."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from networks import Wiring
+from networks import Area, Wiring
 from networks.errors import unknown
 from sim.labels import labels
 
@@ -32,20 +32,26 @@ def labelled(
     traces: Traces,
     logits: NDArray[Any],
     quantities: Sequence[Quantity],
-    **facts: str,
+    *,
+    time: NDArray[Any] | None = None,
+    say: Callable[[Area, Quantity], dict[str, Any]] = labels,
+    **facts: Any,
 ) -> xr.Dataset:
-    """The traces of ``quantities`` and the ``logits`` (image, class); ``facts`` as attributes."""
+    """The traces of ``quantities`` and the ``logits`` (image, class); ``facts`` as attributes.
+
+    ``time`` is by default the step; ``say`` gives the attributes of an array.
+    """
     variables = {
         f"{area}.{quantity}": (
             ("time", "image", f"{area}.unit"),
             trace,
-            labels(wiring.area(area), quantity),
+            say(wiring.area(area), quantity),
         )
         for (area, quantity), trace in traces.items()
         if quantity in quantities
     }
     return xr.Dataset(
         {**variables, "logits": (("image", "class"), logits)},
-        coords={"time": np.arange(wiring.steps)},
+        coords={"time": np.arange(wiring.steps) if time is None else time},
         attrs={"wiring": wiring.name, "time_unit": "steps", **facts},
     )

@@ -1,0 +1,221 @@
+"""What acts on the cells from outside Brian2's equations: spikes, drives, noise, interventions.
+
+A jump of the voltage is scaled by exp(dt / tau_m): it then acts after the leak of the sample, as in
+the trained equation.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import hstack
+
+from networks import BlindspotsError, Projection
+from sim.brian.detailed.axons import Array, Axons, Counted, Graded
+from sim.brian.detailed.body import Body
+from sim.brian.detailed.cells import synapse_model
+from sim.brian.populations import Scene
+from sim.brian.product import carrier, matrix
+from sim.interventions import Clamp, Inject, Intervention, Silence, is_cut
+from sim.parameters import bias_name
+
+MILLI, PICO = 1e-3, 1e-12
+
+
+class Delivery:
+    """Carries what areas emit to what they drive, for all images of ``scene`` at once.
+
+    ``before`` runs at the start of each sample, ``after`` at its end. ``logits`` (images, classes)
+    sum up the output's potential over the samples of the answer.
+    """
+
+    def __init__(
+        self, body: Body, scene: Scene, groups: Mapping[str, Any], noise: np.random.Generator
+    ):
+        _check_clamps(body, scene.acts)
+        self.body, self.scene, self.groups, self.noise = body, scene, groups, noise
+        self.sample = 0
+        wiring, samples = scene.wiring, body.physiology.samples
+        self.axons: dict[Projection, Axons] = {}
+        self.counted: dict[Projection, Counted] = {}
+        self.graded: dict[Projection, Graded] = {}
+        for p in wiring.projections:
+            if p.source in body.thresholds:
+                weights = _carried(body, p, matrix(scene, p).T)
+                self.axons[p] = Axons(body.delays(p.source, p.delay), weights, scene.images)
+                if p.target not in body.thresholds:
+                    self.counted[p] = Counted(samples)
+            else:
+                self.graded[p] = Graded(p.delay * samples, carrier(scene, p))
+        self.bias = {a.name: _bias(scene, a.name) for a in wiring.areas if a != wiring.input}
+        self.logits = np.zeros((scene.images, wiring.area(wiring.output).size))
+
+    @property
+    def step(self) -> int:
+        """The step of the trained network that the sample belongs to."""
+        return self.sample // self.body.physiology.samples
+
+    def before(self) -> None:
+        """What arrives at this sample, and what is done to the cells."""
+        for p, axons in self.axons.items():
+            arrived = axons.arrive(self.sample)
+            arrived = None if is_cut(self.scene.acts, p, self.step) else arrived
+            if p in self.counted:
+                self.counted[p].add(arrived)
+            elif arrived is not None:
+                self._excite(p.target, arrived)
+        for area, bias in self.bias.items():
+            self._drive(area, bias + self._injected(area, bias) + self._not_in_spikes(area))
+        for area in self.body.thresholds:
+            if self.body.physiology.has("noise"):
+                self._shake(area)
+            self._hold(area)
+
+    def after(self) -> None:
+        """What was emitted at this sample goes on its way; the answer is read."""
+        emitted = {a.name: self.emitted(a.name) for a in self.scene.wiring.areas}
+        for p, axons in self.axons.items():
+            axons.send(self.sample, emitted[p.source])
+        for p, graded in self.graded.items():
+            graded.send(emitted[p.source])
+        if self.step in self.scene.wiring.answers:
+            self.logits += self.array(self.scene.wiring.output, "u")
+        self.sample += 1
+
+    def array(self, area: str, variable: str) -> Any:
+        """Brian2's own array of a variable in SI units, to read and to write: (images, size)."""
+        return self.groups[area].variables[variable].get_value().reshape(self.scene.images, -1)
+
+    def _not_in_spikes(self, area: str) -> Any:
+        """The drive from graded emissions, and from spikes that a rate unit counts."""
+        total: Any = 0.0
+        for p in self.scene.wiring.into(area):
+            if p in self.counted:
+                total = total + self.counted[p].total()
+            elif p in self.graded and not is_cut(self.scene.acts, p, self.step):
+                arrived = self.graded[p].arrive()
+                total = total if arrived is None else total + arrived
+        return total
+
+    def _injected(self, area: str, bias: Array) -> Any:
+        total: Any = 0.0
+        for act in self.scene.acts:
+            if isinstance(act, Inject) and act.area == area and act.acts_at(self.step):
+                total = total + act.current * _at(act.units, len(bias))
+        return total
+
+    def _drive(self, name: str, drive: Array) -> None:
+        """A drive per step, as a current into cells or as it is into rate units."""
+        if name in self.body.thresholds:
+            area = self.scene.wiring.area(name)
+            self.array(name, "injected")[:] = drive * (self.body.current_pa(area) * PICO)
+        else:
+            self.array(name, "drive")[:] = drive
+
+    def _excite(self, area: str, arrived: Array) -> None:
+        """Jumps of the voltage or of the synaptic variables."""
+        if not synapse_model(self.body.physiology):
+            self._push(area, arrived)
+            return
+        size = arrived.shape[1] // 2
+        self.array(area, "excitation")[:] += arrived[:, :size]
+        self.array(area, "inhibition")[:] += arrived[:, size:]
+
+    def _push(self, area: str, jump: Array) -> None:
+        """A jump of the voltage (V) of cells that are not held by a spike."""
+        ratio = self.body.physiology.dt_ms / self.body.taus[area]
+        free = self.array(area, "not_refractory") if self._holds else 1.0
+        self.array(area, "v")[:] += jump * np.exp(ratio) * free
+
+    @property
+    def _holds(self) -> bool:
+        return self.body.physiology.has("refractoriness")
+
+    def _shake(self, area: str) -> None:
+        """White noise that alone would give the membrane its standard deviation at rest."""
+        ratio = self.body.physiology.dt_ms / self.body.taus[area]
+        deviates = self.noise.standard_normal((self.scene.images, len(ratio)), dtype=np.float32)
+        size = self.body.physiology.noise_mv * MILLI
+        self._push(area, deviates * (size * np.sqrt(-np.expm1(-2 * ratio))))
+
+    def _hold(self, area: str) -> None:
+        """Clamps and silencing: a clamp at 1 spikes at the first sample of every step."""
+        if not any(_holds_units(act, area) for act in self.scene.acts):
+            return
+        silenced, forced = self.array(area, "silenced"), self.array(area, "forced")
+        silenced[:], forced[:] = False, False
+        starts = self.sample % self.body.physiology.samples == 0
+        for act in self.scene.acts:
+            if _holds_units(act, area) and act.acts_at(self.step):
+                units = slice(None) if act.units is None else list(act.units)
+                silenced[:, units], forced[:, units] = True, bool(act.value) and starts
+
+    def emitted(self, name: str) -> Any:
+        """(image, unit) of each spike, or the graded emissions (images, size)."""
+        area = self.scene.wiring.area(name)
+        if name in self.body.thresholds:
+            return np.divmod(np.asarray(self.groups[name].spikes), area.size)
+        if area == self.scene.wiring.input:
+            frames = self.scene.frames
+            out = frames[self.step if len(frames) > 1 else 0].reshape(self.scene.images, -1)
+        else:
+            out = self.array(name, "out").copy()
+        for act in self.scene.acts:
+            if _holds_units(act, name) and act.acts_at(self.step):
+                out = np.where(_at(act.units, area.size), act.value, out)
+        return out
+
+
+def _carried(body: Body, p: Projection, weights: Any) -> Any:
+    """What one spike makes jump, (source, target), in SI units.
+
+    Voltages, or [excitation | inhibition] of synaptic currents or conductances; for rate units the
+    weight itself.
+    """
+    sparse = not isinstance(weights, np.ndarray)
+    if p.target not in body.thresholds:
+        return weights.tocsr() if sparse else weights
+    physiology = body.physiology
+    voltage = weights * (body.scale_mv(body.wiring.area(p.target)) * MILLI)
+    model = synapse_model(physiology)
+    if not model:
+        return voltage.tocsr() if sparse else voltage
+    charge = voltage * (physiology.capacitance_pf * PICO)
+    taus = physiology.tau_excitatory_ms * MILLI, physiology.tau_inhibitory_ms * MILLI
+    drives = (1.0, 1.0) if model == "currents" else physiology.driving_v
+    positive = charge.maximum(0) if sparse else np.maximum(charge, 0)
+    signed = (positive, positive - charge)
+    jumps = [each / (tau * d) for each, tau, d in zip(signed, taus, drives, strict=True)]
+    return _beside(jumps)
+
+
+def _beside(parts: list[Any]) -> Any:
+    if isinstance(parts[0], np.ndarray):
+        return np.ascontiguousarray(np.concatenate(parts, axis=1))
+    return hstack(parts, format="csr")
+
+
+def _bias(scene: Scene, name: str) -> Array:
+    area = scene.wiring.area(name)
+    return np.repeat(scene.values[bias_name(name)], area.size // area.channels)
+
+
+def _at(units: tuple[int, ...] | None, size: int) -> NDArray[np.bool_]:
+    """True at ``units``, or everywhere."""
+    chosen = np.zeros(size, bool)
+    chosen[slice(None) if units is None else list(units)] = True
+    return chosen
+
+
+def _holds_units(act: Intervention, area: str) -> TypeGuard[Clamp | Silence]:
+    return isinstance(act, Clamp | Silence) and act.area == area
+
+
+def _check_clamps(body: Body, acts: tuple[Intervention, ...]) -> None:
+    for act in acts:
+        if isinstance(act, Clamp) and act.area in body.thresholds and act.value not in (0, 1):
+            raise BlindspotsError(
+                f"The cells of '{act.area}' cannot be clamped to {act.value:g}: they spike, so "
+                "clamp them to 0 (never) or to 1 (once a step)."
+            )

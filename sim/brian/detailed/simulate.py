@@ -1,0 +1,161 @@
+"""Detailed runs: cells with a membrane in millivolts, stepped by Brian2 at a tenth of a millisecond."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+
+from networks import BlindspotsError, Wiring
+from sim.brian.detailed.body import Body, grow
+from sim.brian.detailed.cells import populate
+from sim.brian.detailed.delivery import Delivery
+from sim.brian.detailed.physiology import Physiology
+from sim.brian.detailed.recording import Tape, labels
+from sim.brian.library import running
+from sim.brian.populations import Scene
+from sim.brian.replica import acting_values, shown_frames
+from sim.interventions import Intervention, check
+from sim.network import Network
+from sim.recording import QUANTITIES, Quantity, Traces, labelled, recorded_areas
+
+MOST_CELLS = 100_000
+"""So many cells are stepped at once; more images take their turn."""
+CELLS, NOISE = range(2)  # what a seed is used for
+
+
+class Detailed:
+    """A trained network as one individual with cells of its own.
+
+    Parameters
+    ----------
+    network
+        A network with spiking units; its weights are kept.
+    physiology
+        What the cells are like.
+    seed
+        Draws the cells where they differ, and the noise: the same noise at every call.
+    gains
+        By area, from :func:`sim.brian.detailed.calibrate`; default 1.
+
+    Raises
+    ------
+    BlindspotsError
+        Where nothing spikes, or weights are not finite.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        physiology: Physiology | None = None,
+        *,
+        seed: int = 0,
+        gains: Mapping[str, float] | None = None,
+    ):
+        self.network, self.seed = network, seed
+        self.physiology = physiology or Physiology()
+        body = grow(network.wiring, self.physiology, np.random.default_rng([seed, CELLS]))
+        self.body: Body = body.calibrated(gains or {})
+        self.values = acting_values(network)
+
+    @property
+    def wiring(self) -> Wiring:
+        """What is wired to what."""
+        return self.network.wiring
+
+    def calibrated(self, gains: Mapping[str, float]) -> "Detailed":
+        """The same individual with other gains."""
+        return Detailed(self.network, self.physiology, seed=self.seed, gains=gains)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Logits (N, classes) of images (N, *input shape); without a gradient."""
+        logits = run(self, images, record=()).logits.to_numpy()
+        return torch.from_numpy(logits).to(images)
+
+
+def run(
+    detailed: Detailed,
+    stimulus: Tensor,
+    *,
+    intervene: Sequence[Intervention] = (),
+    record: Iterable[str] | None = None,
+    quantities: Sequence[Quantity] = QUANTITIES,
+    done: Callable[[int], None] = lambda images: None,
+) -> xr.Dataset:
+    """Step the cells of ``detailed`` through ``stimulus``, and return their recordings.
+
+    Stimulus, interventions and recordings are those of :func:`sim.run`, but for time: the
+    coordinate ``time`` is in ms, one sample per ``dt_ms``, and a step of an intervention lasts
+    ``step_ms``. In spiking areas ``a.potential`` is the membrane in mV before a reset, ``a.output``
+    is True where a cell spikes, ``a.drive`` is the current in pA that does not come in spikes.
+    Rate units are as in :func:`sim.run`. ``logits`` are the output's potential, averaged over the
+    steps of the wiring's answer. ``done`` is told how many images each part had.
+
+    Raises BlindspotsError where a stimulus is not finite, a clamp cannot be honoured, or a membrane
+    grows beyond what a number can hold.
+    """
+    wiring, acts = detailed.wiring, tuple(intervene)
+    check(wiring, acts)
+    chosen = recorded_areas(wiring, record)
+    frames = shown_frames(detailed.network, stimulus)
+    noise = np.random.default_rng([detailed.seed, NOISE])
+    wanted = [(a, q) for a in chosen for q in quantities if q == "output" or a != wiring.input.name]
+    parts: list[Traces] = []
+    logits: list[NDArray[Any]] = []
+    with running() as brian2:
+        for part in _portions(Scene(wiring, detailed.values, frames, acts)):
+            traces, answer = _simulate(brian2, detailed.body, part, wanted, noise)
+            parts.append(traces)
+            logits.append(answer)
+            done(part.images)
+    traces = {key: np.concatenate([part[key] for part in parts], axis=1) for key in wanted}
+    physiology = detailed.physiology
+    return labelled(
+        *(wiring, traces, np.concatenate(logits), quantities),
+        time=np.arange(wiring.steps * physiology.samples) * physiology.dt_ms,
+        say=partial(labels, physiology),
+        **{"time_unit": "ms", "step_ms": physiology.step_ms},
+        **{"simulator": "brian2", "way": "detailed", "physiology": physiology.model_dump_json()},
+    )
+
+
+def _portions(scene: Scene) -> Iterator[Scene]:
+    cells = sum(a.size for a in scene.wiring.areas if a != scene.wiring.input)
+    at_once = max(1, MOST_CELLS // cells)
+    for first in range(0, scene.images, at_once):
+        yield scene._replace(frames=scene.frames[:, first : first + at_once])
+
+
+def _simulate(
+    brian2: Any,
+    body: Body,
+    scene: Scene,
+    wanted: Sequence[tuple[str, Quantity]],
+    noise: np.random.Generator,
+) -> tuple[Traces, NDArray[np.float64]]:
+    """Build the network of one scene, run it once; its recordings and its logits."""
+    physiology, wiring = body.physiology, scene.wiring
+    clock = brian2.Clock(dt=physiology.dt_ms * brian2.ms)
+    groups = populate(brian2, clock, body, scene.images)
+    delivery = Delivery(body, scene, groups, noise)
+    tape = Tape(body, scene, delivery, wanted)
+    network = brian2.Network(
+        *groups.values(),
+        brian2.NetworkOperation(delivery.before, clock=clock, when="start"),
+        brian2.NetworkOperation(tape.write, clock=clock, when="after_thresholds"),
+        brian2.NetworkOperation(delivery.after, clock=clock, when="end"),
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        network.run(wiring.steps * physiology.samples * clock.dt, namespace={})
+    for name in body.thresholds:
+        if not np.isfinite(delivery.array(name, "v")).all():
+            raise BlindspotsError(
+                f"The membranes of '{name}' of '{wiring.name}' are no longer finite: its activity "
+                "grows without bound; lower dt_ms, or scale the weights of its loops down."
+            )
+    samples = len(wiring.answers) * physiology.samples
+    return tape.traces, delivery.logits / samples
