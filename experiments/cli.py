@@ -64,6 +64,13 @@ def compare(
     ] = None,
     effort: Annotated[float | None, typer.Option(help="Scales every recipe's epochs.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything.")] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="torch, or detailed: spiking networks run as Brian2 cells besides."),
+    ] = None,
+    physiology: Annotated[
+        Path | None, typer.Option(help="TOML file with parameters of the cells.")
+    ] = None,
     data: Annotated[Path | None, DATA_OPTION] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu or cuda. Default: a GPU where there is one.")
@@ -93,6 +100,8 @@ def compare(
         epsilons=_numbers(epsilons),
         effort=effort,
         seed=seed,
+        engine=engine,
+        physiology=read_settings(physiology) if physiology else None,
     )
     _check_device(device)
     from experiments.compare import compare as run_comparison

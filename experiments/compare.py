@@ -28,7 +28,7 @@ from experiments.result import (
 from experiments.spec import Spec
 from experiments.statistics import summarise
 from experiments.store import link, unit_path, unwritable, write_text
-from experiments.units import Craft, Train, Unit, is_complete, product
+from experiments.units import Craft, Embody, Train, Unit, is_complete, product
 from experiments.work import Event, complete, workers_for
 from networks import contrasts
 from networks.errors import BlindspotsError, unknown
@@ -166,8 +166,8 @@ def bench_for(data: Path | None, device: str | None) -> Bench:
 
 def keep(out: Path, planned: Plan, spec: Spec) -> None:
     """Trained individuals and crafted inputs into the run directory, by name."""
-    for (name, i), model in planned.sources.items():
-        if isinstance(model, Train) and is_complete(model):
+    for (name, i), model in (planned.sources | planned.individuals).items():
+        if isinstance(model, Train | Embody) and is_complete(model):
             link(unit_path(model.stage, model.key), individual_directory(out, name, i))
     for place, craft in kept_sets(planned, spec).items():
         if is_complete(craft):

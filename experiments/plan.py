@@ -8,8 +8,8 @@ from experiments.attacks.names import attack_named
 from experiments.bench import Bench
 from experiments.spec import MOST_INDIVIDUALS, Spec
 from experiments.store import key_of
-from experiments.units import Brought, Craft, Model, Score, Train
-from networks import Wiring, macs, parameters, read_wiring, wiring_named
+from experiments.units import Brought, Craft, Embody, Model, Score, Train
+from networks import DETAILED, Physiology, Wiring, macs, parameters, read_wiring, wiring_named
 from networks.catalogue import recurrence, role, units
 from networks.errors import BlindspotsError
 
@@ -18,16 +18,21 @@ INDEPENDENT = "independent-"
 
 @dataclass(frozen=True)
 class Entry:
-    """One network of the comparison: its name, and its wiring unless the user brings a callable."""
+    """One network of the comparison: its name, and its wiring unless the user brings a callable.
+
+    With a ``physiology`` it is the wiring's trained network in cells.
+    """
 
     name: str
     wiring: Wiring | None
+    physiology: Physiology | None = None
 
     def individual(self, spec: Spec, index: int, bench: Bench, first_seed: int = 0) -> Model | None:
         """Its individual of that index; a brought network has index 0 alone."""
         if self.wiring:
             seed = 2 * MOST_INDIVIDUALS * spec.seed + first_seed + index
-            return Train(self.wiring, spec.recipe(self.wiring), seed, bench)
+            trained = Train(self.wiring, spec.recipe(self.wiring), seed, bench)
+            return Embody(trained, self.physiology) if self.physiology else trained
         if index:
             return None
         from experiments.bring import fingerprint
@@ -36,12 +41,13 @@ class Entry:
 
     def described(self) -> dict[str, str | int]:
         """Its coordinates in the result; -1 stands for a number that is not known."""
+        facts: dict[str, str | int]
         if self.wiring is None:
             from experiments.bring import size_of
 
             facts = {"parameters": size_of(self.name), "macs": -1, "modules": 1}
             return facts | {"recurrence": "unknown", "units": "unknown", "role": "brought"}
-        return {
+        facts = {
             "parameters": parameters(self.wiring),
             "macs": macs(self.wiring),
             "modules": max(a.modules for a in self.wiring.areas),
@@ -49,6 +55,9 @@ class Entry:
             "units": units(self.wiring),
             "role": role(self.name),
         }
+        if self.physiology:
+            facts |= {"macs": -1, "units": "cells", "role": f"in cells: {self.wiring.name}"}
+        return facts
 
 
 def entry(name: str) -> Entry:
@@ -80,6 +89,9 @@ class Plan:
     ``individuals[network, i]``, ``sources[source, i]`` (networks that inputs are crafted on: the
     independent ones, and every network itself), ``sets[source, i, attack]`` and
     ``scores[network, i, source, attack]``, where source and attack are "" for the clean images.
+    Networks in cells have no gradient and take a thousand times as long: they are sources of
+    attacks by query alone, and are scored on what was crafted on the independent sources, on their
+    trained twins and on themselves.
     """
 
     entries: tuple[Entry, ...]
@@ -97,7 +109,18 @@ def entries_of(spec: Spec) -> tuple[Entry, ...]:
         raise BlindspotsError(f"Two networks are called '{twice[0]}'; rename one of the wirings.")
     for name in spec.sources:
         _feedforward(name)
-    return entries
+    return entries + _in_cells(spec, entries) if spec.engine == "detailed" else entries
+
+
+def _in_cells(spec: Spec, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """The spiking networks of ``entries`` once more, as cells."""
+    spiking = [e.wiring for e in entries if e.wiring and units(e.wiring) == "spiking"]
+    if not spiking:
+        raise BlindspotsError(
+            "None of the networks spikes, so the detailed engine has no cells to simulate; add a "
+            "spiking network such as fc-blt-spiking."
+        )
+    return tuple(Entry(wiring.name + DETAILED, wiring, spec.physiology) for wiring in spiking)
 
 
 def plan(spec: Spec, bench: Bench) -> Plan:
@@ -118,10 +141,23 @@ def plan(spec: Spec, bench: Bench) -> Plan:
         (source, i, attack): _craft(spec, attack, i, model, bench)
         for (source, i), model in sources.items()
         for attack in spec.attacks
-        if source.startswith(INDEPENDENT) or attack_named(attack).kind != "noise"
+        if _can_be_crafted(attack, source, model)
     }
+    sources = {place: model for place, model in sources.items() if _is_source(place, sets)}
     scores = dict(_scores(spec, bench, individuals, sets))
     return Plan(entries, individuals, sources, sets, scores)
+
+
+def _can_be_crafted(attack: str, source: str, model: Model) -> bool:
+    """Noise is drawn once for all; cells have no gradient."""
+    kind = attack_named(attack).kind
+    if isinstance(model, Embody):
+        return kind == "query"
+    return kind != "noise" or source.startswith(INDEPENDENT)
+
+
+def _is_source(place: tuple[str, int], sets: dict[tuple[str, int, str], Craft]) -> bool:
+    return any(place == (source, i) for source, i, _ in sets)
 
 
 def _feedforward(name: str) -> Wiring:
@@ -149,5 +185,10 @@ def _scores(
     for (name, i), model in individuals.items():
         yield (name, i, "", ""), Score(model, None, spec.images, bench)
         for (source, j, attack), craft in sets.items():
-            if i == j:
+            if i == j and (not isinstance(model, Embody) or _concerns(source, name)):
                 yield (name, i, source, attack), Score(model, craft, spec.images, bench)
+
+
+def _concerns(source: str, name: str) -> bool:
+    """Whether a network in cells is scored on what was crafted on ``source``."""
+    return source.startswith(INDEPENDENT) or source in (name, name.removesuffix(DETAILED))

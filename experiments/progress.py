@@ -21,13 +21,7 @@ from rich.progress import (
 
 from experiments.store import unwritable
 from experiments.units import Unit
-from experiments.work import Event
-
-STAGES = {
-    "train": "training individuals",
-    "craft": "crafting inputs",
-    "score": "scoring everyone",
-}
+from experiments.work import STAGES, Event
 
 
 class Monitor:

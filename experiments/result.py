@@ -22,7 +22,8 @@ from experiments.units import DISTANCES, Craft, Unit, is_complete
 from networks.errors import BlindspotsError, unknown
 
 if TYPE_CHECKING:
-    from torch import nn
+    from sim import Network
+    from sim.brian.detailed import Detailed
 
 FORMAT = 1  # of the file; raise it when its variables or dimensions change
 EXAMPLES = 6
@@ -239,11 +240,15 @@ def individual_directory(run: Path, name: str, individual: int) -> Path:
     return run / "networks" / name / f"individual-{individual}"
 
 
-def load_network(run: str | os.PathLike[str], name: str, individual: int = 0) -> "nn.Module":
+def load_network(
+    run: str | os.PathLike[str], name: str, individual: int = 0
+) -> "Network | Detailed":
     """A trained individual of a run: images (N, 1, 28, 28) in [0, 1] to logits (N, 10).
 
-    Differentiable by its input. Raises BlindspotsError where the run has no such individual.
+    A torch module, differentiable by its input; ``NAME@detailed`` is a callable without a gradient.
+    Raises BlindspotsError where the run has no such individual.
     """
+    from experiments.cells import is_detailed, load_cells
     from experiments.training import load_individual
 
     root = Path(run) / "networks"
@@ -256,7 +261,7 @@ def load_network(run: str | os.PathLike[str], name: str, individual: int = 0) ->
         raise BlindspotsError(
             f"'{name}' has no individual {individual} in '{run}'; it has {', '.join(there)}."
         )
-    return load_individual(directory)
+    return load_cells(directory) if is_detailed(directory) else load_individual(directory)
 
 
 def inputs_hashes(plan: Plan) -> dict[str, str]:

@@ -4,14 +4,14 @@ import tomllib
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
 from experiments.attacks.names import attack_named
 from experiments.recipe import Recipe, recipe_for
-from networks import Wiring
+from networks import Physiology, Wiring
 from networks.area import Described
 from networks.errors import BlindspotsError, unknown
 from networks.wiring import explain
@@ -31,6 +31,9 @@ class Spec(Described):
     as ``options.pgd-linf.steps``. ``reference_attack`` at ``reference_epsilon`` is what the
     verdict, the forest and the transfer figure speak of. ``keep`` says which crafted inputs stay
     on disk after they were scored: "all", or "independent" for those that all networks share.
+    With ``engine = "detailed"`` every spiking network has a row more, ``NAME@detailed``: the same
+    trained weights in cells, whose parameters ``physiology`` overrides
+    (:class:`networks.Physiology`).
     """
 
     title: str = ""
@@ -47,6 +50,15 @@ class Spec(Described):
     options: dict[str, dict[str, Any]] = Field(default={})
     seed: Annotated[int, Field(ge=0)] = 0
     keep: Annotated[str, Field(pattern="^(all|independent)$")] = "all"
+    engine: Literal["torch", "detailed"] = "torch"
+    physiology: Physiology | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cells_in_full(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("engine") == "detailed":
+            return {**values, "physiology": values.get("physiology") or {}}
+        return values
 
     @model_validator(mode="after")
     def _can_be_honoured(self) -> Self:
@@ -62,6 +74,8 @@ class Spec(Described):
             raise ValueError(f"reference_attack: '{self.reference_attack}' is not among attacks")
         if self.reference_epsilon not in self.epsilons:
             raise ValueError(f"reference_epsilon: {self.reference_epsilon} is not among epsilons")
+        if self.physiology and self.engine != "detailed":
+            raise ValueError('physiology: it needs engine = "detailed"')
         Recipe.model_validate({"epochs": 1, "batch": 1, "rate": 1, **self.training})
         return self
 
@@ -73,7 +87,9 @@ class Spec(Described):
 
     def to_toml(self) -> str:
         """Text that :func:`read_spec` reads back to an equal specification."""
-        return tomli_w.dumps(self.model_dump(mode="json"), multiline_strings=False)
+        return tomli_w.dumps(
+            self.model_dump(mode="json", exclude_none=True), multiline_strings=False
+        )
 
 
 def _attack(name: str) -> None:

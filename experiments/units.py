@@ -12,20 +12,22 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from experiments.attacks.names import Norm, attack_named
 from experiments.bench import Bench, scored
 from experiments.recipe import Recipe
-from experiments.store import damaged, fresh_unit, key_of, unit_path
-from networks import Wiring
+from experiments.store import damaged, fresh_unit, key_of, link, unit_path
+from networks import Physiology, Wiring
 from networks.errors import BlindspotsError
 
 if TYPE_CHECKING:
     import torch
 
 
+CALIBRATED_ON = 100  # training images
 DISTANCES = ("distance_linf", "distance_rms")
 FORMAT = 3  # raise it when the same settings come to mean other numbers
 Report = Callable[[float, float], None]
@@ -84,11 +86,71 @@ class Train:
             save_individual(network, facts | {"seconds": time.monotonic() - began}, directory)
         shutil.rmtree(checkpoint, ignore_errors=True)
 
+    @property
+    def before(self) -> tuple["Unit", ...]:
+        """What must be complete before :meth:`model` is there."""
+        return (self,)
+
     def model(self) -> "Callable[[torch.Tensor], torch.Tensor]":
         """The trained individual."""
         from experiments.training import load_individual
 
         return load_individual(unit_path(self.stage, self.key)).to(self.bench.device)
+
+
+@dataclass(frozen=True)
+class Embody:
+    """The cells of the trained ``individual``, calibrated to its rates without labels."""
+
+    stage: ClassVar[str] = "embody"
+    product: ClassVar[str] = "cells.json"
+    individual: Train
+    physiology: Physiology
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.individual.label} in detail"
+
+    @cached_property
+    def key(self) -> str:
+        """Of everything that determines the cells and their gains."""
+        return key_of(
+            format=FORMAT,
+            individual=self.individual.key,
+            physiology=self.physiology.model_dump(mode="json"),
+            images=CALIBRATED_ON,
+            brian2=version("brian2"),
+        )
+
+    @property
+    def needs(self) -> tuple["Unit", ...]:
+        """Units that must be complete before."""
+        return (self.individual,)
+
+    @property
+    def before(self) -> tuple["Unit", ...]:
+        """What must be complete before :meth:`model` is there."""
+        return (self,)
+
+    def run(self, report: Report) -> None:
+        """Calibrate on training images; the weights come along."""
+        from experiments.cells import embodied, save_cells
+
+        images = self.individual.bench.load().train.images[:CALIBRATED_ON]
+        trained = unit_path(self.individual.stage, self.individual.key)
+        network, calibration = embodied(
+            trained, self.physiology, self.individual.seed, images, report
+        )
+        with fresh_unit(self.stage, self.key) as directory:
+            link(trained, directory)
+            save_cells(network, calibration, directory)
+
+    def model(self) -> "Callable[[torch.Tensor], torch.Tensor]":
+        """The individual with its cells."""
+        from experiments.cells import load_cells
+
+        return load_cells(unit_path(self.stage, self.key))
 
 
 @dataclass(frozen=True)
@@ -101,9 +163,19 @@ class Brought:
     bench: Bench
 
     @property
+    def label(self) -> str:
+        """For people."""
+        return self.reference
+
+    @property
     def key(self) -> str:
         """Of what it answers and how it is written."""
         return key_of(reference=self.reference, fingerprint=self.fingerprint)
+
+    @property
+    def before(self) -> tuple["Unit", ...]:
+        """What must be complete before :meth:`model` is there."""
+        return ()
 
     def model(self) -> "Callable[[torch.Tensor], torch.Tensor]":
         """The callable, imported; it must answer as it did when the comparison was planned."""
@@ -117,7 +189,7 @@ class Brought:
         return imported(self.reference, self.bench.device)
 
 
-Model = Train | Brought
+Model = Train | Embody | Brought
 
 
 @dataclass(frozen=True)
@@ -137,8 +209,7 @@ class Craft:
     @property
     def label(self) -> str:
         """For people."""
-        name = self.victim.label if isinstance(self.victim, Train) else self.victim.reference
-        return f"{self.attack} on {name}"
+        return f"{self.attack} on {self.victim.label}"
 
     @cached_property
     def key(self) -> str:
@@ -158,8 +229,8 @@ class Craft:
 
     @property
     def needs(self) -> tuple["Unit", ...]:
-        """The victim, where it is trained here."""
-        return (self.victim,) if isinstance(self.victim, Train) else ()
+        """The victim, where it is made here."""
+        return self.victim.before
 
     def run(self, report: Report) -> None:
         """Craft the inputs, and measure how far they are from the clean images.
@@ -189,7 +260,7 @@ class Craft:
         }
         facts = {
             "attack": self.attack,
-            "crafted_on": self.label.removeprefix(f"{self.attack} on "),
+            "crafted_on": self.victim.label,
             "epsilons": self.epsilons,
             "options": dict(self.options),
             "data": self.bench.data,
@@ -216,8 +287,7 @@ class Score:
     @property
     def label(self) -> str:
         """For people."""
-        name = self.network.label if isinstance(self.network, Train) else self.network.reference
-        return f"{name} on {self.on.label if self.on else 'clean images'}"
+        return f"{self.network.label} on {self.on.label if self.on else 'clean images'}"
 
     @cached_property
     def key(self) -> str:
@@ -228,8 +298,7 @@ class Score:
     @property
     def needs(self) -> tuple["Unit", ...]:
         """The network and the inputs."""
-        network = (self.network,) if isinstance(self.network, Train) else ()
-        return (*network, self.on) if self.on else network
+        return (*self.network.before, self.on) if self.on else self.network.before
 
     def run(self, report: Report) -> None:
         """Write down every prediction, int8 (epsilon, image)."""
@@ -249,7 +318,31 @@ class Score:
             save_tensors({"prediction": answers.to(torch.int8)}, directory / self.product)
 
 
-Unit = Train | Craft | Score
+class Unit(Protocol):
+    """What :func:`experiments.work.complete` gets done: a value, and a file under its key."""
+
+    @property
+    def stage(self) -> str:
+        """The kind of work; its directory in the store."""
+
+    @property
+    def product(self) -> str:
+        """The file that is there once the unit is complete."""
+
+    @property
+    def key(self) -> str:
+        """Of everything that determines the outcome."""
+
+    @property
+    def label(self) -> str:
+        """For people."""
+
+    @property
+    def needs(self) -> tuple["Unit", ...]:
+        """Units that must be complete before."""
+
+    def run(self, report: Report) -> None:
+        """Do the work, and leave its outcome under the key."""
 
 
 def product(unit: Unit) -> Path:

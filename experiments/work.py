@@ -17,6 +17,13 @@ from experiments.units import Unit, is_complete
 from networks.errors import BlindspotsError
 
 Event = dict[str, Any]
+STAGES = {  # in their order
+    "train": "training individuals",
+    "embody": "calibrating cells",
+    "craft": "crafting inputs",
+    "score": "scoring everyone",
+    "examine": "watching cells",
+}
 Tell = Callable[[Event], None]
 """Told what happens: ``what`` is planned, started, progress, done, failed or spent (nothing that
 is still to be done needs the unit)."""
@@ -70,8 +77,7 @@ def _missing(units: Iterable[Unit]) -> dict[str, Unit]:
         if unit.key not in missing and not is_complete(unit):
             missing[unit.key] = unit
             stack.extend(unit.needs)
-    order = {"train": 0, "craft": 1, "score": 2}
-    return dict(sorted(missing.items(), key=lambda item: order[item[1].stage]))
+    return dict(sorted(missing.items(), key=lambda item: list(STAGES).index(item[1].stage)))
 
 
 def _drive(

@@ -1,13 +1,16 @@
-"""What is wired to what: areas, projections, wirings, their derivations and the catalogue."""
+"""What is wired to what: areas, projections, wirings, their derivations, catalogue, physiology."""
 
 from networks.area import Area, InputUnit, RateUnit, SpikingUnit
 from networks.catalogue import NAMES, contrasts, wiring_named
 from networks.count import macs, parameters
 from networks.errors import BlindspotsError
+from networks.physiology import DETAILED, INGREDIENTS, Physiology, ablations, physiology_from
 from networks.projection import Convolution, Dense, OneToOne, Projection, Sparse
 from networks.wiring import Wiring, from_json, from_toml, read_wiring
 
 __all__ = [
+    "DETAILED",
+    "INGREDIENTS",
     "NAMES",
     "Area",
     "BlindspotsError",
@@ -15,16 +18,19 @@ __all__ = [
     "Dense",
     "InputUnit",
     "OneToOne",
+    "Physiology",
     "Projection",
     "RateUnit",
     "Sparse",
     "SpikingUnit",
     "Wiring",
+    "ablations",
     "contrasts",
     "from_json",
     "from_toml",
     "macs",
     "parameters",
+    "physiology_from",
     "read_wiring",
     "wiring_named",
 ]

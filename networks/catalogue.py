@@ -17,6 +17,7 @@ from networks.derive import (
     without,
 )
 from networks.errors import unknown
+from networks.physiology import DETAILED
 from networks.projection import Convolution, Dense, Projection
 from networks.wiring import Wiring
 
@@ -109,11 +110,14 @@ FACTOR_ORDER = (
     ("modules", "against the same network in one piece"),
     ("sparseness", "against the same network with all connections"),
     ("units", "spiking against rate units"),
+    ("cells", "detailed cells against the trained units"),
     ("input", "binarised against grey input"),
 )
 
 
 def _baselines(name: str) -> Iterator[tuple[str, str]]:
+    if name.endswith(DETAILED):
+        yield "cells", name.removesuffix(DETAILED)
     if name == BINARISED:
         yield "input", "FC100-100-10"
     if name in SZEGEDY_TWINS:

@@ -32,10 +32,10 @@ def labelled(
     traces: Traces,
     logits: NDArray[Any],
     quantities: Sequence[Quantity],
+    facts: Mapping[str, Any],
     *,
     time: NDArray[Any] | None = None,
     say: Callable[[Area, Quantity], dict[str, Any]] = labels,
-    **facts: Any,
 ) -> xr.Dataset:
     """The traces of ``quantities`` and the ``logits`` (image, class); ``facts`` as attributes.
 

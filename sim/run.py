@@ -35,7 +35,7 @@ def run(
     chosen = recorded_areas(wiring, record)
     with torch.no_grad():
         traces, logits = _trace(network, network.frames(stimulus), acts, chosen)
-    return labelled(wiring, traces, logits, quantities, simulator="torch")
+    return labelled(wiring, traces, logits, quantities, {"simulator": "torch"})
 
 
 def _trace(

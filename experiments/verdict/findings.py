@@ -26,6 +26,7 @@ SUBJECTS = {  # factor: (who helps or hurts, whether it is a plural)
     "recurrence": ("recurrence", False),
     "modules": ("modules", True),
     "units": ("spiking units", True),
+    "cells": ("cells in place of units", True),
     "input": ("a binarised input", False),
 }
 ENDS = ("treatment", "baseline")

@@ -63,7 +63,8 @@ def run(
     traces = _joined(parts)
     logits = traces[answer][wiring.answers.start :].mean(0)
     recorded = {key: traces[key] for key in wanted}
-    return labelled(wiring, recorded, logits, quantities, simulator="brian2", way=way)
+    facts = {"simulator": "brian2", "way": way}
+    return labelled(wiring, recorded, logits, quantities, facts)
 
 
 def acting_values(network: Network) -> Values:

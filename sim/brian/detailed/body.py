@@ -2,7 +2,8 @@
 
 The map, for area a with decay beta_a and threshold theta_a, and the calibrated gain G_a:
 
-    membrane      tau_a = -step / ln(beta_a),  g_a = C / tau_a,  V = rest + s_a u,  s_a = span / theta_a
+    membrane      tau_a = -step / ln(beta_a),  g_a = C / tau_a,
+                  V = rest + s_a u with s_a = span / theta_a
     weight w      jump of G_a s_a w millivolts, that is a charge of Q = C G_a s_a w
       currents    a current that jumps by Q / tau_syn and decays with tau_syn
       conductance one that jumps by Q / (tau_syn (E_syn - reference)); excitatory for w > 0
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from networks import Area, BlindspotsError, SpikingUnit, Wiring
-from sim.brian.detailed.physiology import Physiology
+from networks.physiology import Physiology
 
 Array = NDArray[np.float64]
 

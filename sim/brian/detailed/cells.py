@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from networks import Area, InputUnit, RateUnit
+from networks.physiology import Physiology
 from sim.brian.detailed.body import Body
-from sim.brian.detailed.physiology import Physiology
 from sim.brian.equations import ACTIVATIONS
 
 SYNAPSES = {
@@ -35,9 +35,7 @@ def _equations(physiology: Physiology) -> Iterator[str]:
     synapses, adapts = synapse_model(physiology), physiology.has("adaptation")
     held = " (unless refractory)" if physiology.has("refractoriness") else ""
     outward = " - adaptation" if adapts else ""
-    yield (
-        f"dv/dt = (E_L - v) / tau_m {SYNAPSES[synapses]} + (injected{outward}) / C : volt{held}"
-    )
+    yield (f"dv/dt = (E_L - v) / tau_m {SYNAPSES[synapses]} + (injected{outward}) / C : volt{held}")
     if synapses:
         yield f"dexcitation/dt = -excitation / tau_e : {UNITS[synapses]}"
         yield f"dinhibition/dt = -inhibition / tau_i : {UNITS[synapses]}"
@@ -84,9 +82,7 @@ def constants(brian2: Any, physiology: Physiology) -> dict[str, Any]:
 
 def populate(brian2: Any, clock: Any, body: Body, images: int) -> dict[str, Any]:
     """One group per area, all ``images`` copies of its units."""
-    return {
-        area.name: _group(brian2, clock, body, area, images) for area in body.wiring.areas
-    }
+    return {area.name: _group(brian2, clock, body, area, images) for area in body.wiring.areas}
 
 
 def _group(brian2: Any, clock: Any, body: Body, area: Area, images: int) -> Any:
@@ -127,4 +123,3 @@ def _cells(brian2: Any, clock: Any, body: Body, area: Area, images: int) -> Any:
     group.theta = np.tile(body.thresholds[area.name], images) * brian2.mV
     group.tau_m = np.tile(body.taus[area.name], images) * brian2.ms
     return group
-

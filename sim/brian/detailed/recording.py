@@ -8,9 +8,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from networks import Area, SpikingUnit, Wiring
+from networks.physiology import Physiology
 from sim.brian.detailed.body import Body
 from sim.brian.detailed.delivery import MILLI, PICO, Delivery
-from sim.brian.detailed.physiology import Physiology
 from sim.brian.populations import Scene
 from sim.labels import labels as trained_labels
 from sim.recording import Quantity

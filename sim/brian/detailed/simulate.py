@@ -1,4 +1,4 @@
-"""Detailed runs: cells with a membrane in millivolts, stepped by Brian2 at a tenth of a millisecond."""
+"""Detailed runs: cells with membranes in millivolts, stepped by Brian2 at a fraction of a ms."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from networks import BlindspotsError, Wiring
+from networks.physiology import Physiology
 from sim.brian.detailed.body import Body, grow
 from sim.brian.detailed.cells import populate
 from sim.brian.detailed.delivery import Delivery
-from sim.brian.detailed.physiology import Physiology
 from sim.brian.detailed.recording import Tape, labels
 from sim.brian.library import running
 from sim.brian.populations import Scene
@@ -114,12 +114,14 @@ def run(
             done(part.images)
     traces = {key: np.concatenate([part[key] for part in parts], axis=1) for key in wanted}
     physiology = detailed.physiology
+    facts = {
+        **{"simulator": "brian2", "way": "detailed", "time_unit": "ms"},
+        **{"step_ms": physiology.step_ms, "physiology": physiology.model_dump_json()},
+    }
     return labelled(
-        *(wiring, traces, np.concatenate(logits), quantities),
+        *(wiring, traces, np.concatenate(logits), quantities, facts),
         time=np.arange(wiring.steps * physiology.samples) * physiology.dt_ms,
         say=partial(labels, physiology),
-        **{"time_unit": "ms", "step_ms": physiology.step_ms},
-        **{"simulator": "brian2", "way": "detailed", "physiology": physiology.model_dump_json()},
     )
 
 

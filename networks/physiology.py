@@ -29,6 +29,9 @@ USUAL: tuple[Ingredient, ...] = (
     *("conductances", "refractoriness", "jitter", "noise", "heterogeneity"),
 )
 
+DETAILED = "@detailed"
+"""Ends the name of a network whose units were replaced by cells."""
+
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 
@@ -150,7 +153,7 @@ class Physiology(Described):
 
 def ablations(physiology: Physiology) -> dict[str, Physiology]:
     """No ingredient, each ingredient alone, and all of ``physiology``: the ablation axis."""
-    alone = {name: physiology.only(name) for name in INGREDIENTS}
+    alone: dict[str, Physiology] = {name: physiology.only(name) for name in INGREDIENTS}
     return {"bare": physiology.only(), **alone, "together": physiology}
 
 

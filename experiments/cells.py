@@ -1,0 +1,68 @@
+"""Detailed individuals on disk: the trained weights, and beside them cells.json."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.store import damaged
+from networks import Physiology
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sim.brian.detailed import Calibration, Detailed
+
+CELLS = "cells.json"
+
+
+def embodied(
+    trained: Path,
+    physiology: Physiology,
+    seed: int,
+    images: "Tensor",
+    report: Callable[[float, float], None] = lambda done, score: None,
+) -> "tuple[Detailed, Calibration]":
+    """The individual in the directory ``trained`` with cells, calibrated on ``images``."""
+    from experiments.training import load_individual
+    from sim.brian.detailed import Detailed, calibrate
+    from sim.brian.detailed.calibration import ROUNDS
+
+    plain = Detailed(load_individual(trained), physiology, seed=seed)
+    calibration = calibrate(plain, images, done=lambda rounds: report(rounds / ROUNDS, 0.0))
+    return plain.calibrated(calibration.gains), calibration
+
+
+def save_cells(network: "Detailed", calibration: "Calibration", directory: Path) -> None:
+    """``cells.json``: the physiology, the seed and how the rates were matched."""
+    facts = {
+        "physiology": network.physiology.model_dump(mode="json"),
+        "seed": network.seed,
+        "calibration": {
+            "gains": calibration.gains,
+            "trained": calibration.trained,
+            "before": calibration.before,
+            "after": calibration.after,
+        },
+    }
+    (directory / CELLS).write_text(json.dumps(facts, indent=1))
+
+
+def load_cells(directory: Path) -> "Detailed":
+    """The detailed individual that :func:`save_cells` left beside its weights."""
+    from experiments.training import load_individual
+    from sim.brian.detailed import Detailed
+
+    path = directory / CELLS
+    try:
+        facts = json.loads(path.read_text())
+        physiology = Physiology.model_validate(facts["physiology"])
+        seed, gains = int(facts["seed"]), dict(facts["calibration"]["gains"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged(path, error) from None
+    return Detailed(load_individual(directory), physiology, seed=seed, gains=gains)
+
+
+def is_detailed(directory: Path) -> bool:
+    """Whether an individual's directory holds cells beside the weights."""
+    return (directory / CELLS).exists()
