@@ -248,6 +248,47 @@ def replica(
 
 
 @app.command()
+def detailed(
+    run: Annotated[Path, typer.Argument(help="Directory of a comparison.")],
+    networks: Annotated[
+        list[str] | None, typer.Argument(help="Its networks. Default: all that spike.")
+    ] = None,
+    individual: Annotated[int, typer.Option(min=0, help="Which individual.")] = 0,
+    images: Annotated[int, typer.Option(min=1, help="How many of its images.")] = 200,
+    attack: Annotated[str | None, typer.Option(help="Default: the run's reference.")] = None,
+    epsilon: Annotated[float | None, typer.Option(help="Default: the run's reference.")] = None,
+    physiology: Annotated[
+        Path | None, typer.Option(help="TOML file with parameters of the cells.")
+    ] = None,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
+    ] = None,
+) -> None:
+    """Run spiking networks as cells in Brian2 (millivolts, synapses, axons, noise) under attack.
+
+    Each biophysical ingredient alone, and all together, beside the trained units: accuracy on
+    clean, noisy and adversarial images, rates, intervals, spike trains. Goes to RUN/detailed.
+    """
+    from experiments.detailed import detail
+    from experiments.spec import read_settings
+    from networks import physiology_from
+
+    detail(
+        run,
+        networks or [],
+        individual=individual,
+        images=images,
+        attack=attack,
+        epsilon=epsilon,
+        physiology=physiology_from(read_settings(physiology) if physiology else {}),
+        data=data,
+        workers=workers,
+        console=Console(),
+    )
+
+
+@app.command()
 def report(run: Annotated[Path, typer.Argument(help="Directory of a comparison.")]) -> None:
     """Make statistics, figures and report.html anew from a run's result.nc."""
     from experiments.compare import finish

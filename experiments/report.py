@@ -1,22 +1,20 @@
 """The report: a table in the terminal, and one HTML file that needs nothing beside it."""
 
-import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from jinja2 import Environment
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from experiments.counts import count, short
+from experiments.page import page, picture
 from experiments.statistics import VIEWS
 from experiments.store import write_text
 from experiments.verdict import verdict
@@ -189,18 +187,17 @@ def html(
     sentences: list[str],
 ) -> str:
     """The report's text, pictures included."""
-    template = (files("experiments") / "templates" / "report.html").read_text()
     pictures = [
         {
             "name": name,
             "caption": CAPTIONS.get(name.partition("-")[0], ""),
-            "data": base64.b64encode(path.read_bytes()).decode(),
+            "data": picture(path),
         }
         for name, path in in_order(figures, str(result.attrs["reference_attack"]))
     ]
     at = reference(summary)
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template).render(
+    return page(
+        "report.html",
         title=result.attrs.get("title") or out.name,
         data=result.attrs["data"],
         is_mnist=str(result.attrs["data"]).startswith("MNIST"),

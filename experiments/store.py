@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
 from safetensors import SafetensorError
 
 from experiments.data.cache import cache_dir
@@ -77,6 +78,14 @@ def damaged(path: Path, error: Exception) -> BlindspotsError:
         f"'{path}' cannot be read ({error}); remove the directory that it lies in, and run the "
         "same command again."
     )
+
+
+def read_dataset(path: Path) -> xr.Dataset:
+    """The labelled arrays of a unit's netCDF file."""
+    try:
+        return xr.load_dataset(path, engine="h5netcdf")
+    except Exception as error:
+        raise damaged(path, error) from None
 
 
 def link(source: Path, target: Path) -> None:

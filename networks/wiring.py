@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
-from networks.area import Area, Described, InputUnit, Name
+from networks.area import Area, Described, InputUnit, Name, SpikingUnit
 from networks.errors import BlindspotsError
 from networks.projection import Convolution, OneToOne, Projection
 
@@ -58,6 +58,11 @@ class Wiring(Described):
     def input(self) -> Area:
         """The area that the stimulus drives."""
         return next(a for a in self.areas if isinstance(a.unit, InputUnit))
+
+    @property
+    def spiking(self) -> dict[str, SpikingUnit]:
+        """The areas of spiking units, by name, and the units."""
+        return {a.name: a.unit for a in self.areas if isinstance(a.unit, SpikingUnit)}
 
     def into(self, area: str) -> tuple[Projection, ...]:
         """The projections that end in ``area``."""

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from networks import BlindspotsError, SpikingUnit, Wiring
+from networks import BlindspotsError, Wiring
 from sim.brian import replica
 from sim.network import Network
 from sim.recording import Quantity
@@ -140,7 +140,7 @@ def agreement_of(wiring: Wiring, torchs: xr.Dataset, brians: xr.Dataset) -> Agre
 
 def _spiking(wiring: Wiring) -> dict[str, float]:
     """The threshold of each spiking area."""
-    return {a.name: a.unit.threshold for a in wiring.areas if isinstance(a.unit, SpikingUnit)}
+    return {area: unit.threshold for area, unit in wiring.spiking.items()}
 
 
 def _largest(one: xr.Dataset, other: xr.Dataset, name: str) -> float:

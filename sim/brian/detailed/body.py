@@ -21,7 +21,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from networks import Area, BlindspotsError, SpikingUnit, Wiring
+from networks import BlindspotsError, SpikingUnit, Wiring
 from networks.physiology import Physiology
 
 Array = NDArray[np.float64]
@@ -45,17 +45,15 @@ class Body:
         """On what the area receives; 1 where none was calibrated."""
         return self.gains.get(area, 1.0)
 
-    def scale_mv(self, area: Area) -> float:
+    def scale_mv(self, area: str) -> float:
         """Millivolts per trained unit of drive, calibrated."""
-        assert isinstance(area.unit, SpikingUnit)
-        return self.gain(area.name) * self.physiology.span_mv / area.unit.threshold
+        return self.gain(area) * self.physiology.span_mv / self.wiring.spiking[area].threshold
 
-    def current_pa(self, area: Area) -> float:
+    def current_pa(self, area: str) -> float:
         """The steady current that equals a drive of 1 per step."""
-        assert isinstance(area.unit, SpikingUnit)
-        tau = -self.physiology.step_ms / log(area.unit.beta)
-        leak_ns = self.physiology.capacitance_pf / tau
-        return leak_ns * self.scale_mv(area) / (1 - area.unit.beta)
+        beta = self.wiring.spiking[area].beta
+        leak_ns = self.physiology.capacitance_pf * -log(beta) / self.physiology.step_ms
+        return leak_ns * self.scale_mv(area) / (1 - beta)
 
     def delays(self, source: str, steps: int) -> NDArray[np.int64]:
         """The delay of each cell of ``source`` over ``steps`` steps, in samples; at least one."""
@@ -76,23 +74,22 @@ def grow(wiring: Wiring, physiology: Physiology, generator: np.random.Generator)
     that ablations differ in the ingredient alone. Raises BlindspotsError where nothing spikes, or
     a unit forgets at once (beta = 0) and so has no membrane.
     """
-    spiking = spiking_areas(wiring)
-    if not spiking:
+    if not wiring.spiking:
         raise BlindspotsError(
             f"'{wiring.name}' has no spiking units, so there are no cells to simulate in detail; "
             "networks.derive.as_spiking gives its spiking twin."
         )
     thresholds, taus, axons = {}, {}, {}
-    for area in spiking:
-        deviates = generator.standard_normal((3, area.size))
+    for area, unit in wiring.spiking.items():
+        deviates = generator.standard_normal((3, wiring.area(area).size))
         differ = physiology.has("heterogeneity")
         spread = physiology.threshold_spread_mv * differ * deviates[0]
-        thresholds[area.name] = _above(physiology, physiology.threshold_mv + spread)
-        taus[area.name] = time_constant(area, physiology) * np.maximum(
+        thresholds[area] = _above(physiology, physiology.threshold_mv + spread)
+        taus[area] = time_constant(area, unit, physiology) * np.maximum(
             0.2, 1 + physiology.tau_spread * differ * deviates[1]
         )
         wander = physiology.jitter * physiology.has("jitter") * deviates[2]
-        axons[area.name] = np.maximum(0, 1 + wander)
+        axons[area] = np.maximum(0, 1 + wander)
     return Body(wiring, physiology, thresholds, taus, axons)
 
 
@@ -101,17 +98,11 @@ def _above(physiology: Physiology, thresholds: Array) -> Array:
     return np.maximum(thresholds, physiology.rest_mv + 0.1 * physiology.span_mv)
 
 
-def spiking_areas(wiring: Wiring) -> list[Area]:
-    """The areas of ``wiring`` that spike."""
-    return [a for a in wiring.areas if isinstance(a.unit, SpikingUnit)]
-
-
-def time_constant(area: Area, physiology: Physiology) -> float:
+def time_constant(area: str, unit: SpikingUnit, physiology: Physiology) -> float:
     """The membrane time constant in ms that decays by beta in a step."""
-    assert isinstance(area.unit, SpikingUnit)
-    if area.unit.beta == 0:
+    if not unit.beta:
         raise BlindspotsError(
-            f"Area '{area.name}' has beta 0: a unit that forgets within a step has "
-            "no membrane to simulate; give it a larger beta."
+            f"Area '{area}' has beta 0: its units forget within a step and have no membrane to "
+            "simulate; give them a larger beta."
         )
-    return -physiology.step_ms / log(area.unit.beta)
+    return -physiology.step_ms / log(unit.beta)

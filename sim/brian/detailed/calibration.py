@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from sim.brian.detailed.body import spiking_areas
 from sim.brian.detailed.simulate import Detailed, run
 from sim.network import Network
 from sim.run import run as run_trained
@@ -80,14 +79,14 @@ def distance(rates: Mapping[str, float], wanted: Mapping[str, float]) -> float:
 
 def trained_rates(network: Network, images: Tensor) -> dict[str, float]:
     """Mean spikes per unit and step of each spiking area on torch."""
-    names = [a.name for a in spiking_areas(network.wiring)]
+    names = list(network.wiring.spiking)
     recording = run_trained(network, images, record=names, quantities=("output",))
     return {name: float(recording[f"{name}.output"].mean()) for name in names}
 
 
 def rates(detailed: Detailed, images: Tensor) -> dict[str, float]:
     """Mean spikes per cell and step of each spiking area of ``detailed``."""
-    names = [a.name for a in spiking_areas(detailed.wiring)]
+    names = list(detailed.wiring.spiking)
     recording = run(detailed, images, record=names, quantities=("output",))
     samples = detailed.physiology.samples
     return {name: float(recording[f"{name}.output"].mean()) * samples for name in names}

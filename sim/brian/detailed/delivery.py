@@ -108,8 +108,7 @@ class Delivery:
     def _drive(self, name: str, drive: Array) -> None:
         """A drive per step, as a current into cells or as it is into rate units."""
         if name in self.body.thresholds:
-            area = self.scene.wiring.area(name)
-            self.array(name, "injected")[:] = drive * (self.body.current_pa(area) * PICO)
+            self.array(name, "injected")[:] = drive * (self.body.current_pa(name) * PICO)
         else:
             self.array(name, "drive")[:] = drive
 
@@ -177,7 +176,7 @@ def _carried(body: Body, p: Projection, weights: Any) -> Any:
     if p.target not in body.thresholds:
         return weights.tocsr() if sparse else weights
     physiology = body.physiology
-    voltage = weights * (body.scale_mv(body.wiring.area(p.target)) * MILLI)
+    voltage = weights * (body.scale_mv(p.target) * MILLI)
     model = synapse_model(physiology)
     if not model:
         return voltage.tocsr() if sparse else voltage

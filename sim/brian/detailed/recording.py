@@ -78,16 +78,16 @@ def in_cells_units(recording: xr.Dataset, wiring: Wiring, physiology: Physiology
     Step t stands at t ``step_ms``; the potential u of a spiking area becomes rest + u span / theta.
     """
     changed = {}
-    for area in wiring.areas:
-        name = f"{area.name}.potential"
-        if isinstance(area.unit, SpikingUnit) and name in recording:
-            scale = physiology.span_mv / area.unit.threshold
-            values = physiology.rest_mv + scale * recording[name]
-            changed[name] = values.assign_attrs(labels(physiology, area, "potential"))
-        name = f"{area.name}.output"
-        if isinstance(area.unit, SpikingUnit) and name in recording:
-            said = labels(physiology, area, "output")
-            changed[name] = (recording[name] > 0.5).assign_attrs(said)
+    for area, unit in wiring.spiking.items():
+        scale = physiology.span_mv / unit.threshold
+        potential, output = f"{area}.potential", f"{area}.output"
+        if potential in recording:
+            values = physiology.rest_mv + scale * recording[potential]
+            said = labels(physiology, wiring.area(area), "potential")
+            changed[potential] = values.assign_attrs(said)
+        if output in recording:
+            said = labels(physiology, wiring.area(area), "output")
+            changed[output] = (recording[output] > 0.5).assign_attrs(said)
     time = recording["time"].to_numpy() * physiology.step_ms
     return (
         recording.assign(changed)

@@ -1,0 +1,212 @@
+"""Does an adversarial example survive a more realistic nervous system? The command ``detailed``."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from rich.console import Console
+
+from experiments.attacks.names import attack_named
+from experiments.bench import Bench, scored
+from experiments.compare import bench_for
+from experiments.detailed_report import write_detailed_report
+from experiments.examine import Condition, Examine
+from experiments.progress import Monitor
+from experiments.result import (
+    FORMAT,
+    image_indices,
+    individual_directory,
+    load_network,
+    load_result,
+    save_result,
+)
+from experiments.single import read_inputs
+from experiments.store import read_dataset, unit_path, unwritable
+from experiments.work import complete, workers_for
+from networks import BlindspotsError, Physiology, ablations
+from networks.errors import unknown
+
+TORCH = "torch"
+CLEAN = Condition("clean")
+
+
+@dataclass(frozen=True)
+class Aim:
+    """Which individual of which run is examined, under which attack, on how many images."""
+
+    run: Path
+    network: str
+    individual: int
+    attack: str
+    epsilon: float
+    images: int
+
+    @property
+    def directory(self) -> Path:
+        """Where the trained individual lies."""
+        return individual_directory(self.run, self.network, self.individual)
+
+    @property
+    def out(self) -> Path:
+        """Where everything goes."""
+        return self.run / "detailed" / f"{self.network}-{self.individual}"
+
+
+def detail(
+    run: Path,
+    networks: Sequence[str],
+    *,
+    individual: int,
+    images: int,
+    attack: str | None,
+    epsilon: float | None,
+    physiology: Physiology,
+    data: Path | None,
+    workers: int | None,
+    console: Console,
+) -> list[xr.Dataset]:
+    """Examine ``networks`` of ``run`` (default: all that spike) on torch and with each ingredient.
+
+    What is measured, drawn and reported goes to RUN/detailed/NETWORK-INDIVIDUAL; the default attack
+    and epsilon are the run's references.
+    """
+    compared = load_result(run)
+    bench = bench_for(data, "cpu")
+    if bench.sha256 != compared.attrs["data_sha256"]:
+        raise BlindspotsError(
+            f"'{run}' was made with {compared.attrs['data']}, other data than {bench.data} here; "
+            "name the same with --data."
+        )
+    if images > compared.sizes["image"]:
+        raise BlindspotsError(
+            f"'{run}' attacked {compared.sizes['image']} images; ask for at most so many, not "
+            f"{images}."
+        )
+    attack = attack or str(compared.attrs["reference_attack"])
+    epsilon = float(compared.attrs["reference_epsilon"]) if epsilon is None else epsilon
+    results = []
+    for name in networks or spiking(compared, run):
+        aim = Aim(run, name, individual, attack, epsilon, images)
+        results.append(examined(aim, compared, physiology, bench, workers, console))
+    return results
+
+
+def spiking(compared: xr.Dataset, run: Path) -> list[str]:
+    """The networks of a comparison that spike; BlindspotsError where none does."""
+    names = [
+        str(n) for n in compared["network"].to_numpy()[(compared["units"] == "spiking").to_numpy()]
+    ]
+    if not names:
+        raise BlindspotsError(
+            f"No network in '{run}' spikes, so there are no cells to simulate; compare a spiking "
+            "network such as fc-blt-spiking first."
+        )
+    return names
+
+
+def examined(
+    aim: Aim,
+    compared: xr.Dataset,
+    physiology: Physiology,
+    bench: Bench,
+    workers: int | None,
+    console: Console,
+) -> xr.Dataset:
+    """One individual under all conditions and variants, measured, saved and reported."""
+    network = load_network(aim.run, aim.network, aim.individual)
+    if not network.wiring.spiking:
+        raise BlindspotsError(
+            f"'{aim.network}' has no spiking units, so there are no cells to simulate; name one of "
+            f"{', '.join(spiking(compared, aim.run))}."
+        )
+    planned = variants(aim, conditions(aim, compared), physiology, bench)
+    try:
+        aim.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(aim.out, error) from None
+    with Monitor(console, aim.out / "log.jsonl") as monitor:
+        failures = complete(planned, workers or workers_for("cpu"), monitor.tell)
+    for sentence in failures.values():
+        raise BlindspotsError(sentence)
+    result = assembled(aim, planned, bench)
+    save_result(result, aim.out / "activity.nc")
+    with console.status("drawing figures"):
+        paths = drawn(aim, planned, result, bench)
+    write_detailed_report(aim.out, result, paths, console)
+    return result
+
+
+def drawn(
+    aim: Aim, planned: Sequence[Examine], result: xr.Dataset, bench: Bench
+) -> dict[str, Path]:
+    """The figures of the result, and of what all ingredients together do on a few images."""
+    from figures.ablations import ablations as ablations_figure
+    from figures.save import save
+
+    figures = {"ablations": ablations_figure(result)}
+    try:
+        return {name: save(each, aim.out / "figures", name)[0] for name, each in figures.items()}
+    except OSError as error:
+        raise unwritable(aim.out / "figures", error) from None
+
+
+def conditions(aim: Aim, compared: xr.Dataset) -> tuple[Condition, ...]:
+    """Clean images, noise of the same norm, what independent networks and torch itself gave."""
+    kinds = compared["kind"].to_series()
+    if aim.attack not in kinds.index:
+        raise unknown(f"attack in '{aim.run}'", aim.attack, kinds.index)
+    norm = attack_named(aim.attack).norm
+    noises = [a for a in kinds.index if kinds[a] == "noise" and attack_named(a).norm == norm]
+    shared = [str(s) for s in compared["source"].to_numpy()[compared["independent"].to_numpy()]]
+    places = [(noise, shared[0], noise) for noise in noises]
+    places += [("same inputs", shared[0], aim.attack), ("torch's own", aim.network, aim.attack)]
+    found = [_condition(aim, name, source, attack) for name, source, attack in places]
+    return (CLEAN, *found)
+
+
+def _condition(aim: Aim, name: str, source: str, attack: str) -> Condition:
+    """A set of the run; BlindspotsError where it was not kept, or has no such epsilon."""
+    path = aim.run / "inputs" / f"{source}-{aim.individual}-{attack}"
+    _, facts = read_inputs(path)
+    if aim.epsilon not in facts["epsilons"]:
+        there = [f"{each:g}" for each in facts["epsilons"]]
+        raise unknown(f"epsilon in '{path}'", f"{aim.epsilon:g}", there)
+    return Condition(name, path, aim.epsilon, facts["sha256"])
+
+
+def variants(
+    aim: Aim, shown: tuple[Condition, ...], physiology: Physiology, bench: Bench
+) -> list[Examine]:
+    """The trained units, then the ablation axis."""
+    weights = hashlib.sha256((aim.directory / "weights.safetensors").read_bytes()).hexdigest()
+    rest = (shown, aim.images, aim.individual, bench)
+    trained = Examine(TORCH, "torch", aim.directory, weights, physiology, *rest)
+    return [trained] + [
+        Examine(name, "detailed", aim.directory, weights, cells, *rest)
+        for name, cells in ablations(physiology).items()
+    ]
+
+
+def assembled(aim: Aim, planned: Sequence[Examine], bench: Bench) -> xr.Dataset:
+    """All variants in one labelled result; ``correct`` (variant, condition, image) is 1 if right.
+
+    Beside it stand the measures of :mod:`experiments.examine` by (variant, condition, area), and by
+    (variant, area) ``gain``, ``calibrated_rate`` and ``trained_rate`` (spikes per cell and step).
+    """
+    parts = [read_dataset(unit_path(each.stage, each.key) / each.product) for each in planned]
+    result = xr.concat(parts, "variant", join="outer")
+    result["label"] = ("image", scored(bench, aim.images).labels.numpy())
+    result["correct"] = (result["prediction"] == result["label"]).astype(np.int8)
+    result = result.assign_coords(image=image_indices(bench, aim.images))
+    return result.assign_attrs(
+        format=FORMAT,
+        data=bench.data,
+        network=aim.network,
+        individual=aim.individual,
+        attack=aim.attack,
+        epsilon=aim.epsilon,
+        physiology=planned[-1].physiology.model_dump_json(),
+    )

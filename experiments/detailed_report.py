@@ -1,0 +1,171 @@
+"""What the command ``detailed`` says: tables and sentences in the terminal, and one HTML page."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from experiments.page import page, picture
+from experiments.statistics.accuracies import wilson
+from experiments.store import write_text
+from experiments.verdict.wording import percent
+from networks import INGREDIENTS
+
+TOGETHER = "together"
+CAPTIONS = {
+    "ablations": "Accuracy by condition with 95 % Wilson intervals over images, and how close the "
+    "activity is to that of the trained units; on torch, without any ingredient, with each alone, "
+    "and with all together.",
+    "raster": "Spikes of one image on torch and in cells.",
+    "traces": "Membranes on torch (in millivolts) and in cells.",
+    "rates": "Population rates on torch and in cells.",
+    "contrast": "The cells on a clean image and on the adversarial one.",
+}
+
+
+def write_detailed_report(
+    out: Path, result: xr.Dataset, figures: Mapping[str, Path], console: Console
+) -> None:
+    """``report.html`` into ``out``; tables and sentences onto ``console``."""
+    console.print(accuracy_table(result))
+    console.print(activity_table(result))
+    said = list(sentences(result))
+    for sentence in said:
+        console.print(f"- {sentence}", highlight=False, markup=False)
+    text = page(
+        "detailed.html",
+        title=f"{result.attrs['network']} in cells",
+        data=result.attrs["data"],
+        is_mnist=str(result.attrs["data"]).startswith("MNIST"),
+        attrs=result.attrs,
+        images=result.sizes["image"],
+        conditions=[str(each) for each in result["condition"].to_numpy()],
+        accuracies=list(accuracies(result)),
+        activity=list(activity(result)),
+        ingredients=INGREDIENTS,
+        sentences=said,
+        pictures=[
+            {"caption": CAPTIONS[name], "data": picture(path)} for name, path in figures.items()
+        ],
+    )
+    write_text(out / "report.html", text)
+    console.print(f"Report: {out / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+
+
+def accuracies(result: xr.Dataset) -> Iterator[tuple[str, list[str]]]:
+    """Each variant and its accuracies in per cent with Wilson intervals, by condition."""
+    for variant in result["variant"].to_numpy():
+        share = result["correct"].sel(variant=variant).mean("image").to_numpy()
+        low, high = wilson(share, np.full(share.shape, result.sizes["image"]))
+        yield (
+            str(variant),
+            [
+                f"{100 * m:.1f} [{100 * a:.1f}, {100 * b:.1f}]"
+                for m, a, b in zip(share, low, high, strict=True)
+            ],
+        )
+
+
+def accuracy_table(result: xr.Dataset) -> Table:
+    """Accuracy in per cent, by variant and condition, for a terminal of 80 columns."""
+    table = Table(
+        title=f"{result.attrs['network']} {result.attrs['individual']}: accuracy (%) on "
+        f"{result.sizes['image']} images of {result.attrs['data']}, {result.attrs['attack']} at "
+        f"{result.attrs['epsilon']:g}",
+        caption="same inputs: crafted on an independent feedforward network; torch's own: on this "
+        "network on torch. Cells have no gradient: theirs are upper bounds.",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+    )
+    table.add_column("variant")
+    for condition in result["condition"].to_numpy():
+        table.add_column(str(condition), justify="right")
+    for variant, cells in accuracies(result):
+        table.add_row(variant, *(text.partition(" ")[0] for text in cells))
+    return table
+
+
+def activity(result: xr.Dataset) -> Iterator[list[str]]:
+    """Variant, area, and the activity's measures on clean images; the last on torch's own."""
+    clean, last = result["condition"].to_numpy()[[0, -1]]
+    for variant in result["variant"].to_numpy():
+        for area in result["area"].to_numpy():
+            here = result.sel(variant=variant, area=area)
+            still, led_astray = here.sel(condition=clean), here.sel(condition=last)
+            yield [
+                *(str(variant), str(area), number(here["gain"])),
+                *(number(still["rate"].mean(), 0), number(still["rate_correlation"])),
+                *(number(still["isi_median"], 1), number(still["isi_delta"])),
+                *(number(still["cv_median"]), number(still["cv_delta"])),
+                number(still["divergence_from_torch"]),
+                number(led_astray["divergence_from_clean"]),
+            ]
+
+
+def number(value: xr.DataArray, digits: int = 2) -> str:
+    """A number, or a dash where there is none."""
+    return f"{float(value):.{digits}f}" if np.isfinite(float(value)) else "-"
+
+
+HEADINGS = ("gain", "Hz", "r", "ISI", "δ", "CV", "δ", "apart", "moved")
+
+
+def activity_table(result: xr.Dataset) -> Table:
+    """How the cells' activity differs from torch's, for a terminal of 80 columns."""
+    table = Table(
+        title="Activity on clean images, beside torch",
+        caption="gain: calibrated; Hz: mean rate; r: of spike counts with torch; ISI (ms), CV: "
+        "medians, δ: Cliff's delta against torch; apart: spike trains' distance from torch; moved: "
+        f"from clean to {result['condition'].to_numpy()[-1]}",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("variant")
+    table.add_column("area")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right")
+    before = ""
+    for variant, *cells in activity(result):
+        table.add_row("" if variant == before else variant, *cells)
+        before = variant
+    return table
+
+
+def sentences(result: xr.Dataset) -> Iterator[str]:
+    """What the tables mean, and how far the cells are from what they should match."""
+    yield from survival(result)
+    cells = result.sel(variant=TOGETHER)
+    far = np.abs(np.log(cells["calibrated_rate"] / cells["trained_rate"]))
+    yield (
+        "Gains were matched to the trained rates on training images, without labels; with all "
+        f"ingredients the rate of the worst area is {percent(float(np.expm1(far.max())))} off."
+    )
+    yield (
+        "The adversarial inputs were crafted through torch's gradient and only carried over to the "
+        "cells: an attack that queries the cells themselves can only find more."
+    )
+
+
+def survival(result: xr.Dataset) -> Iterator[str]:
+    """How many of the images that fool the trained units fool the cells as well."""
+    first, *_, last = (str(each) for each in result["condition"].to_numpy())
+    right = result["correct"].astype(bool)
+    torch, cells = right.sel(variant="torch"), right.sel(variant=TOGETHER)
+    both = torch.sel(condition=first) & cells.sel(condition=first)
+    fooled = both & ~torch.sel(condition=last)
+    count = int(fooled.sum())
+    if not count:
+        yield f"No image that both get right when clean was fooled on torch by {last}."
+        return
+    share = float((fooled & ~cells.sel(condition=last)).sum()) / count
+    low, high = wilson(np.array(share), np.array(count))
+    yield (
+        f"Of the {count} images that both get right when clean and that fool the trained units, "
+        f"{percent(share)} [{100 * float(low):.1f}, {100 * float(high):.1f}] fool the cells too "
+        "(all ingredients)."
+    )

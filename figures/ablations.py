@@ -1,0 +1,106 @@
+"""What each biophysical ingredient does to a trained network: its accuracy and its activity."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from statsmodels.stats.proportion import proportion_confint
+
+from figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    VERMILLION,
+    WIDTH,
+    Look,
+    is_mnist,
+    stage,
+    styled,
+)
+
+CONDITIONS = (
+    Look(BLACK, "", "o", True),
+    Look(GREEN, "", "^", True),
+    Look(ORANGE, "", "s", False),
+    Look(VERMILLION, "", "D", True),
+    Look(BLUE, "", "v", False),
+)
+AREAS = (BLUE, PURPLE, GREEN, ORANGE)
+ROW = 0.24  # inches
+
+
+@styled
+def ablations(result: xr.Dataset) -> Figure:
+    """Accuracy of each variant under each condition, and its rates' correlation with torch.
+
+    Args:
+        result: `correct` (variant, condition, image) of 0 and 1, and `rate_correlation` and
+            `divergence_from_torch` (variant, condition, area).
+    """
+    variants = [str(each) for each in result["variant"].to_numpy()]
+    shown = [str(each) for each in result["condition"].to_numpy()]
+    areas = [str(each) for each in result["area"].to_numpy()]
+    handles = [
+        Line2D([], [], label=name, **look.kwargs())
+        for name, look in zip(shown, CONDITIONS, strict=False)
+    ]
+    handles += [
+        Line2D([], [], color=colour, marker=".", label=f"area {name}")
+        for name, colour in zip(areas, AREAS, strict=False)
+    ]
+    figure, above = stage(WIDTH, 0.9 + ROW * len(variants), handles, columns=7)
+    left, middle, right = above.subplots(1, 3, sharey=True, width_ratios=[2.2, 1, 1])
+    places = -np.arange(len(variants), dtype=float)
+    spread = np.linspace(0.27, -0.27, len(shown))
+    for condition, look, shift in zip(shown, CONDITIONS, spread, strict=False):
+        accuracies(left, result["correct"].sel(condition=condition), places + shift, look)
+    left.set_yticks(places, variants)
+    left.set_xlabel("accuracy (%)")
+    for panel, name, label in (
+        (middle, "rate_correlation", "correlation of spike counts\nwith torch, clean images"),
+        (right, "divergence_from_torch", "distance of spike trains\nfrom torch, clean images"),
+    ):
+        for area, colour in zip(areas, AREAS, strict=False):
+            values = result[name].isel(condition=0).sel(area=area)
+            panel.plot(values, places, ".-", color=colour, linewidth=0.6)
+        panel.set_xlabel(label)
+    left.set_xlim(0, 100)
+    middle.set_xlim(right=1.02)
+    right.set_xlim(left=-0.02)
+    for panel in (left, middle, right):
+        rules(panel, places)
+    title(figure, result)
+    return figure
+
+
+def accuracies(panel: Axes, correct: xr.DataArray, places: np.ndarray, look: Look) -> None:
+    """One mark per variant, with its 95 % Wilson interval over images."""
+    count, images = correct.sum("image").to_numpy(), correct.sizes["image"]
+    low, high = proportion_confint(count, images, alpha=0.05, method="wilson")
+    panel.hlines(places, 100 * low, 100 * high, color=look.colour, linewidth=0.9)
+    panel.plot(100 * count / images, places, **look.kwargs())
+
+
+def rules(panel: Axes, places: np.ndarray) -> None:
+    """Rows told apart, and the trained units and the whole set off from the single ingredients."""
+    panel.grid(axis="x", color="0.92", linewidth=0.6)
+    panel.set_axisbelow(True)
+    panel.tick_params(axis="y", length=0)
+    panel.set_ylim(places[-1] - 0.6, places[0] + 0.6)
+    for edge in (places[0] - 0.5, places[-1] + 0.5):
+        panel.axhline(edge, color="0.6", linewidth=0.6)
+
+
+def title(figure: Figure, result: xr.Dataset) -> None:
+    """The network, the attack and the data; loud where these are not MNIST."""
+    facts = result.attrs
+    data = facts["data"] if is_mnist(result) else f"NOT MNIST: {facts['data']}"
+    figure.suptitle(
+        f"{facts['network']} in cells: each ingredient alone, and all together\n{data}, "
+        f"{result.sizes['image']} images, {facts['attack']} at ε = {facts['epsilon']:g}",
+        color=BLACK if is_mnist(result) else VERMILLION,
+        linespacing=1.4,
+    )
