@@ -6,11 +6,12 @@ next step: bias and image at a constant current, and what the synapses add. What
 and the answer (identity) are matrix products in numpy: no synapse carries either.
 """
 
+import resource
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -29,14 +30,14 @@ STANDALONE = "devices.cpp_standalone.extra_make_args_unix"
 
 
 class Outcome(NamedTuple):
-    """What one way of running gave, and what it took.
+    """What one way of running gave, and what it took, in seconds of :func:`clocks`.
 
-    ``build`` are the seconds of what is done once, however many images follow; ``seconds`` those
-    of all else. ``spikes[area]`` are (time, image, unit).
+    ``build`` is what is done once, however many images follow; ``rest`` is all else.
+    ``spikes[area]`` are (time, image, unit).
     """
 
-    build: float
-    seconds: float
+    build: Array
+    rest: Array
     spikes: dict[str, NDArray[np.bool_]]
     logits: Array
 
@@ -48,6 +49,12 @@ class Built(NamedTuple):
     cells: Any
     spikes: Any
     copies: int
+
+
+def clocks() -> Array:
+    """Seconds on the wall, and of CPU in this process and in children that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return np.array([perf_counter(), process_time() + children.ru_utime + children.ru_stime])
 
 
 @contextmanager
@@ -209,20 +216,20 @@ def read(network: Network, built: Built, images: int) -> tuple[dict[str, Any], A
 def a_run_per_image(network: Network, images: Tensor, target: Target) -> Outcome:
     """Build once; for each image put the cells at rest, set their current, and run."""
     with runtime(target) as brian2:
-        began = perf_counter()
+        began = clocks()
         built = build(brian2, network)
-        ready = perf_counter()
+        ready = clocks()
         for drives in image_drives(network, images):
             show(network, built, drives)
             built.network.run(network.wiring.steps * brian2.ms, namespace={})
         spikes, logits = read(network, built, len(images))
-        return Outcome(ready - began, perf_counter() - ready, spikes, logits)
+        return Outcome(ready - began, clocks() - ready, spikes, logits)
 
 
 def a_build_per_image(network: Network, images: Tensor, target: Target) -> Outcome:
     """Build everything anew for each image."""
     with runtime(target) as brian2:
-        began, parts = perf_counter(), []
+        began, parts = clocks(), []
         for drives in image_drives(network, images):
             built = build(brian2, network)
             show(network, built, drives)
@@ -230,31 +237,31 @@ def a_build_per_image(network: Network, images: Tensor, target: Target) -> Outco
             parts.append(read(network, built, 1))
         spikes = {a: np.concatenate([part[a] for part, _ in parts], 1) for a in parts[0][0]}
         logits = np.concatenate([each for _, each in parts])
-        return Outcome(0.0, perf_counter() - began, spikes, logits)
+        return Outcome(np.zeros(2), clocks() - began, spikes, logits)
 
 
 def side_by_side(network: Network, images: Tensor, target: Target) -> Outcome:
     """A copy of all cells and synapses for each image, in one build and one run."""
     with runtime(target) as brian2:
-        began = perf_counter()
+        began = clocks()
         built = build(brian2, network, len(images))
         show(network, built, image_drives(network, images))
         built.network.run(network.wiring.steps * brian2.ms, namespace={})
         spikes, logits = read(network, built, len(images))
-        return Outcome(0.0, perf_counter() - began, spikes, logits)
+        return Outcome(np.zeros(2), clocks() - began, spikes, logits)
 
 
 def one_program(network: Network, images: Tensor) -> Outcome:
     """All images one after the other in a single run of a C++ program, built for them."""
     with standalone() as (brian2, directory):
-        began = perf_counter()
+        began = clocks()
         built = _in_turn(brian2, network, images)
         built.network.run(len(images) * network.wiring.steps * brian2.ms, namespace={})
         brian2.device.build(directory=directory, compile=True, run=False, with_output=False)
-        ready = perf_counter()
+        ready = clocks()
         brian2.device.run(directory=directory, with_output=False)
         spikes, logits = read(network, built, len(images))
-        return Outcome(ready - began, perf_counter() - ready, spikes, logits)
+        return Outcome(ready - began, clocks() - ready, spikes, logits)
 
 
 def _in_turn(brian2: Any, network: Network, images: Tensor) -> Built:
