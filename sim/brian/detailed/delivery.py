@@ -181,11 +181,15 @@ def _carried(body: Body, p: Projection, weights: Any) -> Any:
     if not model:
         return voltage.tocsr() if sparse else voltage
     charge = voltage * (physiology.capacitance_pf * PICO)
-    taus = physiology.tau_excitatory_ms * MILLI, physiology.tau_inhibitory_ms * MILLI
+    dt_ms = physiology.dt_ms
+    lasting = [  # what a jump of 1 sums to, tau on a fine grid: the charge is exact on every grid
+        dt_ms * MILLI / -np.expm1(-dt_ms / tau)
+        for tau in (physiology.tau_excitatory_ms, physiology.tau_inhibitory_ms)
+    ]
     drives = (1.0, 1.0) if model == "currents" else physiology.driving_v
     positive = charge.maximum(0) if sparse else np.maximum(charge, 0)
     signed = (positive, positive - charge)
-    jumps = [each / (tau * d) for each, tau, d in zip(signed, taus, drives, strict=True)]
+    jumps = [each / (tau * d) for each, tau, d in zip(signed, lasting, drives, strict=True)]
     return _beside(jumps)
 
 

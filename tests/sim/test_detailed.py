@@ -1,0 +1,278 @@
+"""Cells against closed forms, other solvers, plain Brian2, and the trained units they come from."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import solve_ivp
+
+from networks import Physiology, RateUnit, SpikingUnit, wiring_named
+from sim import Clamp, Latency, Lesion, Network, Poisson, Silence, run
+from sim.brian.detailed import Detailed, in_cells_units
+from sim.brian.detailed import run as run_cells
+
+LIF = SpikingUnit(beta=0.9)
+PLAIN = Physiology(ingredients=(), dt_ms=2.0)
+TAU = -2 / np.log(0.9)
+
+
+def one_cell(wire, weighted, drive, steps=100):
+    """A cell that is driven by its bias and read by nobody."""
+    wiring = wire({"a": (1, LIF)}, {"input>a": 1, "a>output": 1}, steps)
+    return weighted(wiring, {"input>a": [[0.0]], "a>output": [[1.0]], "a": [drive]})
+
+
+def pair(wire, weighted, weight, steps=40):
+    """The first cell spikes once, after the first step, and sends ``weight`` to the second."""
+    wiring = wire({"a": (1, LIF), "b": (1, LIF)}, {"input>a": 1, "a>b": 1, "b>output": 1}, steps)
+    values = {"input>a": [[0.0]], "a>b": [[weight]], "b>output": [[1.0]]}
+    return weighted(wiring, values), (Clamp(area="a", value=1, stop=1), Silence(area="a", start=1))
+
+
+def blank(images=1, inputs=1):
+    return torch.zeros((images, inputs), dtype=torch.float64)
+
+
+def spikes(recording, area="a"):
+    return recording[f"{area}.output"].to_numpy()
+
+
+def membrane(recording, area="b"):
+    return recording[f"{area}.potential"].to_numpy()[:, 0, 0]
+
+
+# --- the trained network is the limit
+
+
+@pytest.mark.parametrize("name", ["fc-blt-spiking", "fc-blt-sparse-spiking", "conv-blt-spiking"])
+@pytest.mark.parametrize("encoder", [None, Poisson(), Latency()])
+def test_without_ingredients_a_step_is_the_trained_step(name, encoder):
+    network = Network.initial(wiring_named(name), 0, encoder).double()
+    for value in network.values.values():
+        value.data *= 3
+    generator = torch.Generator().manual_seed(0)
+    network.generator = generator
+    shown = torch.rand((3, 1, 28, 28), generator=generator, dtype=torch.float64)
+    movie = torch.stack(list(network.frames(shown)))
+    expected, found = run(network, movie), run_cells(Detailed(network, PLAIN), movie)
+    for area in network.wiring.spiking:
+        assert spikes(expected, area).any()
+        np.testing.assert_array_equal(spikes(found, area), spikes(expected, area) > 0.5)
+    np.testing.assert_allclose(found["logits"], expected["logits"], rtol=1e-9, atol=1e-12)
+
+
+def test_delays_loops_leaks_and_rate_units_are_the_trained_ones(loops, drawn, wire):
+    mixed = wire(
+        {"r": (4, RateUnit(activation="tanh", leak=0.3)), "s": (5, LIF)},
+        {
+            **{"input>r": 1, "r>s": 2, "s>r": {"delay": 3, "kind": "top-down"}, "s>s": 2},
+            **{"s>output": 1, "r>output": {"delay": 2, "kind": "skip"}},
+        },
+        20,
+        inputs=3,
+        outputs=2,
+    )
+    generator = torch.Generator().manual_seed(1)
+    for wiring in (loops(LIF, steps=25), mixed):
+        network = drawn(wiring, seed=5, scale=2.5)
+        movie = torch.rand((wiring.steps, 4, 3), generator=generator, dtype=torch.float64)
+        acts = (Lesion(cut=wiring.projections[1].name, start=5, stop=8),)
+        expected = run(network, movie, intervene=acts)
+        found = run_cells(Detailed(network, PLAIN), movie, intervene=acts)
+        for area in wiring.spiking:
+            assert spikes(expected, area).any()
+            np.testing.assert_array_equal(spikes(found, area), spikes(expected, area) > 0.5)
+        np.testing.assert_allclose(found["logits"], expected["logits"], rtol=1e-9, atol=1e-9)
+        beside = in_cells_units(expected, wiring, PLAIN)
+        for area in wiring.spiking:
+            name = f"{area}.potential"
+            np.testing.assert_allclose(found[name], beside[name], rtol=1e-5, atol=1e-4)
+            assert found[name].attrs == beside[name].attrs
+
+
+def test_a_finer_grid_stays_near_the_trained_network():
+    network = Network.initial(wiring_named("fc-blt-spiking"), 0).double()
+    for value in network.values.values():
+        value.data *= 3
+    shown = torch.rand((20, 1, 28, 28), generator=torch.Generator().manual_seed(0)).double()
+    fine = run_cells(Detailed(network, PLAIN.only().model_copy(update={"dt_ms": 0.1})), shown)
+    counts = [(spikes(each, "h1") > 0.5).sum(0).ravel() for each in (run(network, shown), fine)]
+    assert np.corrcoef(*counts)[0, 1] > 0.95
+
+
+# --- membranes and synapses
+
+
+@pytest.mark.parametrize("drive", [0.105, 0.2, 0.5])
+def test_constant_current_fires_at_the_closed_form_interval(wire, weighted, drive):
+    """T = t_ref + tau ln(I / (I - span)) with I the steady depolarisation in units of the span."""
+    physiology = Physiology(ingredients=("refractoriness",), dt_ms=0.01, refractory_ms=3.0)
+    network = one_cell(wire, weighted, drive)
+    fired = run_cells(Detailed(network, physiology), blank())
+    times = fired["time"].to_numpy()[spikes(fired)[:, 0, 0]]
+    steady = drive / (1 - 0.9)
+    assert np.diff(times) == pytest.approx(3.0 + TAU * np.log(steady / (steady - 1)), abs=0.03)
+    held = membrane(fired, "a")[np.searchsorted(fired["time"], times[0] + 0.05) :][:200]
+    np.testing.assert_allclose(held, -70.0, atol=1e-4)
+
+
+def test_a_weak_current_settles_at_its_depolarisation(wire, weighted):
+    found = run_cells(Detailed(one_cell(wire, weighted, 0.05), Physiology(ingredients=())), blank())
+    assert not spikes(found).any()
+    assert membrane(found, "a")[-1] == pytest.approx(-70 + 20 * 0.5, abs=1e-3)
+    np.testing.assert_allclose(
+        membrane(found, "a"),
+        -60 - 10 * np.exp(-(found["time"].to_numpy() + 0.1) / TAU),
+        atol=1e-3,
+    )
+
+
+@pytest.mark.parametrize("weight", [0.4, -0.4])
+def test_a_jump_decays_with_the_membrane(wire, weighted, weight):
+    network, acts = pair(wire, weighted, weight)
+    found = run_cells(Detailed(network, Physiology(ingredients=())), blank(), intervene=acts)
+    time = found["time"].to_numpy()
+    expected = np.where(time < 2 - 1e-6, 0, 20 * weight * np.exp(-(time - 2) / TAU))
+    np.testing.assert_allclose(membrane(found) + 70, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("weight", "tau"), [(0.4, 2.0), (-0.4, 5.0)])
+def test_a_current_gives_the_closed_form_potential(wire, weighted, weight, tau):
+    """The difference of two exponentials, with the charge of the jump; the error falls with dt."""
+    network, acts = pair(wire, weighted, weight, steps=60)
+    errors = []
+    for dt in (0.1, 0.05):
+        physiology = Physiology(ingredients=("currents",), dt_ms=dt)
+        found = run_cells(Detailed(network, physiology), blank(), intervene=acts)
+        since = np.maximum(0, found["time"].to_numpy() + dt - 2)
+        ratio = TAU / (TAU - tau)
+        expected = 20 * weight * ratio * (np.exp(-since / TAU) - np.exp(-since / tau))
+        errors.append(np.abs(membrane(found) + 70 - expected).max())
+        area = (membrane(found) + 70).sum() * dt
+        assert area == pytest.approx(20 * weight * TAU, rel=0.01)
+    assert errors[0] < 0.03 * 20 * abs(weight)
+    assert errors[1] < 0.6 * errors[0]
+
+
+@pytest.mark.parametrize("weight", [0.8, -3.0])
+def test_a_conductance_gives_what_another_solver_gives(wire, weighted, weight):
+    network, acts = pair(wire, weighted, weight)
+    physiology = Physiology(ingredients=("conductances",), dt_ms=0.02)
+    found = run_cells(Detailed(network, physiology), blank(), intervene=acts)
+    tau, reversal, driving = (2.0, 0.0, 60.0) if weight > 0 else (5.0, -80.0, 20.0)
+    jump = 500 * 20 * abs(weight) / (tau * driving)
+
+    def slope(t, v):
+        return (-70 - v) / TAU + jump * np.exp(-t / tau) * (reversal - v) / 500
+
+    time = found["time"].to_numpy()
+    after = time >= 2 - 1e-6
+    solved = solve_ivp(slope, (0, 80), [-70.0], t_eval=time[after] + 0.02 - 2, rtol=1e-9)
+    np.testing.assert_allclose(membrane(found)[after], solved.y[0], atol=0.08)
+    assert membrane(found).min() > -80
+
+
+def test_noise_has_its_size_and_is_the_same_every_time(wire, weighted):
+    wiring = wire({"a": (200, LIF)}, {"input>a": 1, "a>output": 1}, 100)
+    network = weighted(wiring, {"input>a": np.zeros((200, 1)), "a>output": np.zeros((1, 200))})
+    physiology = Physiology(ingredients=("noise",), noise_mv=3.0)
+    found = run_cells(Detailed(network, physiology), blank(5))
+    late = found["a.potential"].to_numpy()[1000:]
+    assert late.std() == pytest.approx(3.0, rel=0.05)
+    assert late.mean() == pytest.approx(-70, abs=0.2)
+    lag = round(TAU / 0.1)
+    correlation = np.corrcoef(late[:-lag].ravel(), late[lag:].ravel())[0, 1]
+    assert correlation == pytest.approx(np.exp(-1), abs=0.05)
+    again = run_cells(Detailed(network, physiology), blank(5))
+    np.testing.assert_array_equal(again["a.potential"], found["a.potential"])
+    other = run_cells(Detailed(network, physiology, seed=1), blank(5))
+    assert not np.array_equal(other["a.potential"], found["a.potential"])
+
+
+def test_adaptation_lengthens_intervals_after_the_first(wire, weighted):
+    network = one_cell(wire, weighted, 0.3)
+    intervals = []
+    for ingredients in ((), ("adaptation",)):
+        found = run_cells(Detailed(network, Physiology(ingredients=ingredients)), blank())
+        intervals.append(np.diff(np.flatnonzero(spikes(found)[:, 0, 0])))
+    steady, adapting = intervals
+    assert np.ptp(steady) <= 1
+    assert adapting[0] > steady[0]
+    assert adapting[-1] > adapting[0]
+
+
+def test_cells_differ_as_told_and_alike_in_every_ablation():
+    network = Network.initial(wiring_named("fc-blt-spiking"), 0)
+    both = Detailed(network, Physiology(ingredients=("heterogeneity", "jitter"))).body
+    thresholds, axons = both.thresholds["h1"], both.axons["h1"]
+    assert thresholds.std() == pytest.approx(4, rel=0.2)
+    assert thresholds.mean() == pytest.approx(-50, abs=1.2)
+    assert both.taus["h1"].std() / both.taus["h1"].mean() == pytest.approx(0.09, rel=0.2)
+    assert axons.std() == pytest.approx(0.5, rel=0.2)
+    assert (both.delays("h1", 1) >= 1).all()
+    assert both.delays("h1", 3).mean() == pytest.approx(60, rel=0.1)
+    alone = Detailed(network, Physiology(ingredients=("jitter",))).body
+    np.testing.assert_array_equal(alone.axons["h1"], axons)
+    assert np.ptp(alone.thresholds["h1"]) == 0
+    other = Detailed(network, Physiology(ingredients=("jitter",)), seed=1).body
+    assert not np.array_equal(other.axons["h1"], axons)
+
+
+def test_the_same_network_written_plainly_in_brian2(drawn, loops):
+    """Explicit synapses, one object per projection, as a user would write them: the same spikes."""
+    import brian2 as b2
+
+    network = drawn(loops(LIF, steps=30), seed=6, scale=6.0)
+    stimulus = torch.rand((1, 3), generator=torch.Generator().manual_seed(2)).double()
+    physiology = Physiology(ingredients=("conductances", "refractoriness", "heterogeneity"))
+    detailed = Detailed(network, physiology, seed=3)
+    found = run_cells(detailed, stimulus)
+
+    b2.prefs.codegen.target = "numpy"
+    clock = b2.Clock(dt=0.1 * b2.ms)
+    tau, C = TAU * b2.ms, 500 * b2.pF
+    model = """
+        dv/dt = (-70*mV - v)/tau_m + (ge*(0*mV - v) + gi*(-80*mV - v) + I(t, i))/C : volt (unless refractory)
+        dge/dt = -ge/(2*ms) : siemens
+        dgi/dt = -gi/(5*ms) : siemens
+        theta : volt
+        tau_m : second"""
+    values = {name: value.detach().numpy() for name, value in network.values.items()}
+    groups, parts = {}, []
+    for area in ("a", "b"):
+        drive = np.tile(values[f"bias/{area}"], (30, 1))
+        if area == "a":
+            drive[1:] += values["weight/input>a"] @ stimulus.numpy()[0]
+        current = drive * 20 * b2.mV * (C / tau) / (1 - 0.9)
+        names = {"I": b2.TimedArray(current, dt=2 * b2.ms), "C": C, "mV": b2.mV, "ms": b2.ms}
+        group = b2.NeuronGroup(
+            4, model, threshold="v > theta", reset="v = -70*mV", refractory=2 * b2.ms,
+            method="exponential_euler", clock=clock, namespace=names,
+        )  # fmt: skip
+        group.v = -70 * b2.mV
+        group.theta = detailed.body.thresholds[area] * b2.mV
+        group.tau_m = detailed.body.taus[area] * b2.ms
+        groups[area] = group
+    for p in network.wiring.projections:
+        if p.source in groups and p.target in groups:
+            weights = values[f"weight/{p.name}"].T
+            for sign, variable, tau_syn, driving in ((1, "ge", 2, 60), (-1, "gi", 5, 20)):
+                link = b2.Synapses(
+                    groups[p.source], groups[p.target], "w : siemens",
+                    on_pre=f"{variable}_post += w", delay=(20 * p.delay - 1) * 0.1 * b2.ms,
+                    clock=clock, namespace={},
+                )  # fmt: skip
+                link.connect()
+                lasting = 0.1 / (1 - np.exp(-0.1 / tau_syn))
+                jump = np.maximum(0, sign * weights) * 500 * 20 / (lasting * driving)
+                link.w = jump.ravel() * b2.nS
+                parts.append(link)
+    monitors = {name: b2.SpikeMonitor(group) for name, group in groups.items()}
+    net = b2.Network(*groups.values(), *parts, *monitors.values())
+    net.run(60 * b2.ms, namespace={})
+    for area, monitor in monitors.items():
+        sample, _, unit = np.nonzero(spikes(found, area))
+        assert len(sample) > 10
+        theirs = np.rint(monitor.t / b2.ms / 0.1).astype(int).tolist()
+        assert sorted(zip(unit.tolist(), sample.tolist(), strict=True)) == sorted(
+            zip(monitor.i[:].tolist(), theirs, strict=True)
+        )
