@@ -84,13 +84,14 @@ def draw(pairs: Sequence[Pair], folder: Path) -> None:
     from figures.traces import traces
 
     first, second = pairs[-1]
-    image = first_true(differing(first, second))
+    clean = pairs[0][0]
+    differ, changed = differing(first, second), fooled(clean, first)
+    image = first_true(differ if differ.any() else changed)
     save(raster(first, second, image=image), folder, "raster")
     save(traces(first, second, image=image), folder, "traces")
     save(rates(dict(zip(pair_names(first, second), (first, second), strict=True))), folder, "rates")
     if len(pairs) > 1:
-        clean = pairs[0][0]
-        save(contrast(clean, first, image=first_true(fooled(clean, first))), folder, "contrast")
+        save(contrast(clean, first, image=first_true(changed)), folder, "contrast")
 
 
 def differing(first: xr.Dataset, second: xr.Dataset) -> xr.DataArray:
