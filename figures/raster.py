@@ -191,8 +191,8 @@ def spans(panel: Axes, spikes: Spikes, recording: xr.Dataset) -> None:
     """A box per spike, (time, unit), as wide as a sample, but for a gap, and as high as a row."""
     step, cell = np.nonzero(spikes)
     panel.barh(
-        cell, 0.92 * width(recording), left=starts(recording)[step], height=1, color=SPAN, linewidth=0,
-        antialiased=False,
+        cell, 0.92 * width(recording), left=starts(recording)[step], height=1, color=SPAN,
+        linewidth=0, antialiased=False,
     )  # fmt: skip
 
 

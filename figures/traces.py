@@ -65,7 +65,7 @@ def traces(
     here = at_image(recording, image)
     cells = chosen(here, names, units)
     drawn = [(here, SOLID)] + ([] if other is None else [(at_image(other, image), DASHED)])
-    unit_of = unit_name(here, cells[0][0])
+    unit_of = unit_name([each for each, _ in drawn], cells[0][0])
     compared = other is not None and same_sampling(recording, other)
     figure, above = stage(WIDTH, 3.3 if compared else 2.3, legend(recording, other), columns=4)
     panels = above.subplots(
@@ -92,11 +92,21 @@ def traces(
     return figure
 
 
-def unit_name(here: xr.Dataset, area: str) -> str:
-    """The unit of an area's membranes, or nothing where they are dimensionless."""
-    activity(here, area, "potential")
-    said = str(here[f"{area}.potential"].attrs.get("units", "1"))
-    return "" if said == "1" else said
+def unit_name(drawn: Sequence[xr.Dataset], area: str) -> str:
+    """The unit of an area's membranes, or nothing where they are dimensionless.
+
+    Raises:
+        BlindspotsError: it is not the same in all recordings.
+    """
+    for each in drawn:
+        activity(each, area, "potential")
+    units = [str(each[f"{area}.potential"].attrs.get("units", "1")) for each in drawn]
+    if len(set(units)) > 1:
+        raise BlindspotsError(
+            f"The recordings do not match: membranes are in {units[0]} and in {units[1]} (1: no "
+            "unit); give both in one unit."
+        )
+    return "" if units[0] == "1" else units[0]
 
 
 def chosen(
@@ -149,9 +159,8 @@ def membrane(
 ) -> None:
     """One cell of one recording; its spikes are ticks above the panel's lines."""
     time = here["time"].to_numpy()
-    panel.plot(
-        time, activity(here, area, "potential")[:, unit], zorder=2 + level, **look_of(here, look)
-    )
+    values = activity(here, area, "potential")[:, unit]
+    panel.plot(time, values, zorder=2 + level, clip_on=False, **look_of(here, look))
     fired = time[spikes_of(here, area)[:, unit]]
     height = 0.96 - 0.07 * level
     panel.plot(
