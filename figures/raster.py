@@ -113,7 +113,7 @@ def spanned(recording: xr.Dataset, other: xr.Dataset, image: int, names: Sequenc
     handles = [
         Line2D(
             [], [], color=SPAN, linewidth=4,
-            label=f"{coarse_name}: spike in {width(coarse):g} ms ({counted(counts[0])})",
+            label=f"{coarse_name}: spike within {width(coarse):g} ms ({counted(counts[0])})",
         ),
         Line2D([], [], label=f"{fine_name}: spike ({counted(counts[1])})", **TICK),
         Line2D([], [], color=SILENT, linewidth=4, label="cell without a spike"),
