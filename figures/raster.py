@@ -32,6 +32,8 @@ Spikes = npt.NDArray[np.bool_]
 
 ACROSS = 4.6  # inches: width of the figure
 UP = 3.4  # inches: all panels together, unless there are very many cells
+LEAST = 0.004  # of a panel's height: no spike is lower, however many cells there are
+MANY = 400  # cells: more than these get rows lower than a pixel
 SILENT = "#E9E4D8"  # the rows of cells without a spike
 FIRST, SECOND = (VERMILLION, "x"), (BLUE, "+")  # in the first, in the second recording alone
 SPAN = "#9CCFEF"  # the samples of a coarser recording that hold a spike
@@ -179,8 +181,9 @@ def background(panel: Axes, active: Spikes, *recordings: xr.Dataset) -> None:
     left = min(starts(each)[0] for each in recordings)
     right = max(starts(each)[-1] + width(each) for each in recordings)
     panel.barh(
-        silent, right - left, left=left, height=1, color=SILENT, linewidth=0, antialiased=False
-    )
+        silent, right - left, left=left, height=1, color=SILENT, linewidth=0,
+        antialiased=cells > MANY,
+    )  # fmt: skip
     panel.set_ylim(-0.5, cells - 0.5)
     panel.set_yticks([0, cells - 1])
     said = f"{counted(len(silent))} of {counted(cells)} cells silent"
@@ -188,19 +191,20 @@ def background(panel: Axes, active: Spikes, *recordings: xr.Dataset) -> None:
 
 
 def spans(panel: Axes, spikes: Spikes, recording: xr.Dataset) -> None:
-    """A box per spike, (time, unit), as wide as a sample, but for a gap, and as high as a row."""
+    """A box per spike, (time, unit), as wide as a sample, but for a gap, and as tall as a row."""
     step, cell = np.nonzero(spikes)
     panel.barh(
-        cell, 0.92 * width(recording), left=starts(recording)[step], height=1, color=SPAN,
-        linewidth=0, antialiased=False,
+        cell, 0.92 * width(recording), left=starts(recording)[step],
+        height=max(1, LEAST * spikes.shape[1]), color=SPAN, linewidth=0, antialiased=False,
     )  # fmt: skip
 
 
 def ticks(panel: Axes, spikes: Spikes, time: Floats, colour: str, points: float) -> None:
-    """One tick per spike, (time, unit), nearly as tall as its row and `points` wide."""
+    """One tick per spike, (time, unit), about as tall as its row and `points` wide."""
     step, cell = np.nonzero(spikes)
+    half = max(0.45, LEAST / 2 * spikes.shape[1])
     panel.vlines(
-        time[step], cell - 0.45, cell + 0.45, color=colour, linewidth=points, antialiased=False
+        time[step], cell - half, cell + half, color=colour, linewidth=points, antialiased=False
     )
 
 
