@@ -169,7 +169,10 @@ def score(
 @app.command("export")
 def export_network(
     network: Annotated[
-        str, typer.Argument(help="Name in --run, a directory, or a catalogue name (untrained).")
+        str,
+        typer.Argument(
+            help="Name in --run, a directory; untrained: a catalogue name, a wiring file."
+        ),
     ],
     to: Annotated[
         Path, typer.Option(help="FILE.nir: the network. FILE.nwb, FILE.mat (Neo): its activity.")

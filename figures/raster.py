@@ -69,19 +69,12 @@ def raster(
     names = spiking_areas(recording, areas)
     if other is not None:
         check_alike(recording, other, names)
-    at_image(recording, image)
     if other is not None and not same_sampling(recording, other):
         figure = spanned(recording, other, image, names)
     else:
         figure = marked(recording, other, image, names)
-    where = " and ".join(pair_names(recording, other)) if other is not None else ""
-    detail = image_name(at_image(recording, image), image)
-    title(
-        figure,
-        recording,
-        f"Spikes on {where}" if where else "Spikes",
-        detail if where else f"{detail}, on {simulator(recording)}",
-    )
+    where = simulator(recording) if other is None else " and ".join(pair_names(recording, other))
+    title(figure, recording, f"Spikes on {where}", image_name(at_image(recording, image), image))
     return figure
 
 
