@@ -20,6 +20,7 @@ from figures.recordings import (
     in_ms,
     middles,
     same_sampling,
+    simulator,
     spikes_of,
     spiking_areas,
     step_ms,
@@ -96,7 +97,8 @@ def contrast(
     panels[1, 2].set_title(f"all {clean.sizes['image']} images")
     attack = attack or attacked(adversarial)
     by = f" by {attack}" if attack else ""
-    title(figure, clean, f"Clean and adversarial{by}", image_name(here, image).split(" (")[0])
+    detail = f"{image_name(here, image).split(' (')[0]}, on {simulator(clean)}"
+    title(figure, clean, f"Clean and adversarial{by}", detail)
     return figure
 
 
