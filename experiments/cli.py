@@ -178,7 +178,10 @@ def score(
 @app.command("export")
 def export_network(
     network: Annotated[
-        str, typer.Argument(help="Name in --run, a directory, or a catalogue name (untrained).")
+        str,
+        typer.Argument(
+            help="Name in --run, a directory; untrained: a catalogue name, a wiring file."
+        ),
     ],
     to: Annotated[
         Path, typer.Option(help="FILE.nir: the network. FILE.nwb, FILE.mat (Neo): its activity.")
@@ -217,7 +220,8 @@ def replica(
     ] = None,
     images: Annotated[int, typer.Option(min=1, help="Test images, or images per epsilon.")] = 100,
     inputs: Annotated[
-        Path | None, typer.Option(help="A set of a run, instead of clean test images.")
+        Path | None,
+        typer.Option(help="A set of inputs (as in RUN/inputs, or a path), not clean test images."),
     ] = None,
     run: Annotated[Path | None, typer.Option(help="Run directory that holds the networks.")] = None,
     individual: Annotated[int, typer.Option(min=0, help="Which individual of --run.")] = 0,
@@ -226,10 +230,18 @@ def replica(
         str | None, typer.Option(help="synapses or product. Default: chosen by size.")
     ] = None,
     data: Annotated[Path | None, DATA_OPTION] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Directory for recordings (netCDF) and figures of the first 10 images."),
+    ] = None,
+    epsilon: Annotated[
+        float | None, typer.Option(help="Of --inputs, what --out draws. Default: the largest.")
+    ] = None,
 ) -> None:
     """Run spiking networks in Brian2 too, and compare every spike with torch's (float64).
 
-    Exits with 1 where any spike differs.
+    With --out, draw both simulators over each other, and clean against crafted --inputs. Exits
+    with 1 where any spike differs.
     """
     from experiments.replica import replicate
 
@@ -242,6 +254,8 @@ def replica(
         seed=seed,
         way=way,
         data=data,
+        out=out,
+        epsilon=epsilon,
         console=Console(),
     )
     raise typer.Exit(0 if agree else 1)

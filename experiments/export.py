@@ -8,7 +8,7 @@ import xarray as xr
 from rich.console import Console
 from rich.markup import escape
 
-from networks import NAMES, BlindspotsError, wiring_named
+from experiments.origin import warn_untrained, wired
 from networks.errors import unknown
 from sim import Network, run
 from sim.exchange import unsaid, write_neo, write_nir, write_nwb
@@ -38,7 +38,9 @@ def export(
     """
     if to.suffix not in SUFFIXES:
         raise unknown("format", to.suffix or to.name, SUFFIXES)
-    built = network_to_export(network, run_directory, individual, console)
+    found = wired(network, run_directory, individual, individual, purpose="can be exported")
+    warn_untrained([found], console)
+    built = found.network
     if to.suffix == ".nir":
         with warnings.catch_warnings():  # said below, in a sentence
             warnings.simplefilter("ignore")
@@ -48,25 +50,6 @@ def export(
         RECORDINGS[to.suffix](recorded(built, images, data), to, dt_ms)
         what = f"{built.wiring.name} on {images} test images, one step = {dt_ms:g} ms"
     console.print(f"Wrote {escape(str(to))}: {what}.", highlight=False, soft_wrap=True)
-
-
-def network_to_export(
-    name: str, run_directory: Path | None, individual: int, console: Console
-) -> Network:
-    """A trained network of a run or a directory, or an untrained one of the catalogue, loudly."""
-    from experiments.single import any_network
-
-    if run_directory is None and name in NAMES and not Path(name).is_dir():
-        console.print(
-            f"[bold red]Untrained:[/] {name} is a name of the catalogue; its first weights of seed "
-            f"{individual} are exported. For trained ones name a directory, or add --run.",
-            soft_wrap=True,
-        )
-        return Network.initial(wiring_named(name), individual)
-    found = any_network(name, run_directory, individual)
-    if not isinstance(found, Network):
-        raise BlindspotsError(f"'{name}' is no wiring of blindspots; only those can be exported.")
-    return found
 
 
 def recorded(network: Network, images: int, data: Path | None) -> xr.Dataset:

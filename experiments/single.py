@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from experiments.compare import bench_for
+from experiments.origin import subject
 from experiments.plan import entry
 from experiments.progress import Monitor
 from experiments.recipe import Recipe, recipe_for
@@ -66,7 +67,7 @@ def score_saved(
 ) -> None:
     """Print the accuracy of ``network`` on a saved set of inputs, by epsilon."""
     tensors, facts = read_inputs(in_run(inputs, run))
-    model = any_network(network, run, individual)
+    model = subject(network, run, individual).network
     table = Table(
         title=escape(
             f"{network} on {facts['attack']} crafted on {facts['crafted_on']} ({facts['data']})"
@@ -111,21 +112,3 @@ def read_inputs(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             "the file."
         )
     return tensors, facts
-
-
-def any_network(name: str, run: Path | None, individual: int) -> Any:
-    """The network called ``name`` in ``run``, in a directory, or at an import path."""
-    from experiments.bring import imported
-    from experiments.result import load_network
-    from experiments.training import load_individual
-
-    if run:
-        return load_network(run, name, individual)
-    if ":" in name:
-        return imported(name)
-    if Path(name).is_dir():
-        return load_individual(Path(name))
-    raise BlindspotsError(
-        f"'{name}' is neither a directory with weights nor module:attribute; for a network of a "
-        "run, add --run DIR."
-    )

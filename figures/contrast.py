@@ -9,17 +9,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.raster import UP, Spikes, counted, rows, tall, tick_width, ticks
-from figures.rates import LOOKS, rate_line
+from figures.raster import UP, Spikes, background, counted, tall, tick_width, ticks
+from figures.rates import LOOKS, rate_label, rate_line
 from figures.recordings import (
     answer,
     at_image,
+    attacked,
     check_alike,
     image_name,
+    in_ms,
+    middles,
+    same_sampling,
+    simulator,
     spikes_of,
     spiking_areas,
+    step_ms,
     time_axis,
     title,
+    width,
 )
 from figures.style import BLACK, BLUE, VERMILLION, WIDTH, stage, styled
 from networks.errors import BlindspotsError
@@ -35,23 +42,29 @@ def contrast(
     """What an attack changes inside: rasters of one image, and population rates of all images.
 
     Spikes of the clean run that the attack removes are blue there, those it adds are vermillion
-    in the adversarial run. Above are the two inputs, where they were recorded and are square,
+    in the adversarial run; in recordings in ms, those without a spike of the same cell within half
+    a step in the other run. Above are the two inputs, where they were recorded and are square,
     and the logits.
 
     Args:
         clean: what was recorded of a run on clean images.
         adversarial: the same network on the perturbed images, in the same order.
         image: position of the image in the recordings.
-        attack: what the attack is called, for the title.
+        attack: what the attack is called, for the title; default as the recording says.
 
     Raises:
         BlindspotsError: no spikes or image of that kind, or recordings that do not match.
     """
     names = spiking_areas(clean)
     check_alike(clean, adversarial, names)
+    if not same_sampling(clean, adversarial):
+        raise BlindspotsError(
+            "The recordings do not match: they are sampled differently; record both alike."
+        )
     here, there = at_image(clean, image), at_image(adversarial, image)
     pairs = {name: (spikes_of(here, name), spikes_of(there, name)) for name in names}
-    figure, above = stage(WIDTH, TOP + UP + 0.75, legend(pairs), columns=5)
+    slack = slack_of(clean)
+    figure, above = stage(WIDTH, TOP + UP + 0.75, legend(pairs, clean, slack), columns=5)
     heights = tall([pairs[name][0].shape[1] for name in names])
     panels = above.subplots(
         1 + len(names), 3, squeeze=False, height_ratios=[TOP, *heights[::-1]],
@@ -63,13 +76,14 @@ def contrast(
     logits(panels[0, 2], here, there)
     for row, area in enumerate(names[::-1], start=1):
         first, second = pairs[area]
-        time = clean["time"].to_numpy()
+        time = middles(clean)
         wide = tick_width(0.25 * WIDTH, len(time))
-        for column, (spikes, kept, colour) in enumerate(
-            ((first, first & second, GONE), (second, first & second, NEW))
+        for column, (spikes, others, colour) in enumerate(
+            ((first, second, GONE), (second, first, NEW))
         ):
-            panel = panels[row, column]
-            rows(panel, kept, spikes, time, wide)
+            panel, kept = panels[row, column], shared(spikes, others, slack)
+            background(panel, spikes, clean)
+            ticks(panel, kept, time, BLACK, wide)
             ticks(panel, spikes & ~kept, time, colour, wide)
         panels[row, 0].set_ylabel(f"{area}\n(cell)")
         for (_, recording), look in zip(
@@ -77,26 +91,50 @@ def contrast(
         ):
             rate_line(panels[row, 2], recording, area, look)
         panels[row, 2].set_ylim(bottom=0)
-        panels[row, 2].set_ylabel("cells that spike (%)")
+        panels[row, 2].set_ylabel(rate_label(clean))
         for panel in panels[row]:
             time_axis(panel, clean, named=row == len(names))
     panels[1, 2].set_title(f"all {clean.sizes['image']} images")
+    attack = attack or attacked(adversarial)
     by = f" by {attack}" if attack else ""
-    title(figure, clean, f"Clean and adversarial{by}", image_name(here, image).split(" (")[0])
+    detail = f"{image_name(here, image).split(' (')[0]}, on {simulator(clean)}"
+    title(figure, clean, f"Clean and adversarial{by}", detail)
     return figure
 
 
-def legend(pairs: dict[str, tuple[Spikes, Spikes]]) -> list[Line2D]:
+def slack_of(recording: xr.Dataset) -> int:
+    """By how many samples two spikes may differ and be the same: within half a step."""
+    return int(step_ms(recording) / 2 / width(recording) + 1e-6) if in_ms(recording) else 0
+
+
+def shared(spikes: Spikes, others: Spikes, slack: int) -> Spikes:
+    """Those spikes, (time, unit), whose cell spikes in `others` within `slack` samples."""
+    if slack == 0:
+        return spikes & others
+    before = np.cumsum(np.pad(others, ((slack + 1, slack), (0, 0))), axis=0)
+    window = 2 * slack + 1
+    return spikes & (before[window:] > before[:-window])
+
+
+def legend(
+    pairs: dict[str, tuple[Spikes, Spikes]], recording: xr.Dataset, slack: int
+) -> list[Line2D]:
     """What colours and lines mean, with the number of spikes of each kind."""
-    kept, gone, new = (
+    kept, gone, again, new = (
         sum(int(kind(*pair).sum()) for pair in pairs.values())
-        for kind in (np.logical_and, lambda a, b: a & ~b, lambda a, b: b & ~a)
-    )
+        for kind in (
+            lambda a, b: shared(a, b, slack), lambda a, b: a & ~shared(a, b, slack),
+            lambda a, b: shared(b, a, slack), lambda a, b: b & ~shared(b, a, slack),
+        )
+    )  # fmt: skip
+    both = counted(kept) if kept == again else f"{counted(kept)} / {counted(again)}"
+    within = f" ± {slack * width(recording):g} ms" if slack else ""
     tick: dict[str, Any] = {"marker": "|", "linestyle": "", "markersize": 7, "mew": 1.6}
     spikes = [
-        Line2D([], [], color=colour, label=f"{name} ({counted(count)})", **tick)
+        Line2D([], [], color=colour, label=f"{name} ({count})", **tick)
         for name, colour, count in (
-            ("spike in both", BLACK, kept), ("gone", GONE, gone), ("new", NEW, new),
+            (f"spike in both{within}", BLACK, both), ("gone", GONE, counted(gone)),
+            ("new", NEW, counted(new)),
         )
     ]  # fmt: skip
     lines = [

@@ -2,9 +2,13 @@
 
 A recording holds `AREA.drive`, `AREA.potential` and `AREA.output` (time, image, AREA.unit); the
 attributes of each array name the unit model and, for spiking units, the threshold.
+
+Its `time` counts steps, or is in ms (`time_unit`); then `step_ms` says how long a step of the
+trained network lasts, and two recordings may be sampled differently. A sample in ms lasts from its
+time to the next, so that what happens in a step is at the same place however it is sampled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,24 +70,90 @@ def spikes_of(here: xr.Dataset, area: str) -> npt.NDArray[np.bool_]:
     return activity(here, area, "output") > 0.5
 
 
+def in_ms(recording: xr.Dataset) -> bool:
+    """Whether the recording's time is in milliseconds, and not in steps."""
+    return recording.attrs.get("time_unit") == "ms"
+
+
+def step_ms(recording: xr.Dataset) -> float:
+    """How long a step of the trained network lasts, of a recording in ms.
+
+    Raises:
+        BlindspotsError: the recording does not say so.
+    """
+    if "step_ms" not in recording.attrs:
+        raise BlindspotsError(
+            "The recording is in ms, but does not say how long a step lasts; set its attribute "
+            "'step_ms'."
+        )
+    return float(recording.attrs["step_ms"])
+
+
+def width(recording: xr.Dataset) -> float:
+    """How long a sample lasts, in the unit of the recording's time."""
+    time = recording["time"].to_numpy()
+    if len(time) > 1:
+        return float(time[1] - time[0])
+    return step_ms(recording) if in_ms(recording) else 1.0
+
+
+def starts(recording: xr.Dataset) -> Floats:
+    """When each sample begins: a step half a step before its number, a sample in ms at its time."""
+    time = recording["time"].to_numpy()
+    return time if in_ms(recording) else time - 0.5
+
+
+def middles(recording: xr.Dataset) -> Floats:
+    """The middle of each sample."""
+    return starts(recording) + width(recording) / 2
+
+
+def same_sampling(first: xr.Dataset, second: xr.Dataset) -> bool:
+    """Whether both recordings have their samples at the same times."""
+    one, two = first["time"].to_numpy(), second["time"].to_numpy()
+    return len(one) == len(two) and bool(np.allclose(one, two))
+
+
 def check_alike(first: xr.Dataset, second: xr.Dataset, areas: Sequence[str]) -> None:
-    """Raises BlindspotsError where two recordings are not of the same steps, images and units."""
+    """Raises BlindspotsError where two recordings are not of the same images, units and time.
+
+    Recordings in ms may be sampled differently, as long as they take steps for equally long.
+    """
+    if in_ms(first) != in_ms(second):
+        raise BlindspotsError(
+            "The recordings do not match: one is in steps, the other in ms; give both in ms."
+        )
+    if in_ms(first) and not np.isclose(step_ms(first), step_ms(second)):
+        raise BlindspotsError(
+            f"The recordings do not match: a step lasts {step_ms(first):g} ms in one and "
+            f"{step_ms(second):g} ms in the other."
+        )
+    free = ("time",) if in_ms(first) else ()
     for area in areas:
-        shapes = [
-            recording[f"{area}.output"].shape if f"{area}.output" in recording else "no array"
-            for recording in (first, second)
+        name = f"{area}.output"
+        sizes = [
+            {dim: size for dim, size in each[name].sizes.items() if dim not in free}
+            if name in each
+            else "no array"
+            for each in (first, second)
         ]
-        if shapes[0] != shapes[1]:
+        if sizes[0] != sizes[1]:
             raise BlindspotsError(
-                f"The recordings do not match: '{area}.output' is {shapes[0]} and {shapes[1]}; "
-                "record the same areas on the same images."
+                f"The recordings do not match: '{name}' is {written(sizes[0])} and "
+                f"{written(sizes[1])}; record the same areas on the same images."
             )
+
+
+def written(sizes: dict[Hashable, int] | str) -> str:
+    """ "10 time x 4 image x 20 h1.unit"."""
+    return sizes if isinstance(sizes, str) else " x ".join(f"{n} {d}" for d, n in sizes.items())
 
 
 def simulator(recording: xr.Dataset) -> str:
     """What the recording was simulated with."""
     name = str(recording.attrs.get("simulator", "simulation"))
-    return SIMULATORS.get(name, name)
+    detailed = recording.attrs.get("way") == "detailed"
+    return SIMULATORS.get(name, name) + (" (detailed)" if detailed else "")
 
 
 def pair_names(first: xr.Dataset, second: xr.Dataset) -> tuple[str, str]:
@@ -106,24 +176,41 @@ def image_name(here: xr.Dataset, position: int) -> str:
     return f"image {number} ({said})" if said else f"image {number}"
 
 
+def attacked(recording: xr.Dataset) -> str:
+    """ "pgd-linf, ε = 0.1" where the recording is of inputs that were crafted so, or nothing."""
+    if "attack" not in recording.attrs:
+        return ""
+    return f"{recording.attrs['attack']}, ε = {float(recording.attrs['epsilon']):g}"
+
+
+def network_name(recording: xr.Dataset) -> str:
+    """What the network is called, and whether nobody trained it."""
+    name = str(recording.attrs.get("wiring", "unnamed network"))
+    return name if recording.attrs.get("weights", "trained") == "trained" else f"{name} (untrained)"
+
+
 def title(figure: Figure, recording: xr.Dataset, text: str, detail: str) -> None:
     """What is drawn; then network, data and detail. Loud if the data are named and not MNIST."""
-    parts = [str(recording.attrs.get("wiring", "unnamed network"))]
+    parts = [network_name(recording)]
     loud = "data" in recording.attrs and not is_mnist(recording)
     if "data" in recording.attrs:
         parts.append(("NOT MNIST: " if loud else "") + str(recording.attrs["data"]))
+    if by := attacked(recording):
+        parts[-1] += f" under {by}"
     line = f"{', '.join(parts)}, {detail}"
     if len(line) * LETTER > figure.get_figwidth():
         line = f"{', '.join(parts)},\n{detail}"
     figure.suptitle(f"{text}\n{line}", color=VERMILLION if loud else BLACK, linespacing=1.4)
 
 
-def time_axis(panel: Axes, recording: xr.Dataset, *, named: bool) -> None:
-    """Whole steps from the first to the last, each in the middle of its width."""
-    time = recording["time"].to_numpy()
-    panel.set_xlim(time[0] - 0.5, time[-1] + 0.5)
-    panel.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+def time_axis(panel: Axes, *recordings: xr.Dataset, named: bool) -> None:
+    """From the first sample to the end of the last; ticks at whole steps, or round ms."""
+    first = recordings[0]
+    left = min(starts(each)[0] for each in recordings)
+    panel.set_xlim(left, max(starts(each)[-1] + width(each) for each in recordings))
+    whole = not in_ms(first)
+    panel.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=whole, steps=[1, 2, 5, 10]))
     if named:
-        panel.set_xlabel(f"time ({recording.attrs.get('time_unit', 'steps')})")
+        panel.set_xlabel(f"time ({first.attrs.get('time_unit', 'steps')})")
     else:
         panel.tick_params(axis="x", labelbottom=False)

@@ -17,6 +17,7 @@ from figures.recordings import (
     check_alike,
     image_name,
     pair_names,
+    same_sampling,
     simulator,
     spikes_of,
     spiking_areas,
@@ -27,6 +28,7 @@ from figures.style import BLACK, GREY, ORANGE, PURPLE, WIDTH, stage, styled
 from networks.errors import BlindspotsError
 
 MOST = 4  # panels side by side
+FEW = 60  # samples: more of them are drawn without markers
 SOLID: dict[str, Any] = {"color": BLACK, "linewidth": 1.3, "marker": "o", "markersize": 3.2}
 DASHED: dict[str, Any] = {
     "color": ORANGE, "linewidth": 1.2, "linestyle": (0, (2.2, 1.6)), "marker": "o",
@@ -45,7 +47,7 @@ def traces(
     """Membranes of a few cells over time with their threshold, before the reset; spikes above.
 
     With a second recording its membranes lie dashed over the first, and below is the difference,
-    second minus first.
+    second minus first, if both are sampled at the same times.
 
     Args:
         recording: what was recorded of a run, with potentials and outputs of spiking areas.
@@ -63,10 +65,12 @@ def traces(
     here = at_image(recording, image)
     cells = chosen(here, names, units)
     drawn = [(here, SOLID)] + ([] if other is None else [(at_image(other, image), DASHED)])
-    figure, above = stage(WIDTH, 2.3 if other is None else 3.3, legend(recording, other), columns=4)
+    unit_of = unit_name([each for each, _ in drawn], cells[0][0])
+    compared = other is not None and same_sampling(recording, other)
+    figure, above = stage(WIDTH, 3.3 if compared else 2.3, legend(recording, other), columns=4)
     panels = above.subplots(
-        len(drawn), len(cells), sharex=True, squeeze=False,
-        height_ratios=[1.9, 1][: len(drawn)],
+        1 + compared, len(cells), sharex=True, squeeze=False,
+        height_ratios=[1.9, 1][: 1 + compared],
     )  # fmt: skip
     for column, (area, unit) in enumerate(cells):
         upper, lower = panels[0, column], panels[-1, column]
@@ -74,18 +78,35 @@ def traces(
             membrane(upper, each, area, unit, look, level=at)
         threshold(upper, recording, area)
         upper.set_title(f"{area}, cell {unit}")
-        if len(drawn) > 1:
+        if compared:
             values = [activity(each, area, "potential")[:, unit] for each, _ in drawn]
-            difference(lower, recording["time"].to_numpy(), values[1] - values[0])
+            difference(lower, recording["time"].to_numpy(), values[1] - values[0], unit_of)
         for panel in panels[:, column]:
-            time_axis(panel, recording, named=panel is lower)
+            time_axis(panel, *(each for each, _ in drawn), named=panel is lower)
         room(upper)
-    panels[0, 0].set_ylabel("membrane u")
-    if other is not None:
-        panels[1, 0].set_ylabel("difference,\n{1} − {0}".format(*pair_names(recording, other)))
+    panels[0, 0].set_ylabel(f"membrane ({unit_of})" if unit_of else "membrane u")
+    if other is not None and compared:
+        panels[1, 0].set_ylabel("difference,\n" + subtraction(*pair_names(recording, other)))
     where = simulator(recording) if other is None else " and ".join(pair_names(recording, other))
     title(figure, recording, f"Membranes on {where}", image_name(here, image))
     return figure
+
+
+def unit_name(drawn: Sequence[xr.Dataset], area: str) -> str:
+    """The unit of an area's membranes, or nothing where they are dimensionless.
+
+    Raises:
+        BlindspotsError: it is not the same in all recordings.
+    """
+    for each in drawn:
+        activity(each, area, "potential")
+    units = [str(each[f"{area}.potential"].attrs.get("units", "1")) for each in drawn]
+    if len(set(units)) > 1:
+        raise BlindspotsError(
+            f"The recordings do not match: membranes are in {units[0]} and in {units[1]} (1: no "
+            "unit); give both in one unit."
+        )
+    return "" if units[0] == "1" else units[0]
 
 
 def chosen(
@@ -118,9 +139,9 @@ def typical(spikes: npt.NDArray[np.bool_]) -> list[int]:
 def legend(recording: xr.Dataset, other: xr.Dataset | None) -> list[Line2D]:
     """What the lines are."""
     first, second = (simulator(recording), "") if other is None else pair_names(recording, other)
-    lines = [Line2D([], [], label=first, **SOLID)]
+    lines = [Line2D([], [], label=first, **look_of(recording, SOLID))]
     if other is not None:
-        lines.append(Line2D([], [], label=second, **DASHED))
+        lines.append(Line2D([], [], label=second, **look_of(other, DASHED)))
     return [
         *lines,
         Line2D([], [], color=GREY, linestyle=":", label="threshold"),
@@ -128,12 +149,18 @@ def legend(recording: xr.Dataset, other: xr.Dataset | None) -> list[Line2D]:
     ]
 
 
+def look_of(recording: xr.Dataset, look: Mapping[str, Any]) -> dict[str, Any]:
+    """The look, without markers where they would touch each other."""
+    return {**look, "marker": look["marker"] if recording.sizes["time"] <= FEW else ""}
+
+
 def membrane(
     panel: Axes, here: xr.Dataset, area: str, unit: int, look: Mapping[str, Any], level: int
 ) -> None:
     """One cell of one recording; its spikes are ticks above the panel's lines."""
     time = here["time"].to_numpy()
-    panel.plot(time, activity(here, area, "potential")[:, unit], zorder=2 + level, **look)
+    values = activity(here, area, "potential")[:, unit]
+    panel.plot(time, values, zorder=2 + level, clip_on=False, **look_of(here, look))
     fired = time[spikes_of(here, area)[:, unit]]
     height = 0.96 - 0.07 * level
     panel.plot(
@@ -149,14 +176,24 @@ def threshold(panel: Axes, recording: xr.Dataset, area: str) -> None:
         panel.axhline(float(said["threshold"]), color=GREY, linewidth=0.9, linestyle=":", zorder=1)
 
 
-def difference(panel: Axes, time: Floats, values: Floats) -> None:
+def subtraction(first: str, second: str) -> str:
+    """What is taken from what, in few letters."""
+    said = f"{second} − {first}"
+    return said if len(said) < 20 else "second − first"
+
+
+def difference(panel: Axes, time: Floats, values: Floats, unit: str) -> None:
     """Second minus first, and the largest of it in words."""
     panel.axhline(0, color=GREY, linewidth=0.7)
-    panel.plot(time, values, color=PURPLE, linewidth=1, marker="o", markersize=2.2)
+    marker = "o" if len(time) <= FEW else ""
+    panel.plot(time, values, color=PURPLE, linewidth=1, marker=marker, markersize=2.2)
     most = float(np.abs(values).max())
-    said = "equal in every bit" if most == 0 else f"at most {most:.1e}"
+    largest = f"{most:.3g}" if most >= 0.01 else f"{most:.1e}"
+    said = "equal in every bit" if most == 0 else f"at most {largest} {unit}".strip()
     panel.annotate(said, (0.98, 0.97), xycoords="axes fraction", ha="right", va="top", fontsize=6.5)
     panel.margins(y=0.45)
+    if most == 0:
+        panel.set_yticks([0])
 
 
 def room(panel: Axes) -> None:

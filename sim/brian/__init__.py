@@ -3,7 +3,7 @@
 Brian2 is imported when something runs, not before.
 """
 
-from sim.brian.compare import Agreement, Mismatch, agreement_of, compare
+from sim.brian.compare import Agreement, Mismatch, agreement_of, compare, record_both
 from sim.brian.replica import WAYS, Way, run
 
-__all__ = ["WAYS", "Agreement", "Mismatch", "Way", "agreement_of", "compare", "run"]
+__all__ = ["WAYS", "Agreement", "Mismatch", "Way", "agreement_of", "compare", "record_both", "run"]

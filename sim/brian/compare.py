@@ -100,19 +100,29 @@ def compare(
             f"'{wiring.name}' has no spiking units, so there are no spikes to compare; "
             "networks.derive.as_spiking gives its spiking twin."
         )
-    values = {name: value.detach().cpu().double() for name, value in network.values.items()}
-    twin = Network(wiring, values, network.encoder, network.generator)
     total: Agreement | None = None
-    for part in images.double().split(at_once):
-        stimulus = part
-        if not isinstance(network.encoder, Constant):
-            stimulus = torch.stack(list(twin.frames(part)))
-        brians = replica.run(twin, stimulus, quantities=COMPARED, way=way)
-        agreement = agreement_of(wiring, run(twin, stimulus, quantities=COMPARED), brians)
+    for part in images.split(at_once):
+        agreement = agreement_of(wiring, *record_both(network, part, way=way))
         total = total + agreement if total else agreement
         done(len(part))
     assert total is not None
     return total
+
+
+def record_both(
+    network: Network, images: Tensor, *, way: replica.Way | None = None
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Membranes and emissions of ``network`` in float64, on torch and on Brian2.
+
+    ``images`` (N, *input shape) are coded once, so that both see the same draws.
+    """
+    values = {name: value.detach().cpu().double() for name, value in network.values.items()}
+    twin = Network(network.wiring, values, network.encoder, network.generator)
+    stimulus = images.double()
+    if not isinstance(network.encoder, Constant):
+        stimulus = torch.stack(list(twin.frames(stimulus)))
+    brians = replica.run(twin, stimulus, quantities=COMPARED, way=way)
+    return run(twin, stimulus, quantities=COMPARED), brians
 
 
 def agreement_of(wiring: Wiring, torchs: xr.Dataset, brians: xr.Dataset) -> Agreement:

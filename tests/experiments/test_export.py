@@ -63,8 +63,8 @@ def test_activity_to_nwb(trained: Path, tmp_path: Path, cache: Path) -> None:
     ("network", "file", "says"),
     [
         ("fc-b-spiking", "n.pkl", r"no format '\.pkl'; .*\.nir"),
-        ("fc-bb-spiking", "n.nir", "neither a directory with weights"),
-        ("torch.nn:Identity", "n.nir", "does not take images|answers|no wiring"),
+        ("fc-bb-spiking", "n.nir", "no network 'fc-bb-spiking'; did you mean"),
+        ("torch.nn:Identity", "n.nir", "import path; only wirings can be exported"),
     ],
 )
 def test_what_cannot_be_exported(network: str, file: str, says: str, tmp_path: Path) -> None:

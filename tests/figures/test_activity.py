@@ -113,6 +113,21 @@ def test_every_cell_has_a_row_and_silent_ones_are_tinted(recording):
         assert panel.get_title("left") == f"{len(silent)} of {SIZES[area]} cells silent"
 
 
+def test_no_spike_is_lower_than_a_pixel():
+    """However many cells share a panel; a spike of one among thousands is seen."""
+    spikes = np.zeros((STEPS, 1, 4000))
+    spikes[3, 0, 2000] = 1
+    dims = ("time", "image", "h1.unit")
+    many = xr.Dataset(
+        {"h1.output": (dims, spikes, {"unit_model": "lif"})}, {"time": np.arange(STEPS)}
+    )
+    (panel,) = panels_of(raster(many)).values()
+    (lines,) = [c for c in panel.collections if isinstance(c, LineCollection)]
+    (segment,) = lines.get_segments()
+    assert np.ptp(segment[:, 1]) == pytest.approx(0.004 * 4000)
+    assert segment[:, 1].mean() == 2000
+
+
 def test_an_area_can_be_left_out_and_none_invented(recording):
     assert list(panels_of(raster(recording, areas=["h2"]))) == ["h2"]
     with pytest.raises(BlindspotsError, match="no recorded spiking area 'output'"):

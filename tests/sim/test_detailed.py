@@ -231,7 +231,8 @@ def test_the_same_network_written_plainly_in_brian2(drawn, loops):
     clock = b2.Clock(dt=0.1 * b2.ms)
     tau, C = TAU * b2.ms, 500 * b2.pF
     model = """
-        dv/dt = (-70*mV - v)/tau_m + (ge*(0*mV - v) + gi*(-80*mV - v) + I(t, i))/C : volt (unless refractory)
+        dv/dt = (-70*mV - v)/tau_m + drive/C : volt (unless refractory)
+        drive = ge*(0*mV - v) + gi*(-80*mV - v) + I(t, i) : amp
         dge/dt = -ge/(2*ms) : siemens
         dgi/dt = -gi/(5*ms) : siemens
         theta : volt
