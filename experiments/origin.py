@@ -8,11 +8,14 @@ from rich.console import Console
 from rich.text import Text
 
 from experiments.plan import entry
+from networks import DETAILED
 from networks.errors import BlindspotsError
 from sim import Network
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from sim.brian.detailed import Detailed
 
 TRAINED = "trained"
 BROUGHT = "brought"  # by an import path: they are the user's affair
@@ -23,7 +26,7 @@ class Subject(NamedTuple):
 
     name: str
     weights: str
-    network: "nn.Module"
+    network: "nn.Module | Detailed"
 
 
 class Wired(NamedTuple):
@@ -67,7 +70,11 @@ def wired(name: str, run: Path | None, individual: int, seed: int, *, purpose: s
     if not run and not Path(name).is_dir() and is_import_path(name):
         raise BlindspotsError(f"'{name}' is an import path; only wirings {purpose}.")
     found = subject(name, run, individual, seed)
-    assert isinstance(found.network, Network)
+    if not isinstance(found.network, Network):
+        raise BlindspotsError(
+            f"'{name}' runs in cells, and only trained units {purpose}; name "
+            f"'{name.removesuffix(DETAILED)}'."
+        )
     return Wired(found.name, found.weights, found.network)
 
 
