@@ -48,7 +48,7 @@ def ablations(result: xr.Dataset) -> Figure:
         for name, look in zip(shown, CONDITIONS, strict=False)
     ]
     handles += [
-        Line2D([], [], color=colour, marker=".", label=f"area {name}")
+        Line2D([], [], color=colour, marker=".", ls="", markersize=6, label=f"area {name}")
         for name, colour in zip(areas, AREAS, strict=False)
     ]
     figure, above = stage(WIDTH, 0.9 + ROW * len(variants), handles, columns=7)
@@ -65,7 +65,7 @@ def ablations(result: xr.Dataset) -> Figure:
     ):
         for area, colour in zip(areas, AREAS, strict=False):
             values = result[name].isel(condition=0).sel(area=area)
-            panel.plot(values, places, ".-", color=colour, linewidth=0.6)
+            panel.plot(values, places, ".", color=colour, markersize=6)
         panel.set_xlabel(label)
     left.set_xlim(0, 100)
     middle.set_xlim(right=1.02)

@@ -76,7 +76,8 @@ def traces(
         upper, lower = panels[0, column], panels[-1, column]
         for at, (each, look) in enumerate(drawn):
             membrane(upper, each, area, unit, look, level=at)
-        threshold(upper, recording, area)
+        for level, colour in thresholds([each for each, _ in drawn], area, unit).items():
+            upper.axhline(level, color=colour, linewidth=0.9, linestyle=":", zorder=1)
         upper.set_title(f"{area}, cell {unit}")
         if compared:
             values = [activity(each, area, "potential")[:, unit] for each, _ in drawn]
@@ -169,11 +170,18 @@ def membrane(
     )  # fmt: skip
 
 
-def threshold(panel: Axes, recording: xr.Dataset, area: str) -> None:
-    """The level that a membrane must exceed to spike, as the recording names it."""
-    said = recording[f"{area}.potential"].attrs
-    if "threshold" in said:
-        panel.axhline(float(said["threshold"]), color=GREY, linewidth=0.9, linestyle=":", zorder=1)
+def thresholds(drawn: Sequence[xr.Dataset], area: str, unit: int) -> dict[float, str]:
+    """Levels that a membrane must exceed to spike, each with its colour.
+
+    That of the area in grey; a cell's own (`AREA.threshold`), where cells differ, in its look's.
+    """
+    levels: dict[float, str] = {}
+    for here, look in zip(drawn, (SOLID, DASHED), strict=False):
+        if f"{area}.threshold" in here:
+            levels[float(here[f"{area}.threshold"][unit])] = look["color"]
+        elif "threshold" in here[f"{area}.potential"].attrs:
+            levels[float(here[f"{area}.potential"].attrs["threshold"])] = GREY
+    return levels
 
 
 def subtraction(first: str, second: str) -> str:

@@ -91,9 +91,10 @@ def run(
     Stimulus, interventions and recordings are those of :func:`sim.run`, but for time: the
     coordinate ``time`` is in ms, one sample per ``dt_ms``, and a step of an intervention lasts
     ``step_ms``. In spiking areas ``a.potential`` is the membrane in mV before a reset, ``a.output``
-    is True where a cell spikes, ``a.drive`` is the current in pA that does not come in spikes.
-    Rate units are as in :func:`sim.run`. ``logits`` are the output's potential, averaged over the
-    steps of the wiring's answer. ``done`` is told how many images each part had.
+    is True where a cell spikes, ``a.drive`` is the current in pA that does not come in spikes; the
+    coordinate ``a.threshold`` holds each cell's own. Rate units are as in :func:`sim.run`.
+    ``logits`` are the output's potential, averaged over the steps of the wiring's answer. ``done``
+    is told how many images each part had.
 
     Raises BlindspotsError where a stimulus is not finite, a clamp cannot be honoured, or a membrane
     grows beyond what a number can hold.
@@ -118,11 +119,17 @@ def run(
         **{"simulator": "brian2", "way": "detailed", "time_unit": "ms"},
         **{"step_ms": physiology.step_ms, "physiology": physiology.model_dump_json()},
     }
-    return labelled(
+    recording = labelled(
         *(wiring, traces, np.concatenate(logits), quantities, facts),
         time=np.arange(wiring.steps * physiology.samples) * physiology.dt_ms,
         say=partial(labels, physiology),
     )
+    own = {
+        f"{area}.threshold": (f"{area}.unit", levels, {"units": "mV"})
+        for area, levels in detailed.body.thresholds.items()
+        if area in chosen
+    }
+    return recording.assign_coords(own)
 
 
 def _portions(scene: Scene) -> Iterator[Scene]:
