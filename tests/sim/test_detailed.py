@@ -215,6 +215,8 @@ def test_cells_differ_as_told_and_alike_in_every_ablation():
     assert np.ptp(alone.thresholds["h1"]) == 0
     other = Detailed(network, Physiology(ingredients=("jitter",)), seed=1).body
     assert not np.array_equal(other.axons["h1"], axons)
+    twin = Network.initial(wiring_named("fc-bl-spiking"), 0)
+    assert not np.array_equal(Detailed(twin, Physiology()).body.axons["h1"], axons)
 
 
 def test_the_same_network_written_plainly_in_brian2(drawn, loops):

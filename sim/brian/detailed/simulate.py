@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -38,7 +39,8 @@ class Detailed:
     physiology
         What the cells are like.
     seed
-        Draws the cells where they differ, and the noise: the same noise at every call.
+        With the wiring's name draws the cells where they differ, and the noise: the same noise at
+        every call.
     gains
         By area, from :func:`sim.brian.detailed.calibrate`; default 1.
 
@@ -58,7 +60,7 @@ class Detailed:
     ):
         self.network, self.seed = network, seed
         self.physiology = physiology or Physiology()
-        body = grow(network.wiring, self.physiology, np.random.default_rng([seed, CELLS]))
+        body = grow(network.wiring, self.physiology, self.chance(CELLS))
         self.body: Body = body.calibrated(gains or {})
         self.values = acting_values(network)
 
@@ -66,6 +68,10 @@ class Detailed:
     def wiring(self) -> Wiring:
         """What is wired to what."""
         return self.network.wiring
+
+    def chance(self, purpose: int) -> np.random.Generator:
+        """A generator of this individual's own: networks of other names draw other cells."""
+        return np.random.default_rng([self.seed, purpose, crc32(self.wiring.name.encode())])
 
     def calibrated(self, gains: Mapping[str, float]) -> "Detailed":
         """The same individual with other gains."""
@@ -103,7 +109,7 @@ def run(
     check(wiring, acts)
     chosen = recorded_areas(wiring, record)
     frames = shown_frames(detailed.network, stimulus)
-    noise = np.random.default_rng([detailed.seed, NOISE])
+    noise = detailed.chance(NOISE)
     wanted = [(a, q) for a in chosen for q in quantities if q == "output" or a != wiring.input.name]
     parts: list[Traces] = []
     logits: list[NDArray[Any]] = []
