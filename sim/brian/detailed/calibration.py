@@ -1,6 +1,6 @@
 """Gains that give the cells of every area the mean rate of the trained units, without any label."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,13 @@ from sim.run import run as run_trained
 
 ROUNDS = 12
 CLOSE = 0.02  # rates within this ratio count as equal
-CAUTION = 0.7  # exponent of a correction; rates rise faster than gains near the threshold
+FIRST = 1.5  # slope of ln rate over ln gain, assumed at first: rates rise fast near the threshold
+SLOPES = (0.3, 3.0)
 LARGEST = 2.0  # factor of one correction
 BOUNDS = (0.1, 10.0)
+
+Round = tuple[Mapping[str, float], Mapping[str, float]]
+"""Gains by area, and the rates that they gave."""
 
 
 @dataclass(frozen=True)
@@ -42,32 +46,35 @@ def calibrate(
     """Fit one gain per spiking area so that its mean rate on ``images`` is the trained one.
 
     All that arrives in an area is multiplied by its gain. The areas drive each other, so all gains
-    are corrected at once, each by a power of the ratio of rates, for up to ``ROUNDS`` rounds or
-    until all are within 2 %; the best round is kept. Needs no labels; the noise is the same in
-    every round. ``done`` is told the number of rounds so far. Areas that stay silent on torch
-    keep a gain of 1.
+    are corrected at once, each by the secant of ln rate over ln gain of the last two rounds, for up
+    to ``ROUNDS`` rounds or until all are within 2 %; the best round is kept. Needs no labels; the
+    noise is the same in every round. ``done`` is told the number of rounds so far. Areas that stay
+    silent on torch keep a gain of 1.
     """
     trained = trained_rates(detailed.network, images)
-    gains = dict.fromkeys(trained, 1.0)
-    before = best_rates = rates(detailed.calibrated(gains), images)
-    best_gains = gains
-    now = before
-    for count in range(1, ROUNDS):
-        if distance(best_rates, trained) < np.log1p(CLOSE):
-            break
-        gains = {area: corrected(gains[area], now[area], trained[area]) for area in gains}
-        now = rates(detailed.calibrated(gains), images)
-        if distance(now, trained) < distance(best_rates, trained):
-            best_gains, best_rates = gains, now
-        done(count)
-    return Calibration(best_gains, trained, before, best_rates)
+    gains: Mapping[str, float] = dict.fromkeys(trained, 1.0)
+    before = rates(detailed.calibrated(gains), images)
+    rounds: list[Round] = [(gains, before)]
+    while distance(rounds[-1][1], trained) > np.log1p(CLOSE) and len(rounds) < ROUNDS:
+        gains = {area: corrected(area, rounds, wanted) for area, wanted in trained.items()}
+        rounds.append((gains, rates(detailed.calibrated(gains), images)))
+        done(len(rounds))
+    gains, after = min(rounds, key=lambda each: distance(each[1], trained))
+    return Calibration(gains, trained, before, after)
 
 
-def corrected(gain: float, rate: float, wanted: float) -> float:
-    """The next gain of an area that fires at ``rate`` where it should at ``wanted``."""
+def corrected(area: str, rounds: Sequence[Round], wanted: float) -> float:
+    """The next gain of an area that should fire at the rate ``wanted``."""
+    gain, rate = (each[area] for each in rounds[-1])
     if not wanted:
         return gain
-    factor = (wanted / max(rate, wanted / 100)) ** CAUTION
+    slope = FIRST
+    if len(rounds) > 1:
+        gain_before, rate_before = (each[area] for each in rounds[-2])
+        moved = np.log(gain / gain_before)
+        if abs(moved) > 1e-3 and rate and rate_before:
+            slope = float(np.clip(np.log(rate / rate_before) / moved, *SLOPES))
+    factor = (wanted / max(rate, wanted / 100)) ** (1 / slope)
     return float(np.clip(gain * np.clip(factor, 1 / LARGEST, LARGEST), *BOUNDS))
 
 
