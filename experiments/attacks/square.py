@@ -49,9 +49,10 @@ def square_linf(
             and scaled to each budget, so that neither the model nor `batch_size` changes them.
         keep_going: False: the search for the first success; an image that is fooled is not asked
             about again, nor at larger budgets. True: every query at every budget, each budget on
-            its own, and of the fooled inputs that of highest loss, as inputs for transfer need.
-            That costs E * N * queries answers of the model, whatever it withstands. Either way
-            an image fooled at one budget is fooled at every larger one.
+            its own, and of the fooled inputs that of highest loss, as inputs for transfer need;
+            none is the clean image, unless that alone is answered wrong. It costs E * N * queries
+            answers, whatever the model withstands; a slow one wants fewer of each. Either way an
+            image fooled at one budget is fooled at every larger one.
         queries: answers asked for per image and budget, >= 1, besides one about the clean image.
         share: of the pixels, how many the first square covers, in (0, 1]; p in the paper.
         loss: what is raised, see `Goal`.
@@ -74,6 +75,8 @@ def square_linf(
 
         # judged even where all go on: what is wrong as it is must not count as withstanding
         start = clean_start(victim, keep_going=False, batch_size=batch_size)
+        if keep_going:  # spends the budget even where no query beats the clean image's loss
+            start.loss.fill_(-torch.inf)
         return curve(victim, listed, start, search, keep_going=keep_going, batch_size=batch_size)
 
 

@@ -112,11 +112,11 @@ def transfer_cautions(summary: xr.Dataset, doubted: Mapping[str, Misled]) -> Ite
     names = [f"{n} ({100 * gap:.1f})" for n, gap in gaps.items() if n not in doubted]
     if names:
         queries = str(reference(summary)["kind"].values) == "query"
-        sign = "too few queries" if queries else "masked gradients"
+        cause = "too few queries" if queries else "masked gradients"
         yield (
             f"Warning: white-box accuracy exceeds the worst case by more than 1 point for "
             f"{listed(names)}: the white-box attack misses images that inputs from elsewhere "
-            f"fool, a possible sign of {sign}. Its figures alone are not to be trusted; "
+            f"fool, a possible sign of {cause}. Its figures alone are not to be trusted; "
             "quote the worst case."
         )
 
