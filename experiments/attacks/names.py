@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from experiments.attacks.victim import AttackFunction
 
 Norm = Literal["linf", "l2"]
-Kind = Literal["noise", "gradient", "minimum"]
+Kind = Literal["noise", "gradient", "query", "minimum"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,9 @@ class Attack:
     Attributes:
         name: what the user writes.
         norm: "linf" (largest change of a pixel) or "l2" (root-mean-squared change).
-        kind: "noise" (ignores the network), "gradient" (spends the budget along the gradient) or
-            "minimum" (seeks the smallest change that fools).
+        kind: "noise" (ignores the network), "gradient" (spends the budget along the gradient),
+            "query" (spends it by the network's answers alone) or "minimum" (seeks the smallest
+            change that fools, along the gradient).
         description: one line for a list of attacks.
         module: module of this room that holds the function.
         attribute: name of the function there.
@@ -66,6 +67,10 @@ _ENTRIES = (
     Attack(
         *("pgd-l2", "l2", "gradient", "projected gradient, root-mean-squared (Madry 2018)"),
         *("gradient", "pgd_l2"),
+    ),
+    Attack(
+        *("square-linf", "linf", "query", "random squares, no gradient (Andriushchenko 2020)"),
+        *("square", "square_linf"),
     ),
     Attack(
         *("lbfgs", "l2", "minimum", "smallest change by box-constrained L-BFGS (Szegedy 2014)"),

@@ -13,7 +13,10 @@ from experiments.attacks.goal import Goal, require_labels
 from networks.errors import BlindspotsError
 
 Model = Callable[[Tensor], Tensor]
-"""Images (N, 1, 28, 28), float in [0, 1], to logits (N, K); differentiable by its input."""
+"""Images (N, 1, 28, 28), float in [0, 1], to logits (N, K).
+
+Differentiable by its input, except under noise and attacks by queries.
+"""
 
 
 class AttackFunction(Protocol):
@@ -167,7 +170,8 @@ class Victim:
         if gradient is None:
             raise BlindspotsError(
                 "The model's logits have no gradient by its input, so this attack cannot follow "
-                "one; attack it with inputs crafted on another network, or with noise."
+                "one; attack it by queries (square-linf), or with inputs crafted on another "
+                "network, or with noise."
             )
         fooled = self.goal.fooled(logits.detach(), self.labels)
         steepest = gradient.flatten(1).abs().amax(1)

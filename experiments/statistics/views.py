@@ -1,6 +1,7 @@
 """Three ways to look at one attack: white-box, same inputs, worst case.
 
-- white-box: the inputs were crafted on the very individual that is scored (source == network).
+- white-box: the inputs were crafted on the very individual that is scored (source == network),
+  along its gradients, or by its answers alone where the attack is one of queries.
 - same-inputs: the inputs were crafted on independent feedforward networks that are never scored,
   so every network gets the same inputs; an image counts as right if it is right under every
   independent source (usually there is one).

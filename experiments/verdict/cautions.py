@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 import xarray as xr
 
-from experiments.verdict.gradients import Misled, aimed, gradient_cautions
+from experiments.verdict.gradients import Misled, aimed, followers, gradient_cautions
 from experiments.verdict.wording import listed, percent, points, reference
 
 FEW = 5  # individuals
@@ -158,11 +158,14 @@ def spiking(summary: xr.Dataset) -> Iterator[str]:
     ]
     if not names:
         return
-    yield (
-        f"Warning: {listed(names)} {'was' if len(names) == 1 else 'were'} attacked through the "
-        "surrogate gradient of training alone; attacks through several surrogates can fool "
-        "more images, so these figures are the loosest upper bounds of all."
-    )
+    queries = [a for a in aimed(summary) if a not in followers(summary)]
+    if followers(summary):
+        beside = f", and by queries without it ({listed(queries)})" if queries else " alone"
+        yield (
+            f"Warning: {listed(names)} {'was' if len(names) == 1 else 'were'} attacked through "
+            f"the surrogate gradient of training{beside}; attacks through several surrogates can "
+            "fool more images, so these figures are the loosest upper bounds of all."
+        )
     if "units" in [str(f) for f in summary["factor"].to_numpy()]:
         yield (
             "Warning: a spiking network differs from its rate twin in memory, steps and nominal "

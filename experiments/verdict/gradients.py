@@ -2,8 +2,8 @@
 
 A network can look robust because its gradients point nowhere useful (masked or obfuscated
 gradients: Athalye et al. 2018; Carlini et al. 2019), as may happen with surrogate gradients
-through spikes. The signs: inputs crafted elsewhere fool it where its own do not, one step does
-better than many, more budget does less.
+through spikes. The signs: inputs crafted elsewhere fool it where its own do not, one step or a
+search without any gradient does better than many steps, more budget does less.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,6 +35,11 @@ def aimed(dataset: xr.Dataset) -> list[str]:
     return [str(a) for a in dataset["attack"].to_numpy()[dataset["kind"].to_numpy() != "noise"]]
 
 
+def followers(dataset: xr.Dataset) -> list[str]:
+    """The attacks that follow a gradient, and so can be misled by it."""
+    return [a for a in aimed(dataset) if str(dataset["kind"].sel(attack=a).values) != "query"]
+
+
 def misled(result: xr.Dataset) -> dict[str, Misled]:
     """Networks that some single other source fools better than their own gradients do.
 
@@ -42,7 +47,7 @@ def misled(result: xr.Dataset) -> dict[str, Misled]:
     one point and beyond chance (exact McNemar, in every individual, Bonferroni over the attacks,
     epsilons and sources tried), with its largest such gap.
     """
-    result = result.sel(attack=aimed(result))
+    result = result.sel(attack=followers(result))
     own = by_view(result).sel(view="white-box", drop=True)
     found = {}
     for name in (str(n) for n in result["network"].to_numpy()):
@@ -90,6 +95,7 @@ def gradient_cautions(summary: xr.Dataset, doubted: Mapping[str, Misled]) -> Ite
     """A warning for every sign found."""
     yield from transfer_cautions(summary, doubted)
     yield from single_step_cautions(summary)
+    yield from query_cautions(summary)
     yield from budget_cautions(summary)
 
 
@@ -105,30 +111,54 @@ def transfer_cautions(summary: xr.Dataset, doubted: Mapping[str, Misled]) -> Ite
     gaps = outdone(summary)
     names = [f"{n} ({100 * gap:.1f})" for n, gap in gaps.items() if n not in doubted]
     if names:
+        queries = str(reference(summary)["kind"].values) == "query"
+        cause = "too few queries" if queries else "masked gradients"
         yield (
             f"Warning: white-box accuracy exceeds the worst case by more than 1 point for "
             f"{listed(names)}: the white-box attack misses images that inputs from elsewhere "
-            "fool, a possible sign of masked gradients. Its figures alone are not to be trusted; "
+            f"fool, a possible sign of {cause}. Its figures alone are not to be trusted; "
             "quote the worst case."
         )
 
 
 def single_step_cautions(summary: xr.Dataset) -> Iterator[str]:
     """One step of gradient (FGSM) does more harm than many (PGD) under the same norm."""
-    attacks = [str(a) for a in summary["attack"].to_numpy()]
-    norms = {a: str(summary["norm"].sel(attack=a).values) for a in attacks}
+    for single in (a for a in followers(summary) if a.startswith("fgsm")):
+        for many, names, most in beaten(summary, single):
+            yield (
+                f"Warning: one step ({single}) fools {listed(names)} more than many steps "
+                f"({many}) do, by up to {100 * most:.1f} points: a sign of "
+                "masked gradients or of too few or too large steps."
+            )
+
+
+def query_cautions(summary: xr.Dataset) -> Iterator[str]:
+    """A search without gradients does more harm than many steps along them (PGD)."""
+    attacks = aimed(summary)
+    for blind in (a for a in attacks if str(summary["kind"].sel(attack=a).values) == "query"):
+        for many, names, most in beaten(summary, blind):
+            yield (
+                f"Warning: queries without any gradient ({blind}) fool {listed(names)} more than "
+                f"many steps along it ({many}) do, by up to {100 * most:.1f} points: a sign of "
+                f"masked gradients. There the figures of {many} alone are not to be trusted."
+            )
+
+
+def beaten(summary: xr.Dataset, by: str) -> Iterator[tuple[str, list[str], float]]:
+    """Attacks of many steps (PGD) that another of the same norm outdoes by more than one point.
+
+    Yields:
+        The attack of many steps, the networks on which it is outdone at some epsilon (both
+        white-box), and by how much at most, in fractions of 1.
+    """
+    norm = str(summary["norm"].sel(attack=by).values)
     accuracy = summary["accuracy"].sel(view="white-box")
-    for single in (a for a in attacks if a.startswith("fgsm")):
-        for many in (a for a in attacks if a.startswith("pgd") and norms[a] == norms[single]):
-            gap = accuracy.sel(attack=many) - accuracy.sel(attack=single)
-            worst = gap.max("epsilon")
-            wide = [str(n) for n in gap["network"].to_numpy()[(worst > TOLERANCE).to_numpy()]]
-            if wide:
-                yield (
-                    f"Warning: one step ({single}) fools {listed(wide)} more than many steps "
-                    f"({many}) do, by up to {100 * float(worst.max()):.1f} points: a sign of "
-                    "masked gradients or of too few or too large steps."
-                )
+    for many in (a for a in followers(summary) if a.startswith("pgd")):
+        if str(summary["norm"].sel(attack=many).values) == norm:
+            worst = (accuracy.sel(attack=many) - accuracy.sel(attack=by)).max("epsilon")
+            wide = worst["network"].to_numpy()[(worst > TOLERANCE).to_numpy()]
+            if wide.size:
+                yield many, [str(n) for n in wide], float(worst.max())
 
 
 def budget_cautions(summary: xr.Dataset) -> Iterator[str]:

@@ -23,7 +23,9 @@ from networks import BlindspotsError
 
 NAMES = sorted(ATTACKS)
 AIMED = [name for name in NAMES if ATTACKS[name].kind != "noise"]
+FOLLOWERS = [name for name in AIMED if ATTACKS[name].kind != "query"]
 CURVE = [0.0, 0.03, 0.1, 0.4]
+FEW: dict[str, dict[str, int]] = {"square-linf": {"queries": 60}}  # where nothing need be found
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -139,7 +141,11 @@ def test_every_result_is_finite_and_within_box_and_budget(
     images[:, :, :10] = images[:, :, :10].round()
     labels = torch.arange(5) % 4
     out = attack.function(
-        *(model, images, labels), epsilons=epsilons, generator=seeded(seed), keep_going=keep_going
+        *(model, images, labels),
+        epsilons=epsilons,
+        generator=seeded(seed),
+        keep_going=keep_going,
+        **FEW.get(name, {}),
     )
     assert out.shape == (len(epsilons), *images.shape)
     assert out.dtype == torch.float32
@@ -151,7 +157,7 @@ def test_every_result_is_finite_and_within_box_and_budget(
         size = np.abs(change) if attack.norm == "linf" else np.sqrt(np.mean(change**2, 1))
         assert size.max() <= epsilon + 1e-6
     right = accuracy(model, torch.cat([images[None], out]), labels)
-    if not keep_going or attack.attribute in ("pgd_linf", "pgd_l2", "lbfgs"):
+    if not keep_going or attack.attribute in ("pgd_linf", "pgd_l2", "square_linf", "lbfgs"):
         assert all(a >= b for a, b in pairwise(right))
 
 
@@ -184,7 +190,11 @@ def test_chance_comes_from_the_generator_alone(name: str) -> None:
 
     def inputs(seed: int) -> Tensor:
         return attack_named(name).function(
-            *(model, images, labels), epsilons=[0.02, 0.1], generator=seeded(seed), keep_going=True
+            *(model, images, labels),
+            epsilons=[0.02, 0.1],
+            generator=seeded(seed),
+            keep_going=True,
+            **FEW.get(name, {}),
         )
 
     first, again, other = inputs(1), inputs(1), inputs(2)
@@ -206,13 +216,16 @@ def test_the_batch_size_changes_nothing(name: str, keep_going: bool) -> None:
             generator=seeded(),
             keep_going=keep_going,
             batch_size=size,
+            **FEW.get(name, {}),
         )
         for size in (2, 100)
     )
     torch.testing.assert_close(small, large, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["fgsm", "uniform", "gaussian", "pgd-l2", "pgd-linf"])
+@pytest.mark.parametrize(
+    "name", ["fgsm", "uniform", "gaussian", "pgd-l2", "pgd-linf", "square-linf"]
+)
 def test_keep_going_spends_the_whole_budget(name: str) -> None:
     attack, model, images = ATTACKS[name], random_net(), grey(6)
     labels = torch.arange(6) % 4
@@ -296,7 +309,7 @@ def test_no_images_give_no_inputs(name: str) -> None:
     assert out.shape == (2, 0, 1, 28, 28)
 
 
-@pytest.mark.parametrize("name", AIMED)
+@pytest.mark.parametrize("name", FOLLOWERS)
 def test_a_saturated_model_is_reported(name: str) -> None:
     net, images = random_net(), grey(4)
 

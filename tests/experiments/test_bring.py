@@ -204,8 +204,11 @@ def test_without_gradients_it_is_scored_but_not_followed(
 ) -> None:
     reference = f"{bring()}:through_numpy"
     brought = Brought(reference, fingerprint(reference, bench), bench)
-    noisy, aimed = (Craft(brought, a, (0.1,), 10, 0, bench) for a in ("uniform", "pgd-linf"))
-    for unit in (noisy, Score(brought, None, 10, bench), Score(brought, noisy, 10, bench)):
+    noisy, asked, aimed = (
+        Craft(brought, a, (0.1,), 10, 0, bench) for a in ("uniform", "square-linf", "pgd-linf")
+    )
+    scores = [Score(brought, on, 10, bench) for on in (None, noisy, asked)]
+    for unit in (noisy, asked, *scores):
         unit.run(lambda done, score: None)
         assert is_complete(unit)
     with pytest.raises(BlindspotsError, match=f"'{reference}'.*gradient") as error:

@@ -159,6 +159,55 @@ def test_one_step_stronger_than_many(make):
     assert "50.0 points" in text
 
 
+def by_queries(result, attack="fgsm-linf"):
+    """The result with one of its attacks as one of queries, of another name."""
+    at = [str(a) for a in result["attack"].values].index(attack)
+    names, kinds = result["attack"].values.astype(object), result["kind"].values.astype(object)
+    names[at], kinds[at] = "square-linf", "query"
+    return result.assign_coords(attack=[*names], kind=("attack", [*kinds]))
+
+
+def test_queries_stronger_than_the_gradient_are_a_sign_of_masked_gradients(make):
+    result = by_queries(make({"fc-b": 0.5, "fc-blt": 0.5}, attacks=("fgsm-linf", "pgd-linf")))
+    none(speak(result), "queries")
+    result["correct"].loc[{"network": "fc-b", "attack": "square-linf"}] = 0
+    text = one(speak(result), "Warning: queries without any gradient (square-linf)")
+    assert "fool fc-b more than many steps along it (pgd-linf) do" in text
+    assert "50.0 points" in text
+    assert "masked gradients" in text
+    none(speak(result), "one step")
+
+
+def test_queries_outdone_from_elsewhere_say_nothing_of_gradients(make):
+    """They may have been too few; and under another norm they compare with nothing."""
+    result = make({"fc-b": 0.4, "fc-blt": 0.6}, attacks=("fgsm-linf", "pgd-l2"))
+    result = by_queries(result).assign_attrs(reference_attack="square-linf")
+    result["correct"].loc[{"network": "fc-blt", "source": "fc-blt", "attack": "square-linf"}] = 1
+    assert misled(result) == {}
+    said = speak(result)
+    assert "too few queries" in one(said, "Warning: white-box accuracy exceeds", "fc-blt (")
+    none(said, "masked gradients")
+
+
+def test_queries_do_not_depend_on_the_surrogate(make):
+    contrasts = [("units", "fc-b-spiking", "fc-b")]
+    result = make({"fc-b": 0.5, "fc-b-spiking": 0.4}, attacks=("fgsm-linf", "pgd-linf"))
+    said = speak(by_queries(result), contrasts)
+    one(said, "surrogate gradient of training, and by queries without it (square-linf);")
+    alone = by_queries(result.sel(attack=["fgsm-linf"])).assign_attrs(
+        reference_attack="square-linf"
+    )
+    none(speak(alone, contrasts), "surrogate")
+
+
+def test_queries_that_do_no_more_than_noise_are_named(make):
+    result = by_queries(
+        make({"fc-b": 0.5, "fc-blt": 0.5}, attacks=("noise-linf", "fgsm-linf", "pgd-linf"))
+    )
+    result["correct"].loc[{"network": "fc-b", "attack": "square-linf"}] = 1
+    one(speak(result), "square-linf did nothing more than noise-linf to fc-b")
+
+
 def test_accuracy_that_rises_with_epsilon(make):
     result = make({"fc-b": 0.5, "fc-blt": 0.5})
     result["correct"].loc[{"network": "fc-b", "attack": "pgd-linf", "epsilon": 0.3}] = 1
