@@ -13,7 +13,7 @@ import xarray as xr
 from experiments.statistics.accuracies import clean_accuracies, common_images, robust_accuracies
 from experiments.statistics.contrasts import Contrast, contrast_table
 from experiments.statistics.distortion import minimal_distortions
-from experiments.statistics.views import VIEWS, by_view
+from experiments.statistics.views import VIEWS, by_view, like_for_like
 
 __all__ = ["VIEWS", "Contrast", "by_view", "common_images", "summarise"]
 
@@ -46,8 +46,9 @@ def summarise(
         - `clean_accuracy`, `_low`, `_high` (network); `individual_clean` (network, individual);
           `individuals_scored` (network);
         - `difference`, `_low`, `_high`, `mcnemar_p`, `holm_p` (contrast, view, attack, epsilon),
-          `individual_difference` with the dimension individual, `pairs_scored`; the same names
-          after `clean_` (contrast) for the clean images;
+          `individual_difference` with the dimension individual, `pairs_scored`; NaN in the worst
+          case where one of the two was not attacked itself; the same names after `clean_`
+          (contrast) for the clean images;
         - where the result holds `minimum_distortion`: `median_distortion`, `_low`, `_high` and
           `distortion_found` (network).
 
@@ -60,7 +61,11 @@ def summarise(
     parts = [
         robust_accuracies(result, seen, common),
         clean_accuracies(clean),
-        contrast_table(seen, clean, list(contrasts), generator=generator, resamples=resamples),
+        contrast_table(
+            *(like_for_like(seen), clean, list(contrasts)),
+            generator=generator,
+            resamples=resamples,
+        ),
         minimal_distortions(result, generator=generator, resamples=resamples),
     ]
     summary = xr.merge(parts, combine_attrs="drop", compat="override", join="outer")

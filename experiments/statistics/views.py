@@ -55,6 +55,24 @@ def by_view(result: xr.Dataset) -> xr.DataArray:
     return seen.copy(data=stacked)
 
 
+def like_for_like(seen: xr.DataArray) -> xr.DataArray:
+    """What each view saw, without the worst case of networks that were spared.
+
+    A network that was not attacked itself, under an attack that others were, keeps its worst case
+    by that alone: it is an upper bound, and no difference to the others' is one of robustness.
+
+    Args:
+        seen: from `by_view`.
+
+    Returns:
+        The same with -1 (not measured) there.
+    """
+    attacked = (seen.sel(view="white-box") >= 0).any(["individual", "epsilon", "image"])
+    spared = attacked.any("network") & ~attacked
+    hidden = spared.drop_vars("view") & (seen["view"] == "worst-case")
+    return seen.where(~hidden, MISSING).astype(seen.dtype).transpose(*seen.dims)
+
+
 def sources_scored(result: xr.Dataset) -> xr.DataArray:
     """How many sources each view rests on: int (network, view, attack).
 

@@ -62,7 +62,8 @@ def noise(summary: xr.Dataset) -> Iterator[str]:
 
 def clean_accuracy(summary: xr.Dataset) -> Iterator[str]:
     """Contrasts whose networks differ already when clean."""
-    common = reference(summary)["common_accuracy"].sel(view="worst-case")
+    at = reference(summary).sel(view="worst-case")
+    common, worst = at["common_accuracy"], at["difference"]
     for label in summary["contrast"].to_numpy():
         cell = summary.sel(contrast=label)
         gap = float(cell["clean_difference"])
@@ -74,7 +75,7 @@ def clean_accuracy(summary: xr.Dataset) -> Iterator[str]:
             "of any difference under attack may be that"
         )
         on_common = float(common.sel(network=left) - common.sel(network=right))
-        if np.isfinite(on_common):
+        if np.isfinite(on_common) and np.isfinite(worst.sel(contrast=label)):
             text += (
                 f" (on the {int(summary['common_images'])} images that all networks get right "
                 f"when clean, the worst-case difference is {points(on_common)})"
@@ -102,7 +103,8 @@ def unequal_sources(summary: xr.Dataset) -> Iterator[str]:
     if without:
         yield (
             f"Warning: {listed(without)} could not be attacked white-box; figures from inputs "
-            "crafted elsewhere are an upper bound of robust accuracy."
+            "crafted elsewhere are an upper bound of robust accuracy, and do not compare with those "
+            "of networks that were."
         )
 
 
