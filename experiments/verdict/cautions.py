@@ -103,7 +103,7 @@ def unequal_sources(summary: xr.Dataset) -> Iterator[str]:
     if without:
         yield (
             f"Warning: {listed(without)} could not be attacked white-box; figures from inputs "
-            "crafted elsewhere are an upper bound of robust accuracy, and do not compare with those "
+            "crafted elsewhere are an upper bound of robust accuracy, not to be compared with those "
             "of networks that were."
         )
 
