@@ -168,7 +168,7 @@ def matching(result: xr.Dataset) -> str:
     if not cells.sizes["area"]:
         return "No trained unit spikes on the training images, so there were no rates to match."
     ratio = cells["calibrated_rate"] / cells["trained_rate"]
-    worst = ratio.isel(area=int(np.abs(np.log(ratio.clip(min=1e-9))).argmax()))
+    worst = ratio[int(np.argmax(np.abs(np.log(ratio.clip(min=1e-9).to_numpy()))))]
     return (
         "Gains were matched to the trained rates on training images, without labels; together, the "
         f"rate of {worst['area'].item()}, the area furthest off, is {percent(float(worst))} of the "
@@ -185,12 +185,16 @@ def survival(result: xr.Dataset) -> Iterator[str]:
     fooled = both & ~torch.sel(condition=last)
     count = int(fooled.sum())
     if not count:
-        yield f"No image that both get right when clean was fooled on torch by {last}."
+        yield (
+            "No image that trained units and cells both get right when clean fools the trained "
+            f"units as {last}."
+        )
         return
     share = float((fooled & ~cells.sel(condition=last)).sum()) / count
     low, high = wilson(np.array(share), np.array(count))
     yield (
-        f"Of the {count} image{'' if count == 1 else 's'} that trained units and cells "
-        f"({together(result)}) get right when clean, and that {last} fools the trained units on, "
-        f"{percent(share)} [{100 * float(low):.1f}, {100 * float(high):.1f}] fool the cells too."
+        f"Of the {count} image{'' if count == 1 else 's'} that trained units and cells both get "
+        f"right when clean and that fool the trained units as {last}, "
+        f"{percent(share)} [{100 * float(low):.1f}, {100 * float(high):.1f}] fool the cells too "
+        f"({together(result)})."
     )
