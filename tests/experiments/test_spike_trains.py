@@ -95,7 +95,7 @@ def test_coefficients_of_variation_are_those_of_elephant(spacing: float) -> None
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
-@given(every=st.integers(1, 60), count=st.integers(3, 6), first=st.integers(0, 9))
+@given(every=st.integers(1, 60), count=st.integers(3, 15), first=st.integers(0, 9))
 def test_regular_trains_vary_not_at_all(every: int, count: int, first: int) -> None:
     """To the last bit: else Cliff's delta would tell them from other regular trains."""
     spikes = np.zeros((first + every * count, 1, 1), bool)
