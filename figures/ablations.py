@@ -52,8 +52,8 @@ def ablations(result: xr.Dataset) -> Figure:
         Line2D([], [], label=name, **look.kwargs()) for name, look in zip(shown, cycle(CONDITIONS))
     ]
     handles += [
-        Line2D([], [], **look, label=f"area {name}")
-        for name, look in zip(areas, dots(areas), strict=True)
+        Line2D([], [], **dot, label=f"area {name}")
+        for name, dot in zip(areas, dots(areas), strict=True)
     ]
     figure, above = stage(WIDTH, 0.9 + ROW * len(variants), handles, columns=7)
     left, middle, right = above.subplots(1, 3, sharey=True, width_ratios=[2.2, 1, 1])
@@ -67,9 +67,9 @@ def ablations(result: xr.Dataset) -> Figure:
         (middle, "rate_correlation", "correlation of spike counts\nwith torch, clean images"),
         (right, "divergence_from_torch", "distance of spike trains\nfrom torch, clean images"),
     ):
-        for area, look in zip(areas, dots(areas), strict=True):
+        for area, dot in zip(areas, dots(areas), strict=True):
             values = result[name].isel(condition=0).sel(area=area)
-            panel.plot(values, places, **look)
+            panel.plot(values, places, **dot)
         panel.set_xlabel(label)
     left.set_xlim(0, 100)
     middle.set_xlim(right=1.02)
