@@ -1,14 +1,11 @@
-"""Cells in a comparison and in ``blindspots detailed``: measured, kept, said and refused."""
+"""The command ``blindspots detailed``: what it measures, keeps, says, and goes on from."""
 
-import contextlib
 import io
 import json
-import os
 import pickle
 import re
-import shutil
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,433 +15,60 @@ import torch
 import xarray as xr
 from rich.console import Console
 
-from experiments import cli, load_network, load_result
+from experiments import load_network, load_result
 from experiments.bench import Bench, scored
-from experiments.compare import bench_for, compare
+from experiments.compare import bench_for
 from experiments.detailed import Aim, conditions, detail, variants
 from experiments.detailed_report import accuracy_table, activity_table, matching, number, survival
 from experiments.examine import MEASURES, Condition, Examine, on_torch_in_ms
-from experiments.plan import plan
-from experiments.result import assemble
-from experiments.single import read_inputs
-from experiments.spec import Spec, read_settings, read_spec, spec_from
+from experiments.spec import read_settings
 from experiments.store import unit_path
 from experiments.training import load_individual
-from experiments.units import CALIBRATED_ON, Unit, is_complete
-from networks import INGREDIENTS, BlindspotsError, Physiology, physiology_from, wiring_named
+from experiments.units import CALIBRATED_ON
+from networks import INGREDIENTS, Physiology, physiology_from
 from sim import run as run_trained
 from sim.brian.detailed import Detailed, calibrate
-from tests.experiments.conftest import digits_alone
+
+pytestmark = pytest.mark.usefixtures("cells_alone")
 
 NAME, CELLS = "tiny-spiking", "tiny-spiking@detailed"
 IMAGES, STEPS, EPSILON = 24, 8, 0.1
 VARIANTS = ["torch", "bare", *INGREDIENTS, "together"]
+FEW = ["torch", "bare", "refractoriness", "together"]
 SHOWN = ["clean", "uniform", "same inputs", "torch's own"]
-PHYSIOLOGY = "dt_ms = 1.0\ningredients = ['currents', 'jitter', 'noise', 'heterogeneity']\n"
-WIRING = """
-name = "tiny-spiking"
-steps = 8
-areas = [
-  { name = "input", shape = [1, 28, 28], unit = { model = "input" } },
-  { name = "v1", shape = [24], unit = { model = "lif", beta = 0.9, threshold = 1.0 } },
-  { name = "v2", shape = [16], unit = { model = "lif", beta = 0.8, threshold = 1.0 } },
-  { name = "output", shape = [10], unit = { model = "rate", activation = "identity" } },
-]
-projections = [
-  { source = "input", target = "v1" },
-  { source = "v1", target = "v2" },
-  { source = "v2", target = "v1", kind = "top-down" },
-  { source = "v2", target = "output" },
-]
-"""
-Call = Callable[..., tuple[int, str, str]]
-
-
-class Work:
-    """Stands in for the worker processes: works on units here, and counts them."""
-
-    def __init__(self, most: int = 1000):
-        self.most, self.done = most, list[Unit]()
-
-    def __call__(self, units: Iterable[Unit], workers: int, tell: Callable[..., None]) -> dict:
-        for unit in units:
-            self(unit.needs, workers, tell)
-            if is_complete(unit):
-                continue
-            if len(self.done) == self.most:
-                raise KeyboardInterrupt
-            tell({"what": "planned", "unit": unit})
-            tell({"what": "started", "unit": unit})
-            unit.run(lambda done, score: None)
-            tell({"what": "done", "unit": unit, "seconds": 0.0})
-            self.done.append(unit)
-        return {}
-
-
-@contextlib.contextmanager
-def working(work: Work) -> Iterator[Work]:
-    """Units are worked on by ``work``; figures are coarse, those of comparisons left out."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.compare.complete", work)
-        patch.setattr("experiments.detailed.complete", work)
-        patch.setattr("figures.draw_all", lambda *given: {})
-        patch.setattr("figures.save.DPI", 30)
-        patch.setattr("figures.save.FORMATS", {"png": {}})
-        yield work
+WorkHere = Callable[..., AbstractContextManager[Any]]
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("detailed")
-    (directory / "tiny.toml").write_text(WIRING)
-    (directory / "cells.toml").write_text(PHYSIOLOGY)
-    return directory
+def result(cells_run: Path) -> xr.Dataset:
+    return load_result(cells_run)
 
 
 @pytest.fixture(scope="module")
-def settings(here: Path) -> dict[str, Any]:
-    return {
-        "networks": ["FC10", str(here / "tiny.toml")],
-        "sources": ["FC10"],
-        "individuals": 1,
-        "images": IMAGES,
-        "attacks": ["uniform", "pgd-linf"],
-        "epsilons": [0.05, EPSILON],
-        "reference_attack": "pgd-linf",
-        "reference_epsilon": EPSILON,
-        "training": {"epochs": 10, "batch": 50, "rate": 5e-3},
-        "seed": 1,
-        "options": {"pgd-linf": {"steps": 8}},
-        "engine": "detailed",
-        "physiology": {
-            "dt_ms": 1.0,
-            "ingredients": ["currents", "jitter", "noise", "heterogeneity"],
-        },
-    }
-
-
-@pytest.fixture(scope="module")
-def spec(settings: dict[str, Any]) -> Spec:
-    return spec_from(settings)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def alone(here: Path) -> Iterator[None]:
-    """The bundled digits, and a cache for these tests."""
-    with digits_alone(here / "cache"):
-        yield
-
-
-@pytest.fixture(scope="module")
-def run(here: Path, spec: Spec) -> Path:
-    with working(Work()):
-        compare(spec, here / "run", device="cpu", console=Console(quiet=True))
-    return here / "run"
-
-
-@pytest.fixture(scope="module")
-def result(run: Path) -> xr.Dataset:
-    return load_result(run)
-
-
-@pytest.fixture(scope="module")
-def own_bench(run: Path) -> Bench:
+def own_bench(cells_alone: None) -> Bench:
     return bench_for(None, "cpu")
 
 
-@pytest.fixture
-def call(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Call:
-    """Calls ``blindspots`` in an empty directory: exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def told(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["blindspots", *map(str, words)])
-        capsys.readouterr()
-        with working(Work(0)), pytest.raises(SystemExit) as end:
-            cli.main()
-        said = capsys.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return int(end.value.code or 0), said.out, said.err
-
-    return told
-
-
-@pytest.fixture
-def copy(run: Path, tmp_path: Path) -> Path:
-    """The run once more, to be changed."""
-
-    def linked(source: str, target: str) -> None:
-        if source.endswith((".nc", ".json", ".toml")):
-            shutil.copy(source, target)
-        else:
-            os.link(source, target)
-
-    leave = shutil.ignore_patterns("detailed")
-    return shutil.copytree(run, tmp_path / "copy", copy_function=linked, ignore=leave)
-
-
-def sentence(call: Call, *words: object) -> str:
-    """What a command says that is refused: one sentence."""
-    code, _, said = call(*words)
-    assert code == 1
-    last = said.splitlines()[-1]
-    assert last.startswith("Error: ")
-    assert said.count("Error: ") == 1
-    return last.removeprefix("Error: ")
-
-
-# --- a comparison with cells
-
-
-def test_every_spiking_network_has_a_row_in_cells(result: xr.Dataset) -> None:
-    assert list(result["network"].values) == ["FC10", NAME, CELLS]
-    assert list(result["units"].values) == ["rate", "spiking", "cells"]
-    cells, twin = result.sel(network=CELLS), result.sel(network=NAME)
-    assert int(cells["macs"]) == -1
-    assert int(cells["parameters"]) == int(twin["parameters"]) > 0
-    assert cells["recurrence"] == twin["recurrence"] == "top-down"
-    assert NAME in str(cells["role"].values)
-
-
-def test_cells_are_scored_on_independent_and_their_twins_sets_alone(result: xr.Dataset) -> None:
-    assert CELLS not in result["source"]
-    assert (result["clean_correct"] >= 0).all()
-    scored_on = {
-        (str(source), str(attack)): (result["correct"] >= 0).sel(
-            network=CELLS, source=source, attack=attack
-        )
-        for source in result["source"].values
-        for attack in result["attack"].values
-    }
-    wanted = {("independent-FC10", "uniform"), ("independent-FC10", "pgd-linf"), (NAME, "pgd-linf")}
-    for place, measured in scored_on.items():
-        assert bool(measured.all()) == bool(measured.any()) == (place in wanted)
-    assert set(scored_on) > wanted
-
-
-def test_predictions_in_cells_follow_from_saved_weights_and_inputs(
-    run: Path, result: xr.Dataset, own_bench: Bench
-) -> None:
-    cells = load_network(run, CELLS)
-    assert isinstance(cells, Detailed)
-    compared = 0
-    for source, attack in (("independent-FC10", "uniform"), (NAME, "pgd-linf")):
-        tensors, _ = read_inputs(run / "inputs" / f"{source}-0-{attack}")
-        there = result["prediction"].sel(network=CELLS, individual=0, source=source, attack=attack)
-        for at, images in enumerate(tensors["inputs"]):
-            np.testing.assert_array_equal(there[at], cells(images).argmax(1))
-            compared += 1
-    assert compared == 4
-    clean = cells(scored(own_bench, IMAGES).images).argmax(1)
-    np.testing.assert_array_equal(result["clean_prediction"].sel(network=CELLS)[0], clean)
-    assert float(result["clean_correct"].sel(network=CELLS).mean()) > 0.5
-
-
-def test_cells_have_the_weights_of_their_twin_and_other_answers(
-    run: Path, result: xr.Dataset
-) -> None:
-    cells, twin = load_network(run, CELLS), load_network(run, NAME)
-    for name, values in twin.values.items():
-        assert torch.equal(values, cells.network.values[name])
-    assert (result["prediction"].sel(network=CELLS) != result["prediction"].sel(network=NAME)).any()
-    facts = json.loads((run / "networks" / CELLS / "individual-0" / "cells.json").read_text())
-    after, trained = facts["calibration"]["after"], facts["calibration"]["trained"]
-    assert set(after) == {"v1", "v2"}
-    for area, rate in trained.items():
-        assert after[area] == pytest.approx(rate, rel=0.1)
-
-
-def test_without_cells_the_other_rows_are_the_same(
-    settings: dict[str, Any], spec: Spec, result: xr.Dataset, own_bench: Bench
-) -> None:
-    trained = spec_from({**settings, "engine": "torch", "physiology": None})
-    planned, with_cells = plan(trained, own_bench), plan(spec, own_bench)
-    keys = {place: unit.key for place, unit in with_cells.scores.items() if place[0] != CELLS}
-    assert {place: unit.key for place, unit in planned.scores.items()} == keys
-    assert planned.sets == with_cells.sets
-    alone = assemble(trained, planned, own_bench)
-    both = result.sel(network=["FC10", NAME])
-    for name in ("correct", "prediction", "clean_prediction", "distance_linf"):
-        np.testing.assert_array_equal(alone[name], both[name])
-    assert (alone["correct"] >= 0).any()
-
-
-def test_a_comparison_with_cells_that_has_ended_does_nothing_again(run: Path, spec: Spec) -> None:
-    before = load_result(run)
-    with working(Work()) as work:
-        compare(spec, run, device="cpu", console=Console(quiet=True))
-    assert work.done == []
-    xr.testing.assert_identical(load_result(run).drop_attrs(), before.drop_attrs())
-
-
-def test_the_report_has_the_row_in_cells(run: Path) -> None:
-    assert CELLS in (run / "report.html").read_text()
-
-
-def test_units_in_cells_travel_to_workers_whole(spec: Spec, own_bench: Bench) -> None:
-    planned = plan(spec, own_bench)
-    units = [unit for place, unit in planned.scores.items() if place[0] == CELLS]
-    assert len(units) == 4
-    for unit in units:
-        again = pickle.loads(pickle.dumps(unit))
-        assert again == unit
-        assert again.key == unit.key
-        assert again.network.stage == "embody"
-
-
-def test_scores_of_cells_are_those_of_the_comparison(
-    call: Call, run: Path, result: xr.Dataset
-) -> None:
-    code, out, _ = call("score", CELLS, "--run", run, "--inputs", f"{NAME}-0-pgd-linf")
-    assert code == 0
-    right = result["correct"].sel(network=CELLS, individual=0, source=NAME, attack="pgd-linf")
-    for epsilon in (0.05, EPSILON):
-        row = next(line for line in out.splitlines() if re.search(rf"\b{epsilon:g}\b", line))
-        said = float(re.findall(r"\d+\.\d+", row)[-1])
-        assert said == pytest.approx(100 * float(right.sel(epsilon=epsilon).mean()), abs=0.051)
-
-
-def test_cells_are_neither_replicated_nor_exported(call: Call, run: Path) -> None:
-    said = sentence(call, "replica", CELLS, "--run", run, "--images", 1)
-    assert said == (
-        f"'{CELLS}' runs in cells, and only trained units run in Brian2; name '{NAME}'."
-    )
-    said = sentence(call, "export", CELLS, "--run", run, "--to", "x.nir")
-    assert said == (
-        f"'{CELLS}' runs in cells, and only trained units can be exported; name '{NAME}'."
-    )
-    assert not Path("x.nir").exists()
-
-
-# --- specifications with cells
-
-
-def test_a_specification_with_cells_reads_back_equal(run: Path, spec: Spec) -> None:
-    again = read_spec(run / "spec.toml")
-    assert again == spec
-    assert again.to_toml() == (run / "spec.toml").read_text()
-    assert again.physiology is not None
-    assert again.physiology.dt_ms == 1.0
-    assert again.physiology.label == "currents + jitter + noise + heterogeneity"
-    assert "capacitance_pf = 500.0" in spec.to_toml()  # defaults stand there, too
-
-
-def test_the_detailed_engine_has_the_usual_physiology(settings: dict[str, Any]) -> None:
-    assert spec_from({**settings, "physiology": None}).physiology == Physiology()
-    trained = spec_from({**settings, "engine": "torch", "physiology": None})
-    assert "physiology" not in trained.to_toml()
-
-
-def test_cells_where_nothing_spikes_are_refused(call: Call) -> None:
-    said = sentence(call, "compare", "--networks", "FC10", "--engine", "detailed", "--out", "new")
-    assert said.startswith("None of the networks spikes, ")
-    assert "fc-blt-spiking" in said
-    assert not Path("new").exists()
-
-
-def test_a_physiology_without_its_engine_is_refused(call: Call) -> None:
-    Path("cells.toml").write_text(PHYSIOLOGY)
-    said = sentence(call, "compare", "--physiology", "cells.toml", "--out", "new")
-    assert said.startswith("The comparison cannot be run: physiology: it needs engine = ")
-    assert not Path("new").exists()
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"dt_ms": 3.0}, ["dt_ms", "3 ms"]),
-        ({"dt_ms": 0.3}, ["dt_ms", "0.3 ms"]),
-        ({"dt_ms": 0}, ["dt_ms", "0"]),
-        ({"jitter": 2.5}, ["jitter", "2.5"]),
-        ({"capacitance_pf": -1.5}, ["capacitance_pf", "-1.5"]),
-        ({"tau_spread": "much"}, ["tau_spread", "'much'"]),
-        ({"threshold_mv": -71.5}, ["-71.5"]),
-        ({"reversal_inhibitory_mv": -12.5}, ["reversal", "-12.5"]),
-        ({"ingredients": ["magic"]}, ["ingredients", "'magic'"]),
-        ({"ingredients": ["noise", "noise"]}, ["ingredients", "twice"]),
-        ({"ingredients": ["currents", "conductances"]}, ["ingredients", "not both"]),
-        ({"dt": 0.1}, ["'dt'", "dt_ms"]),
-    ],
-)
-def test_physiologies_that_cannot_be_are_named(
-    wrong: dict[str, Any], says: list[str], settings: dict[str, Any], call: Call, run: Path
-) -> None:
-    import tomli_w
-
-    with pytest.raises(BlindspotsError) as alone:
-        physiology_from(wrong)
-    with pytest.raises(BlindspotsError) as within:
-        spec_from({**settings, "physiology": wrong})
-    Path("wrong.toml").write_text(tomli_w.dumps(wrong))
-    said = sentence(call, "detailed", run, "--physiology", "wrong.toml")
-    assert said == str(alone.value)
-    for word in says:
-        assert word in said
-    assert next(iter(wrong)) in str(within.value) or says[0] in str(within.value)
-    assert "\n" not in said + str(within.value)
-
-
-def damage(facts: dict[str, Any], *where: str, value: Any) -> str:
-    place = facts
-    for name in where[:-1]:
-        place = place[name]
-    if value is None:
-        del place[where[-1]]
-    else:
-        place[where[-1]] = value
-    return json.dumps(facts)
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [
-        lambda facts: json.dumps(facts)[:50],
-        lambda facts: "[]",
-        lambda facts: "",
-        lambda facts: damage(facts, "seed", value=None),
-        lambda facts: damage(facts, "seed", value="x"),
-        lambda facts: damage(facts, "physiology", value=[1]),
-        lambda facts: damage(facts, "physiology", "dt_ms", value=3),
-        lambda facts: damage(facts, "physiology", "dtms", value=3),
-        lambda facts: damage(facts, "calibration", value=None),
-        lambda facts: damage(facts, "calibration", "gains", value=3),
-        lambda facts: damage(facts, "calibration", "gains", "v1", value=None),
-        lambda facts: damage(facts, "calibration", "gains", "v1", value="x"),
-        lambda facts: damage(facts, "calibration", "gains", "v1", value=[]),
-        lambda facts: damage(facts, "calibration", "gains", "v1", value=float("nan")),
-        lambda facts: damage(facts, "calibration", "gains", "v1", value=-1),
-        lambda facts: damage(facts, "calibration", "gains", "v3", value=1),
-    ],
-)
-def test_damaged_cells_are_one_sentence(
-    broken: Callable[[dict[str, Any]], str], copy: Path, call: Call
-) -> None:
-    path = copy / "networks" / CELLS / "individual-0" / "cells.json"
-    path.write_text(broken(json.loads(path.read_text())))
-    said = sentence(call, "score", CELLS, "--run", copy, "--inputs", f"{NAME}-0-pgd-linf")
-    assert said.startswith(f"'{path}' cannot be read (")
-    assert said.endswith("remove the directory that it lies in, and run the same command again.")
-
-
-# --- the command detailed
+def fewer(physiology: Physiology) -> dict[str, Physiology]:
+    """Stands in for all the variants."""
+    few = {"bare": physiology.only(), "refractoriness": physiology.only("refractoriness")}
+    return {**few, "together": physiology}
 
 
 @pytest.fixture(scope="module")
-def said(run: Path, here: Path) -> str:
+def said(cells_run: Path, cells_directory: Path, cells_alone: None, work_here: WorkHere) -> str:
     """What ``blindspots detailed`` says in a terminal of 80 columns, on all images of the run."""
     console = Console(width=80, record=True, file=io.StringIO())
-    with working(Work()):
+    with work_here(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.detailed.ablations", fewer)
         detail(
-            run,
+            cells_run,
             [],
             individual=0,
             images=IMAGES,
             attack=None,
             epsilon=None,
-            physiology=physiology_from(read_settings(here / "cells.toml")),
+            physiology=physiology_from(read_settings(cells_directory / "cells.toml")),
             data=None,
             workers=1,
             console=console,
@@ -453,8 +77,8 @@ def said(run: Path, here: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def out(run: Path, said: str) -> Path:
-    return run / "detailed" / f"{NAME}-0"
+def out(cells_run: Path, said: str) -> Path:
+    return cells_run / "detailed" / f"{NAME}-0"
 
 
 @pytest.fixture(scope="module")
@@ -472,7 +96,7 @@ def test_everything_lies_in_one_directory(out: Path) -> None:
 
 
 def test_activity_is_labelled_in_full(activity: xr.Dataset, result: xr.Dataset) -> None:
-    assert [str(v) for v in activity["variant"].values] == VARIANTS
+    assert [str(v) for v in activity["variant"].values] == FEW
     assert [str(c) for c in activity["condition"].values] == SHOWN
     assert [str(a) for a in activity["area"].values] == ["v1", "v2"]
     for name in MEASURES:
@@ -529,10 +153,12 @@ def test_answers_are_those_of_the_comparison(
 
 
 def test_a_variant_is_its_ingredient_alone(
-    run: Path, activity: xr.Dataset, own_bench: Bench, result: xr.Dataset
+    cells_run: Path, activity: xr.Dataset, own_bench: Bench, result: xr.Dataset
 ) -> None:
     physiology = Physiology(dt_ms=1.0, ingredients=("refractoriness",))
-    cells = Detailed(load_network(run, NAME), physiology, seed=2000)  # as the spec's seed is 1
+    cells = Detailed(
+        load_network(cells_run, NAME), physiology, seed=2000
+    )  # as the spec's seed is 1
     calibration = calibrate(cells, own_bench.load().train.images[:CALIBRATED_ON])
     there = activity.sel(variant="refractoriness")
     for area, gain in calibration.gains.items():
@@ -546,8 +172,10 @@ def test_a_variant_is_its_ingredient_alone(
     assert float(there["correct"].sel(condition="clean").mean()) == pytest.approx(right)
 
 
-def test_rates_are_in_spikes_a_second(run: Path, activity: xr.Dataset, own_bench: Bench) -> None:
-    recording = run_trained(load_network(run, NAME), scored(own_bench, IMAGES).images)
+def test_rates_are_in_spikes_a_second(
+    cells_run: Path, activity: xr.Dataset, own_bench: Bench
+) -> None:
+    recording = run_trained(load_network(cells_run, NAME), scored(own_bench, IMAGES).images)
     for area in ("v1", "v2"):
         spikes = recording[f"{area}.output"].sum("time").mean(f"{area}.unit")
         expected = spikes / (STEPS * 2.0 * 1e-3)
@@ -649,7 +277,7 @@ def test_the_terminal_has_every_variant_within_80_columns(said: str, activity: x
     lines = said.splitlines()
     assert max(len(line) for line in lines if not line.startswith("Report: ")) <= 80
     assert "…" not in said
-    for variant in VARIANTS:
+    for variant in FEW:
         rows = [line.split() for line in lines if line.strip().startswith(variant + " ")]
         (accuracy,) = [row for row in rows if len(row) == 1 + len(SHOWN)]
         (still,) = [row for row in rows if row[1:2] == ["v1"]]
@@ -670,7 +298,7 @@ def test_long_names_are_not_cut(activity: xr.Dataset) -> None:
     text = console.export_text()
     assert max(len(line) for line in text.splitlines()) <= 80
     assert "…" not in text
-    for variant in VARIANTS:
+    for variant in FEW:
         assert text.count(f"{variant} ") >= 2
 
 
@@ -707,24 +335,26 @@ def quickly(
     return recordings, xr.Dataset(facts, {"area": ["v1", "v2"]})
 
 
-def fewer(physiology: Physiology) -> dict[str, Physiology]:
-    """Stands in for all the variants."""
-    return {"bare": physiology.only(), "together": physiology}
-
-
 def test_what_was_interrupted_goes_on_where_it_stopped(
-    copy: Path, here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    cells_copy: Path,
+    cells_directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    work_here: WorkHere,
 ) -> None:
     monkeypatch.setenv("BLINDSPOTS_CACHE", str(tmp_path / "cache"))
-    settings = read_settings(here / "cells.toml") | {"dt_ms": 2.0}
+    settings = read_settings(cells_directory / "cells.toml") | {"dt_ms": 2.0}
 
-    def once(work: Work) -> xr.Dataset:
-        with working(work), pytest.MonkeyPatch.context() as patch:
+    works: list[Any] = []
+
+    def once(most: int = 1000) -> xr.Dataset:
+        with work_here(most) as work, pytest.MonkeyPatch.context() as patch:
+            works.append(work)
             patch.setattr("experiments.detailed.drawn", lambda *given: {})
             patch.setattr(Examine, "_in_cells", quickly)
             patch.setattr("experiments.detailed.ablations", fewer)
             (found,) = detail(
-                copy,
+                cells_copy,
                 [NAME],
                 individual=0,
                 images=3,
@@ -737,21 +367,20 @@ def test_what_was_interrupted_goes_on_where_it_stopped(
             )
         return found
 
-    first, second, third = Work(1), Work(), Work()
     with pytest.raises(KeyboardInterrupt):
-        once(first)
-    whole = once(second)
-    names = [[unit.variant for unit in work.done] for work in (first, second)]
-    assert names == [["torch"], ["bare", "together"]]
-    again = once(third)
-    assert third.done == []
+        once(1)
+    whole = once()
+    names = [[unit.variant for unit in work.done] for work in works]
+    assert names == [["torch"], ["bare", "refractoriness", "together"]]
+    again = once()
+    assert works[2].done == []
     xr.testing.assert_identical(again, whole)
     assert whole.sizes["image"] == 3
     assert whole.attrs["epsilon"] == 0.05
 
 
 def test_units_are_told_apart_by_all_that_matters(
-    run: Path, own_bench: Bench, tmp_path: Path
+    cells_run: Path, own_bench: Bench, tmp_path: Path
 ) -> None:
     shown = (Condition("clean"), Condition("x", Path("x"), 0.1, "abc"))
     rest = (Path("a/individual-0"), "weights", Physiology(), shown, 5, 0, own_bench)
@@ -773,12 +402,12 @@ def test_units_are_told_apart_by_all_that_matters(
 
 
 def test_the_conditions_are_sets_of_the_run(
-    run: Path, result: xr.Dataset, own_bench: Bench
+    cells_run: Path, result: xr.Dataset, own_bench: Bench
 ) -> None:
-    aim = Aim(run, NAME, 0, "pgd-linf", EPSILON, IMAGES)
+    aim = Aim(cells_run, NAME, 0, "pgd-linf", EPSILON, IMAGES)
     shown = conditions(aim, result)
     assert [each.name for each in shown] == SHOWN
-    hashes = json.loads((run / "provenance.json").read_text())["inputs_sha256"]
+    hashes = json.loads((cells_run / "provenance.json").read_text())["inputs_sha256"]
     for each in shown[1:]:
         assert each.sha256 == hashes[each.inputs.name]
         assert each.epsilon == EPSILON
@@ -787,77 +416,3 @@ def test_the_conditions_are_sets_of_the_run(
     assert {unit.engine for unit in units[1:]} == {"detailed"}
     assert units[-1].physiology == Physiology()
     assert units[3].physiology.ingredients == ("conductances",)
-
-
-# --- refusals
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["--images", 25], r"attacked 24 images; ask for at most so many, not 25\.$"),
-        (["--attack", "pgd-l2"], r"There is no attack in '.*' 'pgd-l2'; did you mean 'pgd-linf'"),
-        (["--attack", "uniform"], r"'uniform' is noise.*--attack: pgd-linf\.$"),
-        (["--epsilon", 0.07], r"There is no epsilon in '.*' '0\.07'; .*0\.05"),
-        (["--individual", 3], rf"'{NAME}' has no individual 3 in '.*'; it has 0\.$"),
-        (["tiny-spikin"], rf"There is no network in '.*' 'tiny-spikin'; did you mean '{NAME}'"),
-        ([NAME, "tiny-spikin"], r"There is no network in '.*' 'tiny-spikin'; "),
-        (["FC10"], rf"'FC10' has no spiking units.*name one of {NAME}\.$"),
-        ([CELLS], rf"'{CELLS}' runs in cells already; name '{NAME}'\.$"),
-    ],
-)
-def test_what_cannot_be_examined_is_refused_before_any_work(
-    call: Call, run: Path, words: list[object], says: str
-) -> None:
-    number_of_images = [] if "--images" in words else ["--images", IMAGES]
-    said = sentence(call, "detailed", run, *words, *number_of_images)
-    assert re.search(says, said), said
-
-
-def test_a_directory_that_is_no_run(call: Call, tmp_path: Path) -> None:
-    assert "holds no result.nc" in sentence(call, "detailed", tmp_path)
-
-
-def test_a_run_of_other_data(call: Call, copy: Path) -> None:
-    result = load_result(copy).assign_attrs(data="MNIST", data_sha256="0")
-    result.to_netcdf(copy / "result.nc", engine="h5netcdf")
-    said = sentence(call, "detailed", copy, "--images", 2)
-    assert "was made with MNIST, other data than scikit-learn digits" in said
-    assert said.endswith("name the same with --data.")
-
-
-def test_a_run_where_nothing_spikes(call: Call, copy: Path) -> None:
-    result = load_result(copy).sel(network=["FC10"])
-    result.to_netcdf(copy / "result.nc", engine="h5netcdf")
-    said = sentence(call, "detailed", copy, "--images", 2)
-    assert said.startswith(f"No network in '{copy}' spikes, so there are no cells to simulate; ")
-
-
-def test_inputs_that_were_not_kept(call: Call, copy: Path) -> None:
-    shutil.rmtree(copy / "inputs" / f"{NAME}-0-pgd-linf")
-    said = sentence(call, "detailed", copy, "--images", 2)
-    assert f"{NAME}-0-pgd-linf' is not there" in said
-    assert 'keep = "all"' in said
-    assert not (copy / "detailed").exists()
-
-
-def test_weights_without_their_history(call: Call, copy: Path) -> None:
-    path = copy / "networks" / NAME / "individual-0" / "training.json"
-    path.write_text("{}")
-    assert sentence(call, "detailed", copy, "--images", 2).startswith(f"'{path}' cannot be read (")
-
-
-def test_a_file_where_the_results_would_go(call: Call, copy: Path) -> None:
-    (copy / "detailed").write_text("in the way")
-    said = sentence(call, "detailed", copy, "--images", 2)
-    assert said.startswith(f"'{copy / 'detailed' / NAME}-0' cannot be written (")
-
-
-def test_catalogue_networks_spike_or_not(settings: dict[str, Any], own_bench: Bench) -> None:
-    """Every spiking one, and no other, is planned in cells."""
-    names = ["fc-b", "fc-b-spiking", "fc-blt-spiking"]
-    planned = plan(spec_from({**settings, "networks": names}), own_bench)
-    assert [e.name for e in planned.entries] == [
-        *names, "fc-b-spiking@detailed", "fc-blt-spiking@detailed",
-    ]  # fmt: skip
-    assert planned.entries[-1].wiring == wiring_named("fc-blt-spiking")
