@@ -1,12 +1,14 @@
 """Detailed individuals on disk: the trained weights, and beside them cells.json."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.store import damaged
-from networks import Physiology
+from networks import BlindspotsError, Physiology
+from networks.physiology import physiology_from
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,11 +58,18 @@ def load_cells(directory: Path) -> "Detailed":
     path = directory / CELLS
     try:
         facts = json.loads(path.read_text())
-        physiology = Physiology.model_validate(facts["physiology"])
-        seed, gains = int(facts["seed"]), dict(facts["calibration"]["gains"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        physiology = physiology_from(dict(facts["physiology"]))
+        gains = {str(k): float(v) for k, v in dict(facts["calibration"]["gains"]).items()}
+        seed = int(facts["seed"])
+    except KeyError as error:
+        raise damaged(path, ValueError(f"it lacks {error}")) from None
+    except (OSError, ValueError, TypeError, BlindspotsError) as error:
         raise damaged(path, error) from None
-    return Detailed(load_individual(directory), physiology, seed=seed, gains=gains)
+    network = load_individual(directory)
+    areas = set(network.wiring.spiking)
+    if set(gains) != areas or not all(math.isfinite(g) and g > 0 for g in gains.values()):
+        raise damaged(path, ValueError(f"no positive gain for each of {', '.join(sorted(areas))}"))
+    return Detailed(network, physiology, seed=seed, gains=gains)
 
 
 def is_detailed(directory: Path) -> bool:

@@ -1,6 +1,7 @@
 """Does an adversarial example survive a more realistic nervous system? The command ``detailed``."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +25,12 @@ from experiments.result import (
     load_network,
     load_result,
     save_result,
+    set_name,
 )
 from experiments.single import read_inputs
-from experiments.store import read_dataset, unit_path, unwritable
+from experiments.store import damaged, read_dataset, unit_path, unwritable
 from experiments.work import complete, workers_for
-from networks import BlindspotsError, Physiology, ablations
+from networks import DETAILED, BlindspotsError, Physiology, ablations
 from networks.errors import unknown
 
 TORCH = "torch"
@@ -89,11 +91,15 @@ def detail(
         )
     attack = attack or str(compared.attrs["reference_attack"])
     epsilon = float(compared.attrs["reference_epsilon"]) if epsilon is None else epsilon
-    results = []
-    for name in networks or spiking(compared, run):
-        aim = Aim(run, name, individual, attack, epsilon, images)
-        results.append(examined(aim, compared, physiology, bench, workers, console))
-    return results
+    aims = [
+        Aim(run, name, individual, attack, epsilon, images)
+        for name in networks or spiking(compared, run)
+    ]
+    planned = [variants(aim, conditions(aim, compared), physiology, bench) for aim in aims]
+    return [
+        examined(aim, units, bench, workers, console)
+        for aim, units in zip(aims, planned, strict=True)
+    ]
 
 
 def spiking(compared: xr.Dataset, run: Path) -> list[str]:
@@ -110,21 +116,9 @@ def spiking(compared: xr.Dataset, run: Path) -> list[str]:
 
 
 def examined(
-    aim: Aim,
-    compared: xr.Dataset,
-    physiology: Physiology,
-    bench: Bench,
-    workers: int | None,
-    console: Console,
+    aim: Aim, planned: list[Examine], bench: Bench, workers: int | None, console: Console
 ) -> xr.Dataset:
     """One individual under all conditions and variants, measured, saved and reported."""
-    network = load_network(aim.run, aim.network, aim.individual)
-    if not network.wiring.spiking:
-        raise BlindspotsError(
-            f"'{aim.network}' has no spiking units, so there are no cells to simulate; name one of "
-            f"{', '.join(spiking(compared, aim.run))}."
-        )
-    planned = variants(aim, conditions(aim, compared), physiology, bench)
     try:
         aim.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -201,10 +195,29 @@ def watched(together: Examine, result: xr.Dataset, bench: Bench) -> tuple[Pair, 
 
 
 def conditions(aim: Aim, compared: xr.Dataset) -> tuple[Condition, ...]:
-    """Clean images, noise of the same norm, what independent networks and torch itself gave."""
+    """Clean images, noise of the same norm, what independent networks and torch itself gave.
+
+    Raises BlindspotsError where the network has no units to be replaced, or the attack no inputs.
+    """
+    network = load_network(aim.run, aim.network, aim.individual)
+    if aim.network.endswith(DETAILED):
+        raise BlindspotsError(
+            f"'{aim.network}' runs in cells already; name '{aim.network.removesuffix(DETAILED)}'."
+        )
+    if not network.wiring.spiking:
+        raise BlindspotsError(
+            f"'{aim.network}' has no spiking units, so there are no cells to simulate; name one of "
+            f"{', '.join(spiking(compared, aim.run))}."
+        )
     kinds = compared["kind"].to_series()
     if aim.attack not in kinds.index:
         raise unknown(f"attack in '{aim.run}'", aim.attack, kinds.index)
+    if kinds[aim.attack] == "noise":
+        aimed = ", ".join(kinds.index[kinds != "noise"]) or f"none is in '{aim.run}'"
+        raise BlindspotsError(
+            f"'{aim.attack}' is noise, which is crafted on no network and shown anyway; choose an "
+            f"attack with --attack: {aimed}."
+        )
     norm = attack_named(aim.attack).norm
     noises = [a for a in kinds.index if kinds[a] == "noise" and attack_named(a).norm == norm]
     shared = [str(s) for s in compared["source"].to_numpy()[compared["independent"].to_numpy()]]
@@ -216,7 +229,12 @@ def conditions(aim: Aim, compared: xr.Dataset) -> tuple[Condition, ...]:
 
 def _condition(aim: Aim, name: str, source: str, attack: str) -> Condition:
     """A set of the run; BlindspotsError where it was not kept, or has no such epsilon."""
-    path = aim.run / "inputs" / f"{source}-{aim.individual}-{attack}"
+    path = aim.run / "inputs" / set_name(source, aim.individual, attack)
+    if not path.exists():
+        raise BlindspotsError(
+            f"'{path}' is not there: the comparison could not craft it, or discarded it (keep = "
+            '"independent"); run one with keep = "all" into another directory.'
+        )
     _, facts = read_inputs(path)
     if aim.epsilon not in facts["epsilons"]:
         there = [f"{each:g}" for each in facts["epsilons"]]
@@ -227,9 +245,13 @@ def _condition(aim: Aim, name: str, source: str, attack: str) -> Condition:
 def variants(
     aim: Aim, shown: tuple[Condition, ...], physiology: Physiology, bench: Bench
 ) -> list[Examine]:
-    """The trained units, then the ablation axis."""
+    """The trained units, then the ablation axis, with the seed of the comparison's own cells."""
     weights = hashlib.sha256((aim.directory / "weights.safetensors").read_bytes()).hexdigest()
-    rest = (shown, aim.images, aim.individual, bench)
+    try:
+        seed = int(json.loads((aim.directory / "training.json").read_text())["seed"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged(aim.directory / "training.json", error) from None
+    rest = (shown, aim.images, seed, bench)
     trained = Examine(TORCH, "torch", aim.directory, weights, physiology, *rest)
     return [trained] + [
         Examine(name, "detailed", aim.directory, weights, cells, *rest)
@@ -245,6 +267,7 @@ def assembled(aim: Aim, planned: Sequence[Examine], bench: Bench) -> xr.Dataset:
     """
     parts = [read_dataset(unit_path(each.stage, each.key) / each.product) for each in planned]
     result = xr.concat(parts, "variant", join="outer")
+    result = result.drop_encoding()  # the first part's would cut longer names of variants short
     result["label"] = ("image", scored(bench, aim.images).labels.numpy())
     result["correct"] = (result["prediction"] == result["label"]).astype(np.int8)
     result = result.assign_coords(image=image_indices(bench, aim.images))

@@ -13,13 +13,13 @@ from experiments.page import page, picture
 from experiments.statistics.accuracies import wilson
 from experiments.store import write_text
 from experiments.verdict.wording import percent
-from networks import INGREDIENTS
+from networks import INGREDIENTS, Physiology
 
 TOGETHER = "together"
 CAPTIONS = {
     "ablations": "Accuracy by condition with 95 % Wilson intervals over images, and how close the "
     "activity is to that of the trained units; on torch, without any ingredient, with each alone, "
-    "and with all together.",
+    "and with those of the physiology together.",
     "raster": "Spikes of one image on torch and in cells.",
     "traces": "Membranes on torch (in millivolts) and in cells.",
     "rates": "Population rates on torch and in cells.",
@@ -47,6 +47,9 @@ def write_detailed_report(
         accuracies=list(accuracies(result)),
         activity=list(activity(result)),
         ingredients=INGREDIENTS,
+        together=together(result),
+        step_ms=physiology(result).step_ms,
+        physiology=physiology(result).model_dump_json(indent=1),
         sentences=said,
         pictures=[
             {"caption": CAPTIONS[name], "data": picture(path)} for name, path in figures.items()
@@ -54,6 +57,16 @@ def write_detailed_report(
     )
     write_text(out / "report.html", text)
     console.print(f"Report: {out / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+
+
+def physiology(result: xr.Dataset) -> Physiology:
+    """What the cells of the variant ``together`` are like."""
+    return Physiology.model_validate_json(result.attrs["physiology"])
+
+
+def together(result: xr.Dataset) -> str:
+    """Which ingredients the variant of that name has."""
+    return f"{TOGETHER}: {physiology(result).label}"
 
 
 def accuracies(result: xr.Dataset) -> Iterator[tuple[str, list[str]]]:
@@ -73,15 +86,16 @@ def accuracies(result: xr.Dataset) -> Iterator[tuple[str, list[str]]]:
 def accuracy_table(result: xr.Dataset) -> Table:
     """Accuracy in per cent, by variant and condition, for a terminal of 80 columns."""
     table = Table(
-        title=f"{result.attrs['network']} {result.attrs['individual']}: accuracy (%) on "
-        f"{result.sizes['image']} images of {result.attrs['data']}, {result.attrs['attack']} at "
-        f"{result.attrs['epsilon']:g}",
+        title=f"{result.attrs['network']}, individual {result.attrs['individual']}: accuracy (%) "
+        f"on {result.sizes['image']} images of {result.attrs['data']}, {result.attrs['attack']} at "
+        f"epsilon {result.attrs['epsilon']:g}",
         caption="same inputs: crafted on an independent feedforward network; torch's own: on this "
-        "network on torch. Cells have no gradient: theirs are upper bounds.",
+        "network on torch. Nothing was crafted on the cells, so theirs are loose upper bounds. "
+        f"{together(result)}",
         box=SIMPLE_HEAD,
         show_edge=False,
     )
-    table.add_column("variant")
+    table.add_column("variant", no_wrap=True)
     for condition in result["condition"].to_numpy():
         table.add_column(str(condition), justify="right")
     for variant, cells in accuracies(result):
@@ -108,7 +122,8 @@ def activity(result: xr.Dataset) -> Iterator[list[str]]:
 
 def number(value: xr.DataArray, digits: int = 2) -> str:
     """A number, or a dash where there is none."""
-    return f"{float(value):.{digits}f}" if np.isfinite(float(value)) else "-"
+    rounded = round(float(value), digits) + 0.0  # no -0.00
+    return f"{rounded:.{digits}f}" if np.isfinite(rounded) else "-"
 
 
 HEADINGS = ("gain", "Hz", "r", "ISI", "δ", "CV", "δ", "apart", "moved")
@@ -119,16 +134,16 @@ def activity_table(result: xr.Dataset) -> Table:
     table = Table(
         title="Activity on clean images, beside torch",
         caption="gain: calibrated; Hz: mean rate; r: of spike counts with torch; ISI (ms), CV: "
-        "medians, δ: Cliff's delta against torch; apart: spike trains' distance from torch; moved: "
-        f"from clean to {result['condition'].to_numpy()[-1]}",
+        "medians, δ: Cliff's delta against torch; apart: van Rossum distance per spike (5 ms) from "
+        f"torch; moved: the same from clean to {result['condition'].to_numpy()[-1]}",
         box=SIMPLE_HEAD,
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("variant")
-    table.add_column("area")
+    table.add_column("variant", no_wrap=True)
+    table.add_column("area", overflow="fold")
     for heading in HEADINGS:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     before = ""
     for variant, *cells in activity(result):
         table.add_row("" if variant == before else variant, *cells)
@@ -139,15 +154,25 @@ def activity_table(result: xr.Dataset) -> Table:
 def sentences(result: xr.Dataset) -> Iterator[str]:
     """What the tables mean, and how far the cells are from what they should match."""
     yield from survival(result)
-    cells = result.sel(variant=TOGETHER)
-    far = np.abs(np.log(cells["calibrated_rate"] / cells["trained_rate"]))
-    yield (
-        "Gains were matched to the trained rates on training images, without labels; with all "
-        f"ingredients the rate of the worst area is {percent(float(np.expm1(far.max())))} off."
-    )
+    yield matching(result)
     yield (
         "The adversarial inputs were crafted through torch's gradient and only carried over to the "
         "cells: an attack that queries the cells themselves can only find more."
+    )
+
+
+def matching(result: xr.Dataset) -> str:
+    """How well the gains of all ingredients together give the trained rates."""
+    cells = result.sel(variant=TOGETHER)
+    cells = cells.isel(area=(cells["trained_rate"] > 0).to_numpy())
+    if not cells.sizes["area"]:
+        return "No trained unit spikes on the training images, so there were no rates to match."
+    ratio = cells["calibrated_rate"] / cells["trained_rate"]
+    worst = ratio[int(np.argmax(np.abs(np.log(ratio.clip(min=1e-9).to_numpy()))))]
+    return (
+        "Gains were matched to the trained rates on training images, without labels; together, the "
+        f"rate of {worst['area'].item()}, the area furthest off, is {percent(float(worst))} of the "
+        "trained one."
     )
 
 
@@ -160,12 +185,16 @@ def survival(result: xr.Dataset) -> Iterator[str]:
     fooled = both & ~torch.sel(condition=last)
     count = int(fooled.sum())
     if not count:
-        yield f"No image that both get right when clean was fooled on torch by {last}."
+        yield (
+            "No image that trained units and cells both get right when clean fools the trained "
+            f"units as {last}."
+        )
         return
     share = float((fooled & ~cells.sel(condition=last)).sum()) / count
     low, high = wilson(np.array(share), np.array(count))
     yield (
-        f"Of the {count} images that both get right when clean and that fool the trained units, "
+        f"Of the {count} image{'' if count == 1 else 's'} that trained units and cells both get "
+        f"right when clean and that fool the trained units as {last}, "
         f"{percent(share)} [{100 * float(low):.1f}, {100 * float(high):.1f}] fool the cells too "
-        "(all ingredients)."
+        f"({together(result)})."
     )

@@ -1,5 +1,9 @@
 """What each biophysical ingredient does to a trained network: its accuracy and its activity."""
 
+from collections.abc import Sequence
+from itertools import cycle, product
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -29,6 +33,7 @@ CONDITIONS = (
     Look(BLUE, "", "v", False),
 )
 AREAS = (BLUE, PURPLE, GREEN, ORANGE)
+MARKS = ("o", "s", "^", "D")
 ROW = 0.24  # inches
 
 
@@ -44,18 +49,17 @@ def ablations(result: xr.Dataset) -> Figure:
     shown = [str(each) for each in result["condition"].to_numpy()]
     areas = [str(each) for each in result["area"].to_numpy()]
     handles = [
-        Line2D([], [], label=name, **look.kwargs())
-        for name, look in zip(shown, CONDITIONS, strict=False)
+        Line2D([], [], label=name, **look.kwargs()) for name, look in zip(shown, cycle(CONDITIONS))
     ]
     handles += [
-        Line2D([], [], color=colour, marker=".", ls="", markersize=6, label=f"area {name}")
-        for name, colour in zip(areas, AREAS, strict=False)
+        Line2D([], [], **dot, label=f"area {name}")
+        for name, dot in zip(areas, dots(areas), strict=True)
     ]
     figure, above = stage(WIDTH, 0.9 + ROW * len(variants), handles, columns=7)
     left, middle, right = above.subplots(1, 3, sharey=True, width_ratios=[2.2, 1, 1])
     places = -np.arange(len(variants), dtype=float)
     spread = np.linspace(0.27, -0.27, len(shown))
-    for condition, look, shift in zip(shown, CONDITIONS, spread, strict=False):
+    for condition, look, shift in zip(shown, cycle(CONDITIONS), spread):
         accuracies(left, result["correct"].sel(condition=condition), places + shift, look)
     left.set_yticks(places, variants)
     left.set_xlabel("accuracy (%)")
@@ -63,9 +67,9 @@ def ablations(result: xr.Dataset) -> Figure:
         (middle, "rate_correlation", "correlation of spike counts\nwith torch, clean images"),
         (right, "divergence_from_torch", "distance of spike trains\nfrom torch, clean images"),
     ):
-        for area, colour in zip(areas, AREAS, strict=False):
+        for area, dot in zip(areas, dots(areas), strict=True):
             values = result[name].isel(condition=0).sel(area=area)
-            panel.plot(values, places, ".", color=colour, markersize=6)
+            panel.plot(values, places, **dot)
         panel.set_xlabel(label)
     left.set_xlim(0, 100)
     middle.set_xlim(right=1.02)
@@ -76,12 +80,21 @@ def ablations(result: xr.Dataset) -> Figure:
     return figure
 
 
+def dots(areas: Sequence[str]) -> list[dict[str, Any]]:
+    """How each area is drawn; colours return with another mark."""
+    looks = product(MARKS, AREAS)
+    return [
+        {"color": colour, "marker": mark, "ls": "", "markersize": 3.2}
+        for _, (mark, colour) in zip(areas, cycle(looks))
+    ]
+
+
 def accuracies(panel: Axes, correct: xr.DataArray, places: np.ndarray, look: Look) -> None:
     """One mark per variant, with its 95 % Wilson interval over images."""
     count, images = correct.sum("image").to_numpy(), correct.sizes["image"]
     low, high = proportion_confint(count, images, alpha=0.05, method="wilson")
     panel.hlines(places, 100 * low, 100 * high, color=look.colour, linewidth=0.9)
-    panel.plot(100 * count / images, places, **look.kwargs())
+    panel.plot(100 * count / images, places, **look.kwargs(), clip_on=False)
 
 
 def rules(panel: Axes, places: np.ndarray) -> None:
@@ -99,7 +112,8 @@ def title(figure: Figure, result: xr.Dataset) -> None:
     facts = result.attrs
     data = facts["data"] if is_mnist(result) else f"NOT MNIST: {facts['data']}"
     figure.suptitle(
-        f"{facts['network']} in cells: each ingredient alone, and all together\n{data}, "
+        f"{facts['network']} in cells: each ingredient alone, and those of the physiology "
+        f"together\n{data}, "
         f"{result.sizes['image']} images, {facts['attack']} at ε = {facts['epsilon']:g}",
         color=BLACK if is_mnist(result) else VERMILLION,
         linespacing=1.4,

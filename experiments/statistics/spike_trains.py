@@ -52,15 +52,18 @@ def interspike_intervals(recording: xr.Dataset, area: str) -> tuple[Floats, npt.
 
 
 def coefficients_of_variation(recording: xr.Dataset, area: str) -> Floats:
-    """Standard deviation over mean of the intervals of each train with at least two of them."""
+    """Standard deviation over mean of the intervals of each train with at least two of them.
+
+    Whole samples are summed, so that a regular train is at 0 exactly whatever the sampling.
+    """
     intervals, train = interspike_intervals(recording, area)
+    samples = np.rint(intervals / interval_ms(recording))
     count, total, squares = (
-        np.bincount(train, weights=weights) for weights in (None, intervals, intervals**2)
+        np.bincount(train, weights=weights) for weights in (None, samples, samples**2)
     )
     known = count >= FEWEST_INTERVALS
     count, total, squares = count[known], total[known], squares[known]
-    mean = total / count
-    return np.sqrt(np.maximum(0, squares / count - mean**2)) / mean
+    return np.sqrt(count * squares - total**2) / total
 
 
 def cliffs_delta(sample: Floats, baseline: Floats) -> float:

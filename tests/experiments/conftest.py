@@ -1,9 +1,12 @@
 """A small real comparison on the bundled digits, run once and looked at by many tests."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
@@ -14,6 +17,7 @@ from networks import BlindspotsError, wiring_named
 if TYPE_CHECKING:
     from experiments.bench import Bench
     from experiments.data.dataset import Dataset
+    from experiments.units import Unit
 
 BROUGHT = '''
 import torch
@@ -127,3 +131,153 @@ def bench(digits: "Dataset") -> "Bench":
     from experiments.bench import Bench
 
     return Bench(digits.name, None, digits.sha256, "cpu", "tests")
+
+
+# --- a comparison with cells
+
+PHYSIOLOGY = "dt_ms = 1.0\ningredients = ['currents', 'jitter', 'noise', 'heterogeneity']\n"
+WIRING = """
+name = "tiny-spiking"
+steps = 8
+areas = [
+  { name = "input", shape = [1, 28, 28], unit = { model = "input" } },
+  { name = "v1", shape = [24], unit = { model = "lif", beta = 0.9, threshold = 1.0 } },
+  { name = "v2", shape = [16], unit = { model = "lif", beta = 0.8, threshold = 1.0 } },
+  { name = "output", shape = [10], unit = { model = "rate", activation = "identity" } },
+]
+projections = [
+  { source = "input", target = "v1" },
+  { source = "v1", target = "v2" },
+  { source = "v2", target = "v1", kind = "top-down" },
+  { source = "v2", target = "output" },
+]
+"""
+
+
+class Work:
+    """Stands in for the worker processes: works on units here, and counts them."""
+
+    def __init__(self, most: int = 1000):
+        self.most, self.done = most, list[Any]()
+
+    def __call__(self, units: "Iterable[Unit]", workers: int, tell: Callable[..., None]) -> dict:
+        from experiments.units import is_complete
+
+        for unit in units:
+            self(unit.needs, workers, tell)
+            if is_complete(unit):
+                continue
+            if len(self.done) == self.most:
+                raise KeyboardInterrupt
+            tell({"what": "planned", "unit": unit})
+            tell({"what": "started", "unit": unit})
+            unit.run(lambda done, score: None)
+            tell({"what": "done", "unit": unit, "seconds": 0.0})
+            self.done.append(unit)
+        return {}
+
+
+@contextmanager
+def working(work: Work) -> Iterator[Work]:
+    """Units are worked on by ``work``; figures are coarse, those of comparisons left out."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.compare.complete", work)
+        patch.setattr("experiments.detailed.complete", work)
+        patch.setattr("figures.draw_all", lambda *given: {})
+        patch.setattr("figures.save.DPI", 30)
+        patch.setattr("figures.save.FORMATS", {"png": {}})
+        yield work
+
+
+@pytest.fixture(scope="session")
+def cells_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("detailed")
+    (directory / "tiny.toml").write_text(WIRING)
+    (directory / "cells.toml").write_text(PHYSIOLOGY)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def cells_settings(cells_directory: Path) -> dict[str, Any]:
+    return {
+        "networks": ["FC10", str(cells_directory / "tiny.toml")],
+        "sources": ["FC10"],
+        "individuals": 1,
+        "images": 24,
+        "attacks": ["uniform", "pgd-linf"],
+        "epsilons": [0.05, 0.1],
+        "reference_attack": "pgd-linf",
+        "reference_epsilon": 0.1,
+        "training": {"epochs": 10, "batch": 50, "rate": 5e-3},
+        "seed": 1,
+        "options": {"pgd-linf": {"steps": 8}},
+        "engine": "detailed",
+        "physiology": {
+            "dt_ms": 1.0,
+            "ingredients": ["currents", "jitter", "noise", "heterogeneity"],
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def cells_run(cells_settings: dict[str, Any], cells_directory: Path) -> Path:
+    """The run directory of a comparison with a tiny network in cells."""
+    from experiments.compare import compare
+
+    spec, out = spec_from(cells_settings), cells_directory / "run"
+    with digits_alone(cells_directory / "cache"), working(Work()):
+        compare(spec, out, device="cpu", console=Console(quiet=True))
+    return out
+
+
+@pytest.fixture(scope="module")
+def cells_alone(cells_directory: Path) -> Iterator[None]:
+    """The bundled digits stand in for MNIST; the units of the comparison with cells are there."""
+    with digits_alone(cells_directory / "cache"):
+        yield
+
+
+@pytest.fixture(scope="session")
+def work_here() -> Callable[..., AbstractContextManager[Work]]:
+    """Has units worked on in this process, and counts them: up to so many, then an interrupt."""
+    return lambda most=1000: working(Work(most))
+
+
+@pytest.fixture
+def cells_copy(cells_run: Path, tmp_path: Path) -> Path:
+    """The run once more, to be changed."""
+
+    def linked(source: str, target: str) -> None:
+        if source.endswith((".nc", ".json", ".toml")):
+            shutil.copy(source, target)
+        else:
+            os.link(source, target)
+
+    leave = shutil.ignore_patterns("detailed")
+    return shutil.copytree(cells_run, tmp_path / "copy", copy_function=linked, ignore=leave)
+
+
+@pytest.fixture
+def refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., str]:
+    """Calls ``blindspots`` in an empty directory; the one sentence that it refuses with."""
+    from experiments import cli
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def told(*words: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["blindspots", *map(str, words)])
+        capsys.readouterr()
+        with working(Work(0)), pytest.raises(SystemExit) as end:
+            cli.main()
+        said = capsys.readouterr()
+        assert end.value.code == 1
+        assert "Traceback" not in said.out + said.err
+        assert said.err.count("Error: ") == 1
+        last = said.err.splitlines()[-1]
+        assert last.startswith("Error: ")
+        return last.removeprefix("Error: ")
+
+    return told
