@@ -273,7 +273,8 @@ def detailed(
     attack: Annotated[str | None, typer.Option(help="Default: the run's reference.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="Default: the run's reference.")] = None,
     physiology: Annotated[
-        Path | None, typer.Option(help="TOML file with parameters of the cells.")
+        Path | None,
+        typer.Option(help="TOML file with the cells' parameters. Default: the run's."),
     ] = None,
     data: Annotated[Path | None, DATA_OPTION] = None,
     workers: Annotated[
@@ -296,7 +297,7 @@ def detailed(
         images=images,
         attack=attack,
         epsilon=epsilon,
-        physiology=physiology_from(read_settings(physiology) if physiology else {}),
+        physiology=physiology_from(read_settings(physiology)) if physiology else None,
         data=data,
         workers=workers,
         console=Console(),

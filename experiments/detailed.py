@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,10 @@ from rich.console import Console
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
 from experiments.compare import bench_for
+from experiments.detailed_figures import drawn
 from experiments.detailed_report import write_detailed_report
-from experiments.examine import Condition, Examine, shown_images
-from experiments.origin import TRAINED
+from experiments.examine import Condition, Examine
 from experiments.progress import Monitor
-from experiments.recordings import MOST, Pair, first_true, fooled
 from experiments.result import (
     FORMAT,
     image_indices,
@@ -28,9 +28,10 @@ from experiments.result import (
     set_name,
 )
 from experiments.single import read_inputs
+from experiments.statistics.accuracies import accuracy
 from experiments.store import damaged, read_dataset, unit_path, unwritable
 from experiments.work import complete, workers_for
-from networks import DETAILED, BlindspotsError, Physiology, ablations
+from networks import DETAILED, BlindspotsError, Physiology, ablations, physiology_from
 from networks.errors import unknown
 
 TORCH = "torch"
@@ -67,7 +68,7 @@ def detail(
     images: int,
     attack: str | None,
     epsilon: float | None,
-    physiology: Physiology,
+    physiology: Physiology | None,
     data: Path | None,
     workers: int | None,
     console: Console,
@@ -75,7 +76,7 @@ def detail(
     """Examine ``networks`` of ``run`` (default: all that spike) on torch and with each ingredient.
 
     What is measured, drawn and reported goes to RUN/detailed/NETWORK-INDIVIDUAL; the default attack
-    and epsilon are the run's references.
+    and epsilon are the run's references, the default physiology is the run's own.
     """
     compared = load_result(run)
     bench = bench_for(data, "cpu")
@@ -89,6 +90,7 @@ def detail(
             f"'{run}' attacked {compared.sizes['image']} images; ask for at most so many, not "
             f"{images}."
         )
+    physiology = physiology or physiology_of(compared)
     attack = attack or str(compared.attrs["reference_attack"])
     epsilon = float(compared.attrs["reference_epsilon"]) if epsilon is None else epsilon
     aims = [
@@ -100,6 +102,11 @@ def detail(
         examined(aim, units, bench, workers, console)
         for aim, units in zip(aims, planned, strict=True)
     ]
+
+
+def physiology_of(compared: xr.Dataset) -> Physiology:
+    """That of the comparison's own cells, or the default."""
+    return physiology_from(tomllib.loads(str(compared.attrs["spec"])).get("physiology", {}))
 
 
 def spiking(compared: xr.Dataset, run: Path) -> list[str]:
@@ -130,68 +137,9 @@ def examined(
     result = assembled(aim, planned, bench)
     save_result(result, aim.out / "activity.nc")
     with console.status("drawing figures"):
-        paths = drawn(aim, planned, result, bench)
+        paths = drawn(aim.out, planned[-1], result, bench)
     write_detailed_report(aim.out, result, paths, console)
     return result
-
-
-def drawn(
-    aim: Aim, planned: Sequence[Examine], result: xr.Dataset, bench: Bench
-) -> dict[str, Path]:
-    """The figures of the result, and of what all ingredients together do on a few images.
-
-    The recordings that they are drawn from lie beside them as netCDF.
-    """
-    from figures.ablations import ablations as ablations_figure
-    from figures.contrast import contrast
-    from figures.raster import raster
-    from figures.rates import rates
-    from figures.recordings import pair_names
-    from figures.save import save
-    from figures.traces import traces
-
-    first, last = watched(planned[-1], result, bench)
-    at = first_true(fooled(first[1], last[1]))
-    for pair, name in ((first, "clean"), (last, "adversarial")):
-        for recording in pair:
-            save_result(recording, aim.out / f"{name}-{recording.attrs['simulator']}.nc")
-    names = pair_names(*last)
-    figures = {
-        "ablations": lambda: ablations_figure(result),
-        "raster": lambda: raster(*first, image=at),
-        "traces": lambda: traces(*first, image=at),
-        "rates": lambda: rates(dict(zip(names, first, strict=True))),
-        "contrast": lambda: contrast(first[1], last[1], image=at),
-    }
-    try:
-        return {name: save(draw(), aim.out / "figures", name)[0] for name, draw in figures.items()}
-    except OSError as error:
-        raise unwritable(aim.out / "figures", error) from None
-
-
-def watched(together: Examine, result: xr.Dataset, bench: Bench) -> tuple[Pair, Pair]:
-    """Recordings on torch and in cells of a few images: clean, and under the last condition."""
-    from experiments.training import load_individual
-    from sim.brian.detailed import Detailed, in_cells_units
-    from sim.brian.detailed import run as run_cells
-    from sim.run import run as run_trained
-
-    network = load_individual(together.directory)
-    gains = result["gain"].sel(variant=together.variant).to_series().to_dict()
-    physiology = together.physiology
-    cells = Detailed(network, physiology, seed=together.seed, gains=gains)
-    pairs = []
-    for condition in (together.conditions[0], together.conditions[-1]):
-        images = shown_images(bench, condition, min(MOST, together.images))
-        coords = {name: result[name][: len(images)] for name in ("image", "label")}
-        facts: dict[str, str | float] = {"data": bench.data, "weights": TRAINED}
-        if condition.inputs:
-            facts |= {"attack": str(result.attrs["attack"]), "epsilon": condition.epsilon}
-        torch = in_cells_units(run_trained(network, images), network.wiring, physiology)
-        both = (torch, run_cells(cells, images))
-        first, second = (each.assign_coords(coords).assign_attrs(facts) for each in both)
-        pairs.append((first, second))
-    return pairs[0], pairs[1]
 
 
 def conditions(aim: Aim, compared: xr.Dataset) -> tuple[Condition, ...]:
@@ -262,14 +210,17 @@ def variants(
 def assembled(aim: Aim, planned: Sequence[Examine], bench: Bench) -> xr.Dataset:
     """All variants in one labelled result; ``correct`` (variant, condition, image) is 1 if right.
 
-    Beside it stand the measures of :mod:`experiments.examine` by (variant, condition, area), and by
-    (variant, area) ``gain``, ``calibrated_rate`` and ``trained_rate`` (spikes per cell and step).
+    ``accuracy`` (variant, condition) is its mean, with its 95 % Wilson interval. Beside it stand
+    the measures of :mod:`experiments.examine` by (variant, condition, area), and by (variant,
+    area) ``gain``, ``calibrated_rate`` and ``trained_rate`` (spikes per cell and step).
     """
     parts = [read_dataset(unit_path(each.stage, each.key) / each.product) for each in planned]
     result = xr.concat(parts, "variant", join="outer")
     result = result.drop_encoding()  # the first part's would cut longer names of variants short
     result["label"] = ("image", scored(bench, aim.images).labels.numpy())
     result["correct"] = (result["prediction"] == result["label"]).astype(np.int8)
+    correct = result["correct"].expand_dims("individual")
+    result = result.merge(accuracy(correct, xr.ones_like(correct, bool), "accuracy"))
     result = result.assign_coords(image=image_indices(bench, aim.images))
     return result.assign_attrs(
         format=FORMAT,

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.page import page, picture
+from experiments.report import interval
 from experiments.statistics.accuracies import wilson
 from experiments.store import write_text
 from experiments.verdict.wording import percent
@@ -72,14 +73,10 @@ def together(result: xr.Dataset) -> str:
 def accuracies(result: xr.Dataset) -> Iterator[tuple[str, list[str]]]:
     """Each variant and its accuracies in per cent with Wilson intervals, by condition."""
     for variant in result["variant"].to_numpy():
-        share = result["correct"].sel(variant=variant).mean("image").to_numpy()
-        low, high = wilson(share, np.full(share.shape, result.sizes["image"]))
+        here = result.sel(variant=variant)
         yield (
             str(variant),
-            [
-                f"{100 * m:.1f} [{100 * a:.1f}, {100 * b:.1f}]"
-                for m, a, b in zip(share, low, high, strict=True)
-            ],
+            [interval(here.sel(condition=c), "accuracy") for c in here["condition"].to_numpy()],
         )
 
 

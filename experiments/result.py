@@ -245,7 +245,7 @@ def load_network(
 ) -> "Network | Detailed":
     """A trained individual of a run: images (N, 1, 28, 28) in [0, 1] to logits (N, 10).
 
-    A torch module, differentiable by its input; ``NAME@detailed`` is a callable without a gradient.
+    A torch module, differentiable by its input; ``NAME@cells`` is a callable without a gradient.
     Raises BlindspotsError where the run has no such individual.
     """
     from experiments.cells import is_detailed, load_cells

@@ -31,7 +31,7 @@ class Spec(Described):
     as ``options.pgd-linf.steps``. ``reference_attack`` at ``reference_epsilon`` is what the
     verdict, the forest and the transfer figure speak of. ``keep`` says which crafted inputs stay
     on disk after they were scored: "all", or "independent" for those that all networks share.
-    With ``engine = "detailed"`` every spiking network has a row more, ``NAME@detailed``: the same
+    With ``engine = "detailed"`` every spiking network has a row more, ``NAME@cells``: the same
     trained weights in cells, whose parameters ``physiology`` overrides
     (:class:`networks.Physiology`).
     """

@@ -9,7 +9,6 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from statsmodels.stats.proportion import proportion_confint
 
 from figures.style import (
     BLACK,
@@ -42,7 +41,8 @@ def ablations(result: xr.Dataset) -> Figure:
     """Accuracy of each variant under each condition, and its rates' correlation with torch.
 
     Args:
-        result: `correct` (variant, condition, image) of 0 and 1, and `rate_correlation` and
+        result: `accuracy`, `accuracy_low` and `accuracy_high` (variant, condition) as fractions,
+            the images' number as the dimension image, and `rate_correlation` and
             `divergence_from_torch` (variant, condition, area).
     """
     variants = [str(each) for each in result["variant"].to_numpy()]
@@ -60,7 +60,7 @@ def ablations(result: xr.Dataset) -> Figure:
     places = -np.arange(len(variants), dtype=float)
     spread = np.linspace(0.27, -0.27, len(shown))
     for condition, look, shift in zip(shown, cycle(CONDITIONS), spread):
-        accuracies(left, result["correct"].sel(condition=condition), places + shift, look)
+        accuracies(left, result.sel(condition=condition), places + shift, look)
     left.set_yticks(places, variants)
     left.set_xlabel("accuracy (%)")
     for panel, name, label in (
@@ -89,12 +89,11 @@ def dots(areas: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def accuracies(panel: Axes, correct: xr.DataArray, places: np.ndarray, look: Look) -> None:
-    """One mark per variant, with its 95 % Wilson interval over images."""
-    count, images = correct.sum("image").to_numpy(), correct.sizes["image"]
-    low, high = proportion_confint(count, images, alpha=0.05, method="wilson")
-    panel.hlines(places, 100 * low, 100 * high, color=look.colour, linewidth=0.9)
-    panel.plot(100 * count / images, places, **look.kwargs(), clip_on=False)
+def accuracies(panel: Axes, here: xr.Dataset, places: np.ndarray, look: Look) -> None:
+    """One mark per variant, with its interval over images."""
+    ends = 100 * here["accuracy_low"], 100 * here["accuracy_high"]
+    panel.hlines(places, *ends, color=look.colour, linewidth=0.9)
+    panel.plot(100 * here["accuracy"], places, **look.kwargs(), clip_on=False)
 
 
 def rules(panel: Axes, places: np.ndarray) -> None:

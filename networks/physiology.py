@@ -29,7 +29,7 @@ USUAL: tuple[Ingredient, ...] = (
     *("conductances", "refractoriness", "jitter", "noise", "heterogeneity"),
 )
 
-DETAILED = "@detailed"
+DETAILED = "@cells"
 """Ends the name of a network whose units were replaced by cells."""
 
 Positive = Annotated[float, Field(gt=0)]

@@ -103,8 +103,8 @@ def unequal_sources(summary: xr.Dataset) -> Iterator[str]:
     if without:
         yield (
             f"Warning: {listed(without)} could not be attacked white-box; figures from inputs "
-            "crafted elsewhere are an upper bound of robust accuracy, not to be compared with those "
-            "of networks that were."
+            "crafted elsewhere are an upper bound of robust accuracy, and not to be compared with "
+            "those of networks that were."
         )
 
 

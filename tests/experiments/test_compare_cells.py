@@ -27,7 +27,7 @@ from sim.brian.detailed import Detailed
 
 pytestmark = pytest.mark.usefixtures("cells_alone")
 
-NAME, CELLS = "tiny-spiking", "tiny-spiking@detailed"
+NAME, CELLS = "tiny-spiking", "tiny-spiking@cells"
 IMAGES, STEPS, EPSILON = 24, 8, 0.1
 Refused = Callable[..., str]
 WorkHere = Callable[..., AbstractContextManager[Any]]

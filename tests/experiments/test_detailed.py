@@ -31,7 +31,7 @@ from sim.brian.detailed import Detailed, calibrate
 
 pytestmark = pytest.mark.usefixtures("cells_alone")
 
-NAME, CELLS = "tiny-spiking", "tiny-spiking@detailed"
+NAME, CELLS = "tiny-spiking", "tiny-spiking@cells"
 IMAGES, STEPS, EPSILON = 24, 8, 0.1
 VARIANTS = ["torch", "bare", *INGREDIENTS, "together"]
 FEW = ["torch", "bare", "refractoriness", "together"]

@@ -16,7 +16,7 @@ from networks import wiring_named
 
 pytestmark = pytest.mark.usefixtures("cells_alone")
 
-NAME, CELLS = "tiny-spiking", "tiny-spiking@detailed"
+NAME, CELLS = "tiny-spiking", "tiny-spiking@cells"
 IMAGES, STEPS, EPSILON = 24, 8, 0.1
 Refused = Callable[..., str]
 
@@ -89,6 +89,6 @@ def test_catalogue_networks_spike_or_not(cells_settings: dict[str, Any], bench: 
     names = ["fc-b", "fc-b-spiking", "fc-blt-spiking"]
     planned = plan(spec_from({**cells_settings, "networks": names}), bench)
     assert [e.name for e in planned.entries] == [
-        *names, "fc-b-spiking@detailed", "fc-blt-spiking@detailed",
+        *names, "fc-b-spiking@cells", "fc-blt-spiking@cells",
     ]  # fmt: skip
     assert planned.entries[-1].wiring == wiring_named("fc-blt-spiking")

@@ -27,12 +27,15 @@ def made(
     shape = (len(VARIANTS), len(conditions))
     share = rng.uniform(0.05, 0.95, (*shape, 1))
     by_area = ("variant", "condition", "area")
+    correct = (rng.random((*shape, IMAGES)) < share).astype(np.int8)
+    by_condition = ("variant", "condition")
+    low, high = proportion_confint(correct.sum(-1), IMAGES, method="wilson")
     return xr.Dataset(
         {
-            "correct": (
-                ("variant", "condition", "image"),
-                (rng.random((*shape, IMAGES)) < share).astype(np.int8),
-            ),
+            "correct": ((*by_condition, "image"), correct),
+            "accuracy": (by_condition, correct.mean(-1)),
+            "accuracy_low": (by_condition, low),
+            "accuracy_high": (by_condition, high),
             "rate_correlation": (by_area, rng.uniform(0.5, 0.99, (*shape, areas))),
             "divergence_from_torch": (by_area, rng.uniform(0.1, 1.5, (*shape, areas))),
         },
@@ -118,7 +121,7 @@ def test_the_legend_tells_all_apart(areas: int) -> None:
 
 def test_marks_at_the_ends_are_drawn_whole() -> None:
     result = made()
-    result["correct"][:, 0], result["correct"][:, 3] = 1, 0
+    result["accuracy"][:, 0], result["accuracy"][:, 3] = 1, 0
     left = panels(ablations(result))[0]
     ends = [line for line in left.lines if set(line.get_xdata()) in ({0.0}, {100.0})]
     assert len(ends) == 2
