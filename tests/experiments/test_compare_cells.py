@@ -17,11 +17,13 @@ from rich.console import Console
 
 from experiments import load_network, load_result
 from experiments.bench import Bench, scored
-from experiments.compare import bench_for, compare
+from experiments.compare import bench_for, compare, summarised
 from experiments.plan import plan
+from experiments.report import contrast_table, terminal_table
 from experiments.result import assemble
 from experiments.single import read_inputs, score_saved
 from experiments.spec import Spec, read_spec, spec_from
+from experiments.verdict import verdict
 from networks import BlindspotsError, Physiology, physiology_from
 from sim.brian.detailed import Detailed
 
@@ -281,3 +283,21 @@ def test_damaged_cells_are_one_sentence(
     said = refused("score", CELLS, "--run", cells_copy, "--inputs", f"{NAME}-0-pgd-linf")
     assert said.startswith(f"'{path}' cannot be read (")
     assert said.endswith("remove the directory that it lies in, and run the same command again.")
+
+
+def test_the_table_marks_what_flatters_cells_and_compares_them_on_the_same_inputs(
+    result: xr.Dataset,
+) -> None:
+    summary = summarised(result)
+    printed = Console(width=80, file=io.StringIO())
+    printed.print(terminal_table(summary), contrast_table(summary))
+    lines = printed.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    accuracies = lines[: next(at for at, line in enumerate(lines) if "Differences" in line)]
+    rows = {line.split()[0]: line for line in accuracies if line.startswith(("FC10", "tiny"))}
+    assert rows[CELLS].split()[-1].startswith("≤")
+    assert "≤" not in rows["FC10"] + rows[NAME]
+    assert any(line.startswith("cells, same inputs") for line in lines)
+    assert not any(line.strip() == "cells" for line in lines)
+    sentences = verdict(summary, result)
+    assert not any("Worst case" in each and CELLS in each for each in sentences)
+    assert any("Same inputs" in each and CELLS in each for each in sentences)

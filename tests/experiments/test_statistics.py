@@ -213,3 +213,20 @@ def test_a_large_result_takes_seconds(make_result, contrasts):
     start = time.perf_counter()
     summarise(result, contrasts, generator=np.random.default_rng(0))
     assert time.perf_counter() - start < 10
+
+
+def test_the_worst_case_of_a_network_that_was_spared_is_compared_with_nobody(make_result):
+    """It would win by that alone: here it answers as the other does, and was attacked less."""
+    result = make_result(["fc-b", "fc-bl"], ["noise-linf", "pgd-linf"], missing=())
+    result = result.drop_sel(source="fc-bl")
+    result["correct"].loc[{"network": "fc-bl"}] = result["correct"].sel(network="fc-b")
+    result["correct"].loc[{"network": "fc-bl", "source": "fc-b", "attack": "pgd-linf"}] = -1
+    found = summed(result, [("cells", "fc-bl", "fc-b")])
+    attacked = found.sel(attack="pgd-linf", contrast="cells: fc-bl - fc-b")
+    assert attacked["difference"].sel(view="worst-case").isnull().all()
+    assert attacked["holm_p"].sel(view="worst-case").isnull().all()
+    np.testing.assert_array_equal(attacked["difference"].sel(view="same-inputs"), 0)
+    accuracy = found["accuracy"].sel(attack="pgd-linf", view="worst-case")
+    assert (accuracy.sel(network="fc-bl") > accuracy.sel(network="fc-b")).any()
+    noise = found["difference"].sel(attack="noise-linf", view="worst-case")
+    assert noise.notnull().all()
