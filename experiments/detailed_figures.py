@@ -19,6 +19,7 @@ def drawn(out: Path, together: Examine, result: xr.Dataset, bench: Bench) -> dic
     """
     from figures.ablations import ablations as ablations_figure
     from figures.contrast import contrast
+    from figures.intervals import intervals
     from figures.raster import raster
     from figures.rates import rates
     from figures.recordings import pair_names
@@ -33,6 +34,7 @@ def drawn(out: Path, together: Examine, result: xr.Dataset, bench: Bench) -> dic
     names = pair_names(*last)
     figures = {
         "ablations": lambda: ablations_figure(result),
+        "intervals": lambda: intervals(result),
         "raster": lambda: raster(*first, image=at),
         "traces": lambda: traces(*first, image=at),
         "rates": lambda: rates(dict(zip(names, first, strict=True))),

@@ -21,6 +21,8 @@ CAPTIONS = {
     "ablations": "Accuracy by condition with 95 % Wilson intervals over images, and how close the "
     "activity is to that of the trained units; on torch, without any ingredient, with each alone, "
     "and with those of the physiology together.",
+    "intervals": "Intervals between spikes and their coefficient of variation on clean images: the "
+    "share of intervals, and of spike trains, up to each value, with Cliff's delta against torch.",
     "raster": "Spikes of one image on torch and in cells.",
     "traces": "Membranes on torch (in millivolts) and in cells.",
     "rates": "Population rates on torch and in cells.",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
@@ -39,6 +39,8 @@ MEASURES = {
     "cv_median": "median coefficient of variation of the intervals of a train",
     "cv_delta": "Cliff's delta of those against torch",
 }
+MEASURED = 2  # raise it when other measures are taken
+CVS = np.linspace(0, 1.5, 61)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Examine:
     def key(self) -> str:
         """Of everything that determines the measures."""
         return key_of(
-            format=FORMAT,
+            format=(FORMAT, MEASURED),
             variant=self.variant,
             engine=self.engine,
             weights=self.weights_sha256,
@@ -165,33 +167,43 @@ def on_torch_in_ms(network: "Network", images: "Tensor", physiology: Physiology)
 def measures(
     recording: xr.Dataset, torch: xr.Dataset, clean: xr.Dataset, duration_ms: float
 ) -> xr.Dataset:
-    """``MEASURES`` by area, ``rate`` (area, image) in Hz and ``prediction`` (image)."""
+    """``MEASURES`` by area, ``rate`` (area, image) in Hz and ``prediction`` (image).
+
+    ``isi_at_most`` (area, isi) and ``cv_at_most`` (area, cv) are the shares of intervals and of
+    coefficients of variation up to each value of their coordinates (ms; none).
+    """
     areas = [str(name).removesuffix(".output") for name in recording if ".output" in str(name)]
+    durations = np.arange(0, duration_ms + 0.05, 0.1).round(1)
     rows = []
     for area in areas:
         intervals, beside = (interspike_intervals(each, area)[0] for each in (recording, torch))
         spread, other = (coefficients_of_variation(each, area) for each in (recording, torch))
         rows.append(
-            (
-                rate_correlation(recording, torch, area),
-                divergence(recording, torch, area),
-                divergence(recording, clean, area),
-                _median(intervals),
-                cliffs_delta(intervals, beside),
-                _median(spread),
-                cliffs_delta(spread, other),
-            )
+            {
+                "rate_correlation": rate_correlation(recording, torch, area),
+                "divergence_from_torch": divergence(recording, torch, area),
+                "divergence_from_clean": divergence(recording, clean, area),
+                "isi_median": _median(intervals),
+                "isi_delta": cliffs_delta(intervals, beside),
+                "cv_median": _median(spread),
+                "cv_delta": cliffs_delta(spread, other),
+                "isi_at_most": ("isi", share_up_to(durations + 0.05, intervals)),
+                "cv_at_most": ("cv", share_up_to(CVS, spread)),
+                "rate": ("image", rates_hz(recording, area, duration_ms)),
+            }
         )
-    table = {
-        name: ("area", list(column), {"long_name": MEASURES[name]})
-        for name, column in zip(MEASURES, zip(*rows, strict=True), strict=True)
-    }
-    rates = np.stack([rates_hz(recording, area, duration_ms) for area in areas])
-    answers = recording["logits"].to_numpy().argmax(1).astype(np.int8)
-    return xr.Dataset(
-        {**table, "rate": (("area", "image"), rates), "prediction": ("image", answers)},
-        coords={"area": areas},
-    )
+    table = xr.concat([xr.Dataset(row) for row in rows], xr.DataArray(areas, dims="area"))
+    for name, meaning in MEASURES.items():
+        table[name].attrs["long_name"] = meaning
+    table["prediction"] = "image", recording["logits"].to_numpy().argmax(1).astype(np.int8)
+    return table.assign_coords(area=areas, isi=durations, cv=CVS)
+
+
+def share_up_to(values: NDArray[Any], data: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The share of ``data`` that is at most each of ``values``; NaN without data."""
+    if not len(data):
+        return np.full(len(values), np.nan)
+    return np.searchsorted(np.sort(data), values, side="right") / len(data)
 
 
 def _median(values: NDArray[np.float64]) -> float:

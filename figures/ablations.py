@@ -76,7 +76,8 @@ def ablations(result: xr.Dataset) -> Figure:
     right.set_xlim(left=-0.02)
     for panel in (left, middle, right):
         rules(panel, places)
-    title(figure, result)
+    name = f"{result.attrs['network']} in cells"
+    title(figure, result, f"{name}: each ingredient alone, and those of the physiology together")
     return figure
 
 
@@ -106,14 +107,13 @@ def rules(panel: Axes, places: np.ndarray) -> None:
         panel.axhline(edge, color="0.6", linewidth=0.6)
 
 
-def title(figure: Figure, result: xr.Dataset) -> None:
-    """The network, the attack and the data; loud where these are not MNIST."""
+def title(figure: Figure, result: xr.Dataset, text: str) -> None:
+    """What is drawn, and of what: loud where the data are not MNIST."""
     facts = result.attrs
     data = facts["data"] if is_mnist(result) else f"NOT MNIST: {facts['data']}"
     figure.suptitle(
-        f"{facts['network']} in cells: each ingredient alone, and those of the physiology "
-        f"together\n{data}, "
-        f"{result.sizes['image']} images, {facts['attack']} at ε = {facts['epsilon']:g}",
+        f"{text}\n{data}, {result.sizes['image']} images, {facts['attack']} at "
+        f"ε = {facts['epsilon']:g}",
         color=BLACK if is_mnist(result) else VERMILLION,
         linespacing=1.4,
     )
