@@ -76,8 +76,11 @@ def ablations(result: xr.Dataset) -> Figure:
     right.set_xlim(left=-0.02)
     for panel in (left, middle, right):
         rules(panel, places)
-    name = f"{result.attrs['network']} in cells"
-    title(figure, result, f"{name}: each ingredient alone, and those of the physiology together")
+    facts = result.attrs
+    text = (
+        f"{facts['network']} in cells: each ingredient alone, and those of the physiology together"
+    )
+    title(figure, result, text, f"{facts['attack']} at ε = {facts['epsilon']:g}")
     return figure
 
 
@@ -107,13 +110,11 @@ def rules(panel: Axes, places: np.ndarray) -> None:
         panel.axhline(edge, color="0.6", linewidth=0.6)
 
 
-def title(figure: Figure, result: xr.Dataset, text: str) -> None:
-    """What is drawn, and of what: loud where the data are not MNIST."""
-    facts = result.attrs
-    data = facts["data"] if is_mnist(result) else f"NOT MNIST: {facts['data']}"
+def title(figure: Figure, result: xr.Dataset, text: str, detail: str) -> None:
+    """What is drawn; then data, images and ``detail``. Loud where the data are not MNIST."""
+    data = result.attrs["data"] if is_mnist(result) else f"NOT MNIST: {result.attrs['data']}"
     figure.suptitle(
-        f"{text}\n{data}, {result.sizes['image']} images, {facts['attack']} at "
-        f"ε = {facts['epsilon']:g}",
+        f"{text}\n{data}, {result.sizes['image']} images, {detail}",
         color=BLACK if is_mnist(result) else VERMILLION,
         linespacing=1.4,
     )

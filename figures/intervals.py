@@ -16,6 +16,7 @@ LOOKS: tuple[tuple[str, Any], ...] = (
     (VERMILLION, (0, (4, 1.5))),
     (GREY, "-."),
 )
+NEARLY = 0.999
 ROWS = {  # variable: its coordinate and what that is called
     "isi": ("isi", "interval between spikes (ms)", "intervals up to it (%)"),
     "cv": ("cv", "coefficient of variation of a train", "trains up to it (%)"),
@@ -49,12 +50,20 @@ def intervals(
             for variant, (colour, line) in looks.items():
                 values = 100 * here[f"{name}_at_most"].sel(variant=variant)
                 panel.step(here[axis], values, where="post", color=colour, linestyle=line)
+            panel.set_xlim(0, reached(here[f"{name}_at_most"].sel(variant=list(variants)), axis))
             effect(panel, float(here[f"{name}_delta"].sel(variant=variants[-1])))
             panel.set_xlabel(label)
             panel.set_title(area)
         row[0].set_ylabel(share)
-    title(figure, result, f"{result.attrs['network']} in cells, clean images")
+    title(figure, result, f"Regularity of {result.attrs['network']} in cells", "clean")
     return figure
+
+
+def reached(shares: xr.DataArray, axis: str) -> float:
+    """Where nearly all of every variant lie below, with some room."""
+    full = (shares >= NEARLY).all("variant").to_numpy()
+    values = shares[axis].to_numpy()
+    return float(1.1 * values[full.argmax()] if full.any() else values[-1])
 
 
 def effect(panel: Axes, delta: float) -> None:
