@@ -60,6 +60,10 @@ class Physiology(Described):
       constant over its mean); excitatory cells of Duarte & Morrison (2019), Table 1.
     - ``adaptation_pa`` 80.5, ``tau_adaptation_ms`` 144: Brette & Gerstner (2005).
 
+    (Brunel & Wang, J. Comput. Neurosci. 11:63, J. Neurophysiol. 90:415; Potjans & Diesmann, Cereb.
+    Cortex 24:785; Vogels & Abbott, J. Neurosci. 25:10786; Destexhe et al., Neuroscience 107:13;
+    Duarte & Morrison, PLoS Comput. Biol. 15:e1006781; Brette & Gerstner, J. Neurophysiol. 94:3637.)
+
     The membrane time constant is no parameter: -step_ms / ln(beta) of the trained unit.
 
     Raises :class:`pydantic.ValidationError`, naming field and value, where the values cannot be
