@@ -25,6 +25,7 @@ lint: setup             ## style, types and the import direction of the rooms
 bench: setup            ## speed beside peers, in one run on the same work
 	$(BIN)/python -m benchmarks.training_step
 	$(BIN)/python -m benchmarks.brian
+	$(BIN)/python -m benchmarks.cells
 
 setup: $(READY)
 

@@ -13,6 +13,7 @@ from networks.physiology import physiology_from
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sim import Network
     from sim.brian.detailed import Calibration, Detailed
 
 CELLS = "cells.json"
@@ -50,6 +51,24 @@ def save_cells(network: "Detailed", calibration: "Calibration", directory: Path)
     (directory / CELLS).write_text(json.dumps(facts, indent=1))
 
 
+def rate_error(directory: Path) -> float:
+    """|ln ratio| of the rates in cells and in training, in the area that is furthest off."""
+    from sim.brian.detailed.calibration import distance
+
+    try:
+        facts = json.loads((directory / CELLS).read_text())["calibration"]
+        return distance(facts["after"], facts["trained"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged(directory / CELLS, error) from None
+
+
+def load_at(directory: Path) -> "Network | Detailed":
+    """The individual in a directory: trained units, or cells where it holds those."""
+    from experiments.training import load_individual
+
+    return load_cells(directory) if (directory / CELLS).exists() else load_individual(directory)
+
+
 def load_cells(directory: Path) -> "Detailed":
     """The detailed individual that :func:`save_cells` left beside its weights."""
     from experiments.training import load_individual
@@ -70,8 +89,3 @@ def load_cells(directory: Path) -> "Detailed":
     if set(gains) != areas or not all(math.isfinite(g) and g > 0 for g in gains.values()):
         raise damaged(path, ValueError(f"no positive gain for each of {', '.join(sorted(areas))}"))
     return Detailed(network, physiology, seed=seed, gains=gains)
-
-
-def is_detailed(directory: Path) -> bool:
-    """Whether an individual's directory holds cells beside the weights."""
-    return (directory / CELLS).exists()

@@ -88,10 +88,12 @@ def compare(
     """
     from experiments.spec import preset as settings_of
     from experiments.spec import read_settings, spec_from
+    from networks import physiology_from
 
     if spec and preset:
         raise BlindspotsError("Give either --preset or --spec, not both.")
     settings = read_settings(spec) if spec else settings_of(preset or "quick")
+    cells = physiology_from(read_settings(physiology)) if physiology else None
     resolved = spec_from(
         settings,
         networks=_names(networks),
@@ -102,7 +104,7 @@ def compare(
         effort=effort,
         seed=seed,
         engine=engine,
-        physiology=read_settings(physiology) if physiology else None,
+        physiology=cells.model_dump() if cells else None,
     )
     _check_device(device)
     from experiments.compare import compare as run_comparison
@@ -269,7 +271,9 @@ def detailed(
         list[str] | None, typer.Argument(help="Its networks. Default: all that spike.")
     ] = None,
     individual: Annotated[int, typer.Option(min=0, help="Which individual.")] = 0,
-    images: Annotated[int, typer.Option(min=1, help="How many of its images.")] = 200,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="How many of its images. Default: 200, or all.")
+    ] = None,
     attack: Annotated[str | None, typer.Option(help="Default: the run's reference.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="Default: the run's reference.")] = None,
     physiology: Annotated[

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import tomli_w
 import xarray as xr
 from rich.console import Console
 
@@ -18,8 +19,8 @@ from experiments.detailed_figures import drawn
 from experiments.detailed_report import write_detailed_report
 from experiments.examine import Condition, Examine
 from experiments.progress import Monitor
+from experiments.provenance import commit, versions
 from experiments.result import (
-    FORMAT,
     image_indices,
     individual_directory,
     load_network,
@@ -29,12 +30,13 @@ from experiments.result import (
 )
 from experiments.single import read_inputs
 from experiments.statistics.accuracies import accuracy
-from experiments.store import damaged, read_dataset, unit_path, unwritable
+from experiments.store import damaged, read_dataset, unit_path, unwritable, write_text
 from experiments.work import complete, workers_for
 from networks import DETAILED, BlindspotsError, Physiology, ablations, physiology_from
 from networks.errors import unknown
 
 TORCH = "torch"
+USUAL = 200  # images
 CLEAN = Condition("clean")
 
 
@@ -57,7 +59,8 @@ class Aim:
     @property
     def out(self) -> Path:
         """Where everything goes."""
-        return self.run / "detailed" / f"{self.network}-{self.individual}"
+        name = f"{self.network}-{self.individual}-{self.attack}-{self.epsilon:g}"
+        return self.run / "detailed" / name
 
 
 def detail(
@@ -65,7 +68,7 @@ def detail(
     networks: Sequence[str],
     *,
     individual: int,
-    images: int,
+    images: int | None,
     attack: str | None,
     epsilon: float | None,
     physiology: Physiology | None,
@@ -75,8 +78,9 @@ def detail(
 ) -> list[xr.Dataset]:
     """Examine ``networks`` of ``run`` (default: all that spike) on torch and with each ingredient.
 
-    What is measured, drawn and reported goes to RUN/detailed/NETWORK-INDIVIDUAL; the default attack
-    and epsilon are the run's references, the default physiology is the run's own.
+    What is measured, drawn and reported goes to RUN/detailed/NETWORK-INDIVIDUAL-ATTACK-EPSILON; the
+    default attack and epsilon are the run's references, the default physiology is the run's own,
+    and of its images 200 are shown.
     """
     compared = load_result(run)
     bench = bench_for(data, "cpu")
@@ -85,6 +89,7 @@ def detail(
             f"'{run}' was made with {compared.attrs['data']}, other data than {bench.data} here; "
             "name the same with --data."
         )
+    images = min(USUAL, compared.sizes["image"]) if images is None else images
     if images > compared.sizes["image"]:
         raise BlindspotsError(
             f"'{run}' attacked {compared.sizes['image']} images; ask for at most so many, not "
@@ -126,10 +131,7 @@ def examined(
     aim: Aim, planned: list[Examine], bench: Bench, workers: int | None, console: Console
 ) -> xr.Dataset:
     """One individual under all conditions and variants, measured, saved and reported."""
-    try:
-        aim.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(aim.out, error) from None
+    claim(aim, planned)
     with Monitor(console, aim.out / "log.jsonl") as monitor:
         failures = complete(planned, workers or workers_for("cpu"), monitor.tell)
     for sentence in failures.values():
@@ -140,6 +142,21 @@ def examined(
         paths = drawn(aim.out, planned[-1], result, bench)
     write_detailed_report(aim.out, result, paths, console)
     return result
+
+
+def claim(aim: Aim, planned: Sequence[Examine]) -> None:
+    """Make ``aim.out`` this examination's; BlindspotsError where it is that of another."""
+    settings = {"images": aim.images, "physiology": planned[-1].physiology.model_dump(mode="json")}
+    path, text = aim.out / "spec.toml", tomli_w.dumps(settings)
+    if path.exists() and path.read_text() != text:
+        raise BlindspotsError(
+            f"'{aim.out}' holds another examination, of other images or cells; move or remove it."
+        )
+    try:
+        aim.out.mkdir(parents=True, exist_ok=True)
+        write_text(path, text)
+    except OSError as error:
+        raise unwritable(aim.out, error) from None
 
 
 def conditions(aim: Aim, compared: xr.Dataset) -> tuple[Condition, ...]:
@@ -194,7 +211,8 @@ def variants(
     aim: Aim, shown: tuple[Condition, ...], physiology: Physiology, bench: Bench
 ) -> list[Examine]:
     """The trained units, then the ablation axis, with the seed of the comparison's own cells."""
-    weights = hashlib.sha256((aim.directory / "weights.safetensors").read_bytes()).hexdigest()
+    parts = [aim.directory / name for name in ("weights.safetensors", "wiring.json")]
+    weights = hashlib.sha256(b"".join(each.read_bytes() for each in parts)).hexdigest()
     try:
         seed = int(json.loads((aim.directory / "training.json").read_text())["seed"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -223,8 +241,11 @@ def assembled(aim: Aim, planned: Sequence[Examine], bench: Bench) -> xr.Dataset:
     result = result.merge(accuracy(correct, xr.ones_like(correct, bool), "accuracy"))
     result = result.assign_coords(image=image_indices(bench, aim.images))
     return result.assign_attrs(
-        format=FORMAT,
-        data=bench.data,
+        **{"data": bench.data, "data_sha256": bench.sha256, "commit": commit() or ""},
+        versions=json.dumps(versions()),
+        network_sha256=planned[0].network_sha256,
+        inputs_sha256=json.dumps({c.name: c.sha256 for c in planned[0].conditions}),
+        seed=planned[0].seed,
         network=aim.network,
         individual=aim.individual,
         attack=aim.attack,

@@ -155,8 +155,8 @@ def sentences(result: xr.Dataset) -> Iterator[str]:
     yield from survival(result)
     yield matching(result)
     yield (
-        "The adversarial inputs were crafted through torch's gradient and only carried over to the "
-        "cells: an attack that queries the cells themselves can only find more."
+        "The adversarial inputs were crafted on torch and only carried over to the cells: an "
+        "attack on the cells themselves can only find more."
     )
 
 

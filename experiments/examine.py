@@ -39,7 +39,7 @@ MEASURES = {
     "cv_median": "median coefficient of variation of the intervals of a train",
     "cv_delta": "Cliff's delta of those against torch",
 }
-MEASURED = 2  # raise it when other measures are taken
+MEASURED = 3  # raise it when other measures are taken
 CVS = np.linspace(0, 1.5, 61)
 
 
@@ -66,7 +66,7 @@ class Examine:
     variant: str
     engine: Literal["torch", "detailed"]
     directory: Path
-    weights_sha256: str
+    network_sha256: str
     physiology: Physiology
     conditions: tuple[Condition, ...]
     images: int
@@ -85,14 +85,14 @@ class Examine:
             format=(FORMAT, MEASURED),
             variant=self.variant,
             engine=self.engine,
-            weights=self.weights_sha256,
+            network=self.network_sha256,
             physiology=self.physiology.model_dump(mode="json"),
             conditions=[(c.name, c.epsilon, c.sha256) for c in self.conditions],
             images=self.images,
             calibrated_on=CALIBRATED_ON,
             seed=self.seed,
             data=self.bench.sha256,
-            software=f"{self.bench.software} brian2 {version('brian2')}",
+            software=f"{self.bench.software} brian2 {version('brian2')} numpy {version('numpy')}",
         )
 
     @property

@@ -45,14 +45,14 @@ def subject(name: str, run: Path | None, individual: int, seed: int | None = Non
     no such network.
     """
     from experiments.bring import imported
+    from experiments.cells import load_at
     from experiments.result import load_network
-    from experiments.training import load_individual
 
     if run:
         return Subject(name, TRAINED, load_network(run, name, individual))
     if Path(name).is_dir():
-        trained = load_individual(Path(name))
-        return Subject(trained.wiring.name, TRAINED, trained)
+        found = load_at(Path(name))
+        return Subject(found.wiring.name, TRAINED, found)
     if is_import_path(name):
         return Subject(name, BROUGHT, imported(name))
     if seed is None:

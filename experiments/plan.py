@@ -104,12 +104,14 @@ class Plan:
 def entries_of(spec: Spec) -> tuple[Entry, ...]:
     """The networks of a comparison; BlindspotsError where a name stands for none, or for two."""
     entries = tuple(entry(name) for name in spec.networks)
+    if spec.engine == "detailed":
+        entries += _in_cells(spec, entries)
     names = [e.name for e in entries]
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise BlindspotsError(f"Two networks are called '{twice[0]}'; rename one of the wirings.")
     for name in spec.sources:
         _feedforward(name)
-    return entries + _in_cells(spec, entries) if spec.engine == "detailed" else entries
+    return entries
 
 
 def _in_cells(spec: Spec, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
@@ -120,7 +122,11 @@ def _in_cells(spec: Spec, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
             "None of the networks spikes, so the detailed engine has no cells to simulate; add a "
             "spiking network such as fc-blt-spiking."
         )
-    return tuple(Entry(wiring.name + DETAILED, wiring, spec.physiology) for wiring in spiking)
+    physiology = spec.physiology or Physiology()
+    for wiring in spiking:
+        for area, unit in wiring.spiking.items():
+            physiology.time_constant_ms(area, unit)  # says so now if there is no membrane
+    return tuple(Entry(wiring.name + DETAILED, wiring, physiology) for wiring in spiking)
 
 
 def plan(spec: Spec, bench: Bench) -> Plan:

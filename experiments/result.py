@@ -18,7 +18,7 @@ from experiments.plan import INDEPENDENT, Plan
 from experiments.spec import Spec
 from experiments.statistics import common_images
 from experiments.store import damaged, unit_path, unwritable
-from experiments.units import DISTANCES, Craft, Unit, is_complete
+from experiments.units import DISTANCES, Craft, Embody, Unit, is_complete
 from networks.errors import BlindspotsError, unknown
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def assemble(spec: Spec, plan: Plan, bench: Bench) -> xr.Dataset:
     - ``minimum_distortion`` (network, individual, image), where an attack of that kind was run:
       root-mean-squared change, 0 where the clean image is wrong, inf where none was found up to
       the largest epsilon.
+    - ``rate_error`` (network, individual), where networks run in cells: |ln ratio| of the rate in
+      cells and in training, in the area that is furthest off after calibration.
     - ``example_clean``, ``example_inputs``: images of the first independent source at the
       reference epsilon.
     """
@@ -108,7 +110,7 @@ def assemble(spec: Spec, plan: Plan, bench: Bench) -> xr.Dataset:
             "spec": spec.to_toml(),
         },
     )
-    result = result.merge(minimum_distortion(result))
+    result = result.merge(minimum_distortion(result)).merge(rate_errors(result, plan))
     return result.merge(examples(result, plan, split.images.cpu().numpy()[:, 0]))
 
 
@@ -165,6 +167,20 @@ def minimum_distortion(result: xr.Dataset) -> xr.Dataset:
         distance = np.where(clean == 0, 0.0, distance)
         rows.append(np.where(fooled < 0, np.nan, distance).astype(np.float32))
     return xr.Dataset({"minimum_distortion": (("network", "individual", "image"), np.stack(rows))})
+
+
+def rate_errors(result: xr.Dataset, plan: Plan) -> xr.Dataset:
+    """How far the rates of networks in cells are from the trained ones."""
+    from experiments.cells import rate_error
+
+    errors = np.full((result.sizes["network"], result.sizes["individual"]), np.nan)
+    names = list(result["network"].to_numpy())
+    for (name, i), model in plan.individuals.items():
+        if isinstance(model, Embody) and is_complete(model):
+            errors[names.index(name), i] = rate_error(unit_path(model.stage, model.key))
+    if np.isnan(errors).all():
+        return xr.Dataset()
+    return xr.Dataset({"rate_error": (("network", "individual"), errors)})
 
 
 def examples(result: xr.Dataset, plan: Plan, clean: NDArray[np.float32]) -> xr.Dataset:
@@ -248,8 +264,7 @@ def load_network(
     A torch module, differentiable by its input; ``NAME@cells`` is a callable without a gradient.
     Raises BlindspotsError where the run has no such individual.
     """
-    from experiments.cells import is_detailed, load_cells
-    from experiments.training import load_individual
+    from experiments.cells import load_at
 
     root = Path(run) / "networks"
     names = sorted(p.name for p in root.iterdir()) if root.is_dir() else []
@@ -261,7 +276,7 @@ def load_network(
         raise BlindspotsError(
             f"'{name}' has no individual {individual} in '{run}'; it has {', '.join(there)}."
         )
-    return load_cells(directory) if is_detailed(directory) else load_individual(directory)
+    return load_at(directory)
 
 
 def inputs_hashes(plan: Plan) -> dict[str, str]:

@@ -111,7 +111,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BlindspotsError(f"The specification '{path}' cannot be read: {error}.") from None
+        raise BlindspotsError(f"The settings in '{path}' cannot be read: {error}.") from None
 
 
 def spec_from(settings: dict[str, Any], **overrides: Any) -> Spec:

@@ -120,7 +120,7 @@ class Embody:
             individual=self.individual.key,
             physiology=self.physiology.model_dump(mode="json"),
             images=CALIBRATED_ON,
-            brian2=version("brian2"),
+            software=f"brian2 {version('brian2')} numpy {version('numpy')}",
         )
 
     @property
@@ -313,7 +313,8 @@ class Score:
                 raise damaged(product(self.on), error) from None
         else:
             sets = scored(self.bench, self.images).images[None]
-        answers = torch.stack([predictions(self.network.model(), each) for each in sets])
+        model = self.network.model()
+        answers = torch.stack([predictions(model, each) for each in sets])
         with fresh_unit(self.stage, self.key) as directory:
             save_tensors({"prediction": answers.to(torch.int8)}, directory / self.product)
 

@@ -4,29 +4,39 @@ All that a user can set stands here. A field's name ends in its unit: ms, mv, pf
 without one are fractions.
 """
 
+from math import log
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from networks.area import Described
+from networks.area import Described, SpikingUnit
 from networks.errors import BlindspotsError, unknown
 from networks.wiring import explain
 
 Ingredient = Literal[
-    "currents", "conductances", "refractoriness", "jitter", "noise", "heterogeneity", "adaptation"
+    "currents",
+    "conductances",
+    "reset",
+    "refractoriness",
+    "jitter",
+    "noise",
+    "heterogeneity",
+    "adaptation",
 ]
 INGREDIENTS: dict[Ingredient, str] = {
     "currents": "spikes arrive as exponential synaptic currents instead of voltage jumps",
     "conductances": "spikes arrive as exponential synaptic conductances instead of voltage jumps",
-    "refractoriness": "a spike resets the membrane to reset_mv and holds it for refractory_ms, "
-    "instead of taking the distance from rest to threshold off it",
-    "jitter": "every axon has its own delay",
+    "reset": "a spike takes the membrane to reset_mv, instead of taking the distance from rest to "
+    "threshold off it",
+    "refractoriness": "a spike holds the membrane for refractory_ms, where a trained unit goes on "
+    "and spikes again after a step",
+    "jitter": "every axon has its own delay, the same for all its spikes",
     "noise": "a white current noise on every membrane",
     "heterogeneity": "every cell has its own threshold and membrane time constant",
     "adaptation": "every spike adds to a slow outward current",
 }
 USUAL: tuple[Ingredient, ...] = (
-    *("conductances", "refractoriness", "jitter", "noise", "heterogeneity"),
+    *("conductances", "reset", "refractoriness", "jitter", "noise", "heterogeneity"),
 )
 
 DETAILED = "@cells"
@@ -142,12 +152,28 @@ class Physiology(Described):
         return self.rest_mv + self.span_mv / 2
 
     @property
-    def driving_v(self) -> tuple[float, float]:
-        """Distance in volts of the excitatory and the inhibitory reversal from there."""
+    def driving_mv(self) -> tuple[float, float]:
+        """Distance of the excitatory and the inhibitory reversal from there."""
         return (
-            (self.reversal_excitatory_mv - self.reference_mv) * 1e-3,
-            (self.reference_mv - self.reversal_inhibitory_mv) * 1e-3,
+            self.reversal_excitatory_mv - self.reference_mv,
+            self.reference_mv - self.reversal_inhibitory_mv,
         )
+
+    @property
+    def synapses(self) -> Literal["jumps", "currents", "conductances"]:
+        """How spikes act on the membrane."""
+        if self.has("currents"):
+            return "currents"
+        return "conductances" if self.has("conductances") else "jumps"
+
+    def time_constant_ms(self, area: str, unit: SpikingUnit) -> float:
+        """The membrane time constant that decays by beta in a step; BlindspotsError for beta 0."""
+        if not unit.beta:
+            raise BlindspotsError(
+                f"Area '{area}' has beta 0: its units forget within a step and have no membrane to "
+                "simulate; give them a larger beta."
+            )
+        return -self.step_ms / log(unit.beta)
 
     @property
     def label(self) -> str:

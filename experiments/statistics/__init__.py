@@ -49,6 +49,7 @@ def summarise(
           `individual_difference` with the dimension individual, `pairs_scored`; NaN in the worst
           case where one of the two was not attacked itself; the same names after `clean_`
           (contrast) for the clean images;
+        - where networks run in cells, `rate_error` (network): the largest of any individual;
         - where the result holds `minimum_distortion`: `median_distortion`, `_low`, `_high` and
           `distortion_found` (network).
 
@@ -69,6 +70,8 @@ def summarise(
         minimal_distortions(result, generator=generator, resamples=resamples),
     ]
     summary = xr.merge(parts, combine_attrs="drop", compat="override", join="outer")
+    if "rate_error" in result:
+        summary["rate_error"] = result["rate_error"].max("individual")
     summary["common_images"] = int(common.sum())
     summary.attrs = {
         **result.attrs,

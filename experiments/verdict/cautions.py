@@ -9,6 +9,7 @@ from experiments.verdict.gradients import Misled, aimed, followers, gradient_cau
 from experiments.verdict.wording import listed, percent, points, reference
 
 FEW = 5  # individuals
+RATES = 0.05  # ratio of rates that calibration may leave
 TOLERANCE = 0.01  # one point of accuracy
 
 
@@ -22,6 +23,7 @@ def cautions(summary: xr.Dataset, doubted: Mapping[str, Misled]) -> list[str]:
         common,
         spiking,
         binarised,
+        calibration,
     ]
     rest = [text for check in checks for text in check(summary)]
     return [*data(summary), *gradient_cautions(summary, doubted), *rest]
@@ -150,6 +152,22 @@ def binarised(summary: xr.Dataset) -> Iterator[str]:
             f"Warning: the input of {listed(names)} is binarised: a change that does not carry a "
             "pixel over the threshold is removed before the network sees it, and the gradient "
             "stops there, so the figures speak of the threshold as much as of the network."
+        )
+
+
+def calibration(summary: xr.Dataset) -> Iterator[str]:
+    """Networks in cells whose rates could not be brought to those of training."""
+    if "rate_error" not in summary:
+        return
+    far = summary["rate_error"]
+    names = [
+        f"{name} ({percent(float(np.expm1(far.sel(network=name))))})"
+        for name in far["network"].to_numpy()[(far > RATES).to_numpy()]
+    ]
+    if names:
+        yield (
+            f"Warning: calibration left the rate of an area of {listed(names)} further from the "
+            f"trained rate than {percent(RATES)}, so these cells differ in more than their biology."
         )
 
 

@@ -2,7 +2,9 @@
 
 import gc
 import importlib
+import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -22,15 +24,18 @@ PREFERENCES = {
 def load() -> Any:
     """The module ``brian2``; BlindspotsError says how to mend what keeps it from being imported.
 
-    Brian2 takes over ``sys.excepthook`` when imported; it is given back.
+    Brian2 takes over ``sys.excepthook`` and the showing of warnings when imported; both are given
+    back.
     """
-    hook = sys.excepthook
+    hook, show = sys.excepthook, warnings.showwarning
     try:
         return importlib.import_module("brian2")
     except Exception as error:
         raise _cannot_import(error) from None
     finally:
         sys.excepthook = hook
+        if warnings.showwarning is not show:
+            logging.captureWarnings(False)
 
 
 def _cannot_import(error: Exception) -> BlindspotsError:
@@ -54,7 +59,8 @@ def running() -> Iterator[Any]:
     try:
         for name, value in PREFERENCES.items():
             brian2.prefs[name] = value
-        with _little_to_collect():
+        with warnings.catch_warnings(), _little_to_collect():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of pyparsing, as Brian2 calls it
             yield brian2
     finally:
         for name, value in before.items():

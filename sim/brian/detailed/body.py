@@ -5,8 +5,9 @@ The map, for area a with decay beta_a and threshold theta_a, and the calibrated 
     membrane      tau_a = -step / ln(beta_a),  g_a = C / tau_a,
                   V = rest + s_a u with s_a = span / theta_a
     weight w      jump of G_a s_a w millivolts, that is a charge of Q = C G_a s_a w
-      currents    a current that jumps by Q / tau_syn and decays with tau_syn
-      conductance one that jumps by Q / (tau_syn (E_syn - reference)); excitatory for w > 0
+      currents    a current that jumps by Q / T and decays with tau_syn, where T is what a jump of
+                  1 sums to on the grid: dt / (1 - exp(-dt / tau_syn)), tau_syn where dt is fine
+      conductance one that jumps by Q / (T (E_syn - reference)); excitatory for w > 0
     drive b       (image, bias, injection, per step) a current of g_a G_a s_a b / (1 - beta_a)
     delay d       d steps, times the jitter of the sending cell's axon
 
@@ -15,16 +16,19 @@ read-out) keep their equation; a spike that arrives counts for one step, as it d
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import log
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import hstack
 
-from networks import BlindspotsError, SpikingUnit, Wiring
+from networks import BlindspotsError, Projection, Wiring
 from networks.physiology import Physiology
 
 Array = NDArray[np.float64]
+MILLI, PICO = 1e-3, 1e-12
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,7 @@ class Body:
 
     def calibrated(self, gains: Mapping[str, float]) -> "Body":
         """The same cells with other gains."""
-        return Body(
-            *(self.wiring, self.physiology, self.thresholds, self.taus, self.axons), dict(gains)
-        )
+        return replace(self, gains=dict(gains))
 
 
 def grow(wiring: Wiring, physiology: Physiology, generator: np.random.Generator) -> Body:
@@ -85,7 +87,7 @@ def grow(wiring: Wiring, physiology: Physiology, generator: np.random.Generator)
         differ = physiology.has("heterogeneity")
         spread = physiology.threshold_spread_mv * differ * deviates[0]
         thresholds[area] = _above(physiology, physiology.threshold_mv + spread)
-        taus[area] = time_constant(area, unit, physiology) * np.maximum(
+        taus[area] = physiology.time_constant_ms(area, unit) * np.maximum(
             0.2, 1 + physiology.tau_spread * differ * deviates[1]
         )
         wander = physiology.jitter * physiology.has("jitter") * deviates[2]
@@ -98,11 +100,30 @@ def _above(physiology: Physiology, thresholds: Array) -> Array:
     return np.maximum(thresholds, physiology.rest_mv + 0.1 * physiology.span_mv)
 
 
-def time_constant(area: str, unit: SpikingUnit, physiology: Physiology) -> float:
-    """The membrane time constant in ms that decays by beta in a step."""
-    if not unit.beta:
-        raise BlindspotsError(
-            f"Area '{area}' has beta 0: its units forget within a step and have no membrane to "
-            "simulate; give them a larger beta."
-        )
-    return -physiology.step_ms / log(unit.beta)
+def jumps(body: Body, p: Projection, weights: Any) -> Any:
+    """What one spike along ``p`` makes jump, from ``weights`` (source, target; dense or sparse).
+
+    Volts, or amperes or siemens as [excitation | inhibition] (source, 2 target); for rate units the
+    weight itself.
+    """
+    sparse = not isinstance(weights, np.ndarray)
+    if p.target not in body.thresholds:
+        return weights.tocsr() if sparse else weights
+    physiology = body.physiology
+    volts = weights * (body.scale_mv(p.target) * MILLI)
+    if physiology.synapses == "jumps":
+        return volts.tocsr() if sparse else volts
+    charge = volts * (physiology.capacitance_pf * PICO)
+    positive = charge.maximum(0) if sparse else np.maximum(charge, 0)
+    is_current = physiology.synapses == "currents"
+    driving = [1.0, 1.0] if is_current else [each * MILLI for each in physiology.driving_mv]
+    parts = []
+    for part, tau, distance in zip(
+        (positive, positive - charge),
+        (physiology.tau_excitatory_ms, physiology.tau_inhibitory_ms),
+        driving,
+        strict=True,
+    ):
+        lasting = physiology.dt_ms * MILLI / -np.expm1(-physiology.dt_ms / tau)
+        parts.append(part / (lasting * distance))
+    return hstack(parts, format="csr") if sparse else np.concatenate(parts, axis=1)

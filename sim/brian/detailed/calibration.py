@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from sim.brian.detailed.simulate import Detailed, run
@@ -49,15 +50,16 @@ def calibrate(
     are corrected at once, each by the secant of ln rate over ln gain of the last two rounds, for up
     to ``ROUNDS`` rounds or until all are within 2 %; the best round is kept. Needs no labels; the
     noise is the same in every round. ``done`` is told the number of rounds so far. Areas that stay
-    silent on torch keep a gain of 1.
+    silent on torch keep a gain of 1. Images are coded once, so that all rounds see the same.
     """
-    trained = trained_rates(detailed.network, images)
+    stimulus = torch.stack(list(detailed.network.frames(images)))
+    trained = trained_rates(detailed.network, stimulus)
     gains: Mapping[str, float] = dict.fromkeys(trained, 1.0)
-    before = rates(detailed.calibrated(gains), images)
+    before = rates(detailed.calibrated(gains), stimulus)
     rounds: list[Round] = [(gains, before)]
     while distance(rounds[-1][1], trained) > np.log1p(CLOSE) and len(rounds) < ROUNDS:
         gains = {area: corrected(area, rounds, wanted) for area, wanted in trained.items()}
-        rounds.append((gains, rates(detailed.calibrated(gains), images)))
+        rounds.append((gains, rates(detailed.calibrated(gains), stimulus)))
         done(len(rounds))
     gains, after = min(rounds, key=lambda each: distance(each[1], trained))
     return Calibration(gains, trained, before, after)
@@ -84,16 +86,16 @@ def distance(rates: Mapping[str, float], wanted: Mapping[str, float]) -> float:
     return max(far, default=0.0)
 
 
-def trained_rates(network: Network, images: Tensor) -> dict[str, float]:
+def trained_rates(network: Network, stimulus: Tensor) -> dict[str, float]:
     """Mean spikes per unit and step of each spiking area on torch."""
     names = list(network.wiring.spiking)
-    recording = run_trained(network, images, record=names, quantities=("output",))
+    recording = run_trained(network, stimulus, record=names, quantities=("output",))
     return {name: float(recording[f"{name}.output"].mean()) for name in names}
 
 
-def rates(detailed: Detailed, images: Tensor) -> dict[str, float]:
+def rates(detailed: Detailed, stimulus: Tensor) -> dict[str, float]:
     """Mean spikes per cell and step of each spiking area of ``detailed``."""
     names = list(detailed.wiring.spiking)
-    recording = run(detailed, images, record=names, quantities=("output",))
+    recording = run(detailed, stimulus, record=names, quantities=("output",))
     samples = detailed.physiology.samples
     return {name: float(recording[f"{name}.output"].mean()) * samples for name in names}

@@ -14,16 +14,11 @@ from sim.brian.detailed.body import Body
 from sim.brian.equations import ACTIVATIONS
 
 SYNAPSES = {
-    "": "",
+    "jumps": "",
     "currents": "+ (excitation - inhibition) / C",
     "conductances": "+ (excitation * (E_e - v) + inhibition * (E_i - v)) / C",
 }
 UNITS = {"currents": "amp", "conductances": "siemens"}
-
-
-def synapse_model(physiology: Physiology) -> str:
-    """ "currents", "conductances", or "" where spikes make the voltage jump."""
-    return next((each for each in UNITS if physiology.has(each)), "")  # type: ignore[arg-type]
 
 
 def equations(physiology: Physiology) -> str:
@@ -32,11 +27,11 @@ def equations(physiology: Physiology) -> str:
 
 
 def _equations(physiology: Physiology) -> Iterator[str]:
-    synapses, adapts = synapse_model(physiology), physiology.has("adaptation")
+    synapses, adapts = physiology.synapses, physiology.has("adaptation")
     held = " (unless refractory)" if physiology.has("refractoriness") else ""
     outward = " - adaptation" if adapts else ""
     yield (f"dv/dt = (E_L - v) / tau_m {SYNAPSES[synapses]} + (injected{outward}) / C : volt{held}")
-    if synapses:
+    if synapses in UNITS:
         yield f"dexcitation/dt = -excitation / tau_e : {UNITS[synapses]}"
         yield f"dinhibition/dt = -inhibition / tau_i : {UNITS[synapses]}"
     if adapts:
@@ -54,11 +49,8 @@ def reset(physiology: Physiology) -> str:
     Neither kind of cell spikes again before its refractory time is over: one step in a trained
     unit, whose membrane goes on meanwhile.
     """
-    statements = (
-        ["v = V_reset"]
-        if physiology.has("refractoriness")
-        else ["v -= (theta - E_L) * exp(dt / tau_m)"]
-    )
+    fixed, off = "v = V_reset", "v -= (theta - E_L) * exp(dt / tau_m)"
+    statements = [fixed if physiology.has("reset") else off]
     if physiology.has("adaptation"):
         statements.append("adaptation += b")
     return "\n".join(statements)

@@ -9,18 +9,17 @@ from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import hstack
 
 from networks import BlindspotsError, Projection
 from sim.brian.detailed.axons import Array, Axons, Counted, Graded
-from sim.brian.detailed.body import Body
-from sim.brian.detailed.cells import synapse_model
+from sim.brian.detailed.body import MILLI, PICO, Body, jumps
+from sim.brian.detailed.noise import Noise
 from sim.brian.populations import Scene
 from sim.brian.product import carrier, matrix
 from sim.interventions import Clamp, Inject, Intervention, Silence, is_cut
 from sim.parameters import bias_name
 
-MILLI, PICO = 1e-3, 1e-12
+LONG_AGO = -1e4  # seconds, where Brian2 puts the last spike of a cell that never spiked
 
 
 class Delivery:
@@ -30,9 +29,7 @@ class Delivery:
     sum up the output's potential over the samples of the answer.
     """
 
-    def __init__(
-        self, body: Body, scene: Scene, groups: Mapping[str, Any], noise: np.random.Generator
-    ):
+    def __init__(self, body: Body, scene: Scene, groups: Mapping[str, Any], noise: Noise | None):
         _check_clamps(body, scene.acts)
         self.body, self.scene, self.groups, self.noise = body, scene, groups, noise
         self.sample = 0
@@ -42,7 +39,7 @@ class Delivery:
         self.graded: dict[Projection, Graded] = {}
         for p in wiring.projections:
             if p.source in body.thresholds:
-                weights = _carried(body, p, matrix(scene, p).T)
+                weights = jumps(body, p, matrix(scene, p).T)
                 self.axons[p] = Axons(body.delays(p.source, p.delay), weights, scene.images)
                 if p.target not in body.thresholds:
                     self.counted[p] = Counted(samples)
@@ -67,9 +64,9 @@ class Delivery:
                 self._excite(p.target, arrived)
         for area, bias in self.bias.items():
             self._drive(area, bias + self._injected(area, bias) + self._not_in_spikes(area))
+        for area, deviates in (self.noise.at(self.sample) if self.noise else {}).items():
+            self._shake(area, deviates)
         for area in self.body.thresholds:
-            if self.body.physiology.has("noise"):
-                self._shake(area)
             self._hold(area)
 
     def after(self) -> None:
@@ -114,7 +111,7 @@ class Delivery:
 
     def _excite(self, area: str, arrived: Array) -> None:
         """Jumps of the voltage or of the synaptic variables."""
-        if not synapse_model(self.body.physiology):
+        if self.body.physiology.synapses == "jumps":
             self._push(area, arrived)
             return
         size = arrived.shape[1] // 2
@@ -122,24 +119,22 @@ class Delivery:
         self.array(area, "inhibition")[:] += arrived[:, size:]
 
     def _push(self, area: str, jump: Array) -> None:
-        """A jump of the voltage (V) of cells that are not held by a spike."""
-        ratio = self.body.physiology.dt_ms / self.body.taus[area]
-        free = self.array(area, "not_refractory") if self._holds else 1.0
-        self.array(area, "v")[:] += jump * np.exp(ratio) * free
+        """A jump of the voltage (V) of cells that are not held at this sample."""
+        physiology = self.body.physiology
+        if physiology.has("refractoriness"):
+            now, half = self.sample * physiology.dt_ms, physiology.dt_ms / 2
+            since = now - self.array(area, "lastspike") / MILLI
+            jump = np.where(since > physiology.refractory_ms - half, jump, 0.0)
+        self.array(area, "v")[:] += jump * np.exp(physiology.dt_ms / self.body.taus[area])
 
-    @property
-    def _holds(self) -> bool:
-        return self.body.physiology.has("refractoriness")
-
-    def _shake(self, area: str) -> None:
+    def _shake(self, area: str, deviates: NDArray[np.float32]) -> None:
         """White noise that alone would give the membrane its standard deviation at rest."""
         ratio = self.body.physiology.dt_ms / self.body.taus[area]
-        deviates = self.noise.standard_normal((self.scene.images, len(ratio)), dtype=np.float32)
         size = self.body.physiology.noise_mv * MILLI
         self._push(area, deviates * (size * np.sqrt(-np.expm1(-2 * ratio))))
 
     def _hold(self, area: str) -> None:
-        """Clamps and silencing: a clamp at 1 spikes at the first sample of every step."""
+        """Clamps and silencing: a clamp at 1 spikes at the start of every step, held or not."""
         if not any(_holds_units(act, area) for act in self.scene.acts):
             return
         silenced, forced = self.array(area, "silenced"), self.array(area, "forced")
@@ -149,6 +144,7 @@ class Delivery:
             if _holds_units(act, area) and act.acts_at(self.step):
                 units = slice(None) if act.units is None else list(act.units)
                 silenced[:, units], forced[:, units] = True, bool(act.value) and starts
+        self.array(area, "lastspike")[forced] = LONG_AGO
 
     def emitted(self, name: str) -> Any:
         """(image, unit) of each spike, or the graded emissions (images, size)."""
@@ -164,39 +160,6 @@ class Delivery:
             if _holds_units(act, name) and act.acts_at(self.step):
                 out = np.where(_at(act.units, area.size), act.value, out)
         return out
-
-
-def _carried(body: Body, p: Projection, weights: Any) -> Any:
-    """What one spike makes jump, (source, target), in SI units.
-
-    Voltages, or [excitation | inhibition] of synaptic currents or conductances; for rate units the
-    weight itself.
-    """
-    sparse = not isinstance(weights, np.ndarray)
-    if p.target not in body.thresholds:
-        return weights.tocsr() if sparse else weights
-    physiology = body.physiology
-    voltage = weights * (body.scale_mv(p.target) * MILLI)
-    model = synapse_model(physiology)
-    if not model:
-        return voltage.tocsr() if sparse else voltage
-    charge = voltage * (physiology.capacitance_pf * PICO)
-    dt_ms = physiology.dt_ms
-    lasting = [  # what a jump of 1 sums to, tau on a fine grid: the charge is exact on every grid
-        dt_ms * MILLI / -np.expm1(-dt_ms / tau)
-        for tau in (physiology.tau_excitatory_ms, physiology.tau_inhibitory_ms)
-    ]
-    drives = (1.0, 1.0) if model == "currents" else physiology.driving_v
-    positive = charge.maximum(0) if sparse else np.maximum(charge, 0)
-    signed = (positive, positive - charge)
-    jumps = [each / (tau * d) for each, tau, d in zip(signed, lasting, drives, strict=True)]
-    return _beside(jumps)
-
-
-def _beside(parts: list[Any]) -> Any:
-    if isinstance(parts[0], np.ndarray):
-        return np.ascontiguousarray(np.concatenate(parts, axis=1))
-    return hstack(parts, format="csr")
 
 
 def _bias(scene: Scene, name: str) -> Array:

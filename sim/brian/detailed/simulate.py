@@ -1,6 +1,7 @@
 """Detailed runs: cells with membranes in millivolts, stepped by Brian2 at a fraction of a ms."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from functools import partial
 from typing import Any
 from zlib import crc32
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from networks import BlindspotsError, Wiring
+from networks.errors import unknown
 from networks.physiology import Physiology
 from sim.brian.detailed.body import Body, grow
 from sim.brian.detailed.cells import populate
 from sim.brian.detailed.delivery import Delivery
+from sim.brian.detailed.noise import Noise
 from sim.brian.detailed.recording import Tape, labels
 from sim.brian.library import running
 from sim.brian.populations import Scene
@@ -39,15 +42,15 @@ class Detailed:
     physiology
         What the cells are like.
     seed
-        With the wiring's name draws the cells where they differ, and the noise: the same noise at
-        every call.
+        With the wiring's name draws the cells where they differ, and the noise: at every call the
+        same for the image at the same place.
     gains
         By area, from :func:`sim.brian.detailed.calibrate`; default 1.
 
     Raises
     ------
     BlindspotsError
-        Where nothing spikes, or weights are not finite.
+        Where nothing spikes, weights are not finite, or gains are not positive numbers of areas.
     """
 
     def __init__(
@@ -58,10 +61,12 @@ class Detailed:
         seed: int = 0,
         gains: Mapping[str, float] | None = None,
     ):
+        if seed < 0:
+            raise BlindspotsError(f"The seed of the cells is {seed}; give 0 or more.")
         self.network, self.seed = network, seed
         self.physiology = physiology or Physiology()
         body = grow(network.wiring, self.physiology, self.chance(CELLS))
-        self.body: Body = body.calibrated(gains or {})
+        self.body: Body = body.calibrated(checked(gains or {}, body.thresholds))
         self.values = acting_values(network)
 
     @property
@@ -69,18 +74,38 @@ class Detailed:
         """What is wired to what."""
         return self.network.wiring
 
-    def chance(self, purpose: int) -> np.random.Generator:
+    def chance(self, *purpose: int) -> np.random.Generator:
         """A generator of this individual's own: networks of other names draw other cells."""
-        return np.random.default_rng([self.seed, purpose, crc32(self.wiring.name.encode())])
+        return np.random.default_rng([self.seed, crc32(self.wiring.name.encode()), *purpose])
+
+    def noise(self, images: Iterable[int]) -> Noise | None:
+        """The noise on the images at these places of a call; None where there is no noise."""
+        if not self.physiology.has("noise"):
+            return None
+        sizes = {area: len(cells) for area, cells in self.body.thresholds.items()}
+        each = [self.chance(NOISE, place) for place in images]
+        return Noise(each, sizes, self.physiology.samples)
 
     def calibrated(self, gains: Mapping[str, float]) -> "Detailed":
         """The same individual with other gains."""
-        return Detailed(self.network, self.physiology, seed=self.seed, gains=gains)
+        other = copy(self)
+        other.body = self.body.calibrated(checked(gains, self.body.thresholds))
+        return other
 
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (N, classes) of images (N, *input shape); without a gradient."""
         logits = run(self, images, record=()).logits.to_numpy()
         return torch.from_numpy(logits).to(images)
+
+
+def checked(gains: Mapping[str, float], areas: Iterable[str]) -> dict[str, float]:
+    """``gains``; BlindspotsError where one is of no spiking area, or not positive and finite."""
+    for area, gain in gains.items():
+        if area not in areas:
+            raise unknown("spiking area", area, areas)
+        if not 0 < gain < float("inf"):
+            raise BlindspotsError(f"The gain of area '{area}' is {gain}; give a positive number.")
+    return dict(gains)
 
 
 def run(
@@ -109,16 +134,18 @@ def run(
     check(wiring, acts)
     chosen = recorded_areas(wiring, record)
     frames = shown_frames(detailed.network, stimulus)
-    noise = detailed.chance(NOISE)
     wanted = [(a, q) for a in chosen for q in quantities if q == "output" or a != wiring.input.name]
     parts: list[Traces] = []
     logits: list[NDArray[Any]] = []
     with running() as brian2:
+        shown = 0
         for part in _portions(Scene(wiring, detailed.values, frames, acts)):
+            noise = detailed.noise(range(shown, shown + part.images))
             traces, answer = _simulate(brian2, detailed.body, part, wanted, noise)
             parts.append(traces)
             logits.append(answer)
             done(part.images)
+            shown += part.images
     traces = {key: np.concatenate([part[key] for part in parts], axis=1) for key in wanted}
     physiology = detailed.physiology
     facts = {
@@ -150,7 +177,7 @@ def _simulate(
     body: Body,
     scene: Scene,
     wanted: Sequence[tuple[str, Quantity]],
-    noise: np.random.Generator,
+    noise: Noise | None,
 ) -> tuple[Traces, NDArray[np.float64]]:
     """Build the network of one scene, run it once; its recordings and its logits."""
     physiology, wiring = body.physiology, scene.wiring
@@ -166,11 +193,12 @@ def _simulate(
     )
     with np.errstate(over="ignore", invalid="ignore"):
         network.run(wiring.steps * physiology.samples * clock.dt, namespace={})
-    for name in body.thresholds:
-        if not np.isfinite(delivery.array(name, "v")).all():
+    for area in wiring.areas:
+        variable = "v" if area.name in body.thresholds else "u"
+        if area != wiring.input and not np.isfinite(delivery.array(area.name, variable)).all():
             raise BlindspotsError(
-                f"The membranes of '{name}' of '{wiring.name}' are no longer finite: its activity "
-                "grows without bound; lower dt_ms, or scale the weights of its loops down."
+                f"The potentials of '{area.name}' of '{wiring.name}' are no longer finite: its "
+                "activity grows without bound; lower dt_ms, or scale the weights of its loops down."
             )
     samples = len(wiring.answers) * physiology.samples
     return tape.traces, delivery.logits / samples
