@@ -18,13 +18,15 @@ from rich.console import Console
 from experiments import load_network, load_result
 from experiments.bench import Bench, scored
 from experiments.compare import bench_for, compare, summarised
+from experiments.origin import subject
 from experiments.plan import plan
 from experiments.report import contrast_table, terminal_table
 from experiments.result import assemble
 from experiments.single import read_inputs, score_saved
 from experiments.spec import Spec, read_spec, spec_from
 from experiments.verdict import verdict
-from networks import BlindspotsError, Physiology, physiology_from
+from networks import BlindspotsError, Physiology, SpikingUnit, physiology_from, wiring_named
+from networks.derive import as_spiking
 from sim.brian.detailed import Detailed
 
 pytestmark = pytest.mark.usefixtures("cells_alone")
@@ -301,3 +303,41 @@ def test_the_table_marks_what_flatters_cells_and_compares_them_on_the_same_input
     sentences = verdict(summary, result)
     assert not any("Worst case" in each and CELLS in each for each in sentences)
     assert any("Same inputs" in each and CELLS in each for each in sentences)
+
+
+def test_cells_in_a_directory_are_those_of_the_run(cells_run: Path, own_bench: Bench) -> None:
+    directory = cells_run / "networks" / CELLS / "individual-0"
+    found = subject(str(directory), None, 0).network
+    assert isinstance(found, Detailed)
+    images = scored(own_bench, 4).images
+    assert torch.equal(found(images), load_network(cells_run, CELLS)(images))
+
+
+def test_a_wiring_cannot_take_the_name_of_cells(
+    cells_settings: dict[str, Any], cells_directory: Path, own_bench: Bench
+) -> None:
+    path = cells_directory / "taken.toml"
+    path.write_text(wiring_named("fc-b-spiking").replace(name="fc-b-spiking@cells").to_toml())
+    settings = {**cells_settings, "networks": ["fc-b-spiking", str(path)]}
+    with pytest.raises(BlindspotsError, match="Two networks are called 'fc-b-spiking@cells'"):
+        plan(spec_from(settings), own_bench)
+
+
+def test_units_that_forget_at_once_are_refused_before_training(
+    cells_settings: dict[str, Any], cells_directory: Path, own_bench: Bench
+) -> None:
+    wiring = as_spiking(wiring_named("fc-b"), SpikingUnit(beta=0.0)).replace(name="forgetful")
+    path = cells_directory / "forgetful.toml"
+    path.write_text(wiring.to_toml())
+    with pytest.raises(BlindspotsError, match="beta 0"):
+        plan(spec_from({**cells_settings, "networks": [str(path)]}), own_bench)
+
+
+def test_a_calibration_that_failed_is_said(result: xr.Dataset) -> None:
+    assert result["rate_error"].sel(network=CELLS).notnull().all()
+    assert result["rate_error"].sel(network=NAME).isnull().all()
+    for error, said in ((0.01, 0), (0.5, 1)):
+        changed = result.assign(rate_error=xr.full_like(result["rate_error"], np.nan))
+        changed["rate_error"].loc[{"network": CELLS}] = error
+        sentences = verdict(summarised(changed), changed)
+        assert sum("calibration left the rate" in each for each in sentences) == said

@@ -78,7 +78,7 @@ def said(cells_run: Path, cells_directory: Path, cells_alone: None, work_here: W
 
 @pytest.fixture(scope="module")
 def out(cells_run: Path, said: str) -> Path:
-    return cells_run / "detailed" / f"{NAME}-0"
+    return cells_run / "detailed" / f"{NAME}-0-pgd-linf-0.1"
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,9 @@ def activity(out: Path) -> xr.Dataset:
 
 def test_everything_lies_in_one_directory(out: Path) -> None:
     recordings = [f"{a}-{b}.nc" for a in ("clean", "adversarial") for b in ("torch", "brian2")]
-    files = ["activity.nc", "figures", "log.jsonl", "report.html", *recordings]
+    files = ["activity.nc", "figures", "log.jsonl", "report.html", "spec.toml", *recordings]
     assert sorted(p.name for p in out.iterdir()) == sorted(files)
-    names = ["ablations", "contrast", "raster", "rates", "traces"]
+    names = ["ablations", "contrast", "intervals", "raster", "rates", "traces"]
     drawn = sorted(p.name for p in (out / "figures").iterdir())
     assert drawn == [f"{name}.png" for name in names]
 
@@ -105,6 +105,13 @@ def test_activity_is_labelled_in_full(activity: xr.Dataset, result: xr.Dataset) 
     assert activity["correct"].dims == ("variant", "condition", "image")
     assert activity["rate"].dims == ("variant", "condition", "area", "image")
     assert activity["gain"].dims == ("variant", "area")
+    for name, axis in (("isi", "isi"), ("cv", "cv")):
+        shares = activity[f"{name}_at_most"].isel(variant=0, condition=0)
+        assert shares.dims == ("area", axis)
+        assert (shares.diff(axis) >= 0).all()
+        at_median = shares.sel({axis: activity[f"{name}_median"][0, 0]}, method="nearest")
+        assert (at_median >= 0.5).all()
+        np.testing.assert_array_equal(shares.isel({axis: -1}), 1)
     np.testing.assert_array_equal(activity["image"], result["image"])
     np.testing.assert_array_equal(activity["label"], result["label"])
     right = (activity["prediction"] == activity["label"]).astype(np.int8)
@@ -310,7 +317,7 @@ def test_numbers_have_no_negative_nought() -> None:
 def test_the_page_says_it_all_and_needs_nothing_beside(out: Path, activity: xr.Dataset) -> None:
     page = (out / "report.html").read_text()
     assert "This is not MNIST" in page
-    assert page.count('src="data:image/png;base64,') == 5
+    assert page.count('src="data:image/png;base64,') == 6
     assert "://" not in page.partition("<pre>")[0]
     (spoken,) = survival(activity)
     assert spoken.replace("'", "&#39;") in page

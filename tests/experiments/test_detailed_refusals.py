@@ -81,7 +81,17 @@ def test_weights_without_their_history(refused: Refused, cells_copy: Path) -> No
 def test_a_file_where_the_results_would_go(refused: Refused, cells_copy: Path) -> None:
     (cells_copy / "detailed").write_text("in the way")
     said = refused("detailed", cells_copy, "--images", 2)
-    assert said.startswith(f"'{cells_copy / 'detailed' / NAME}-0' cannot be written (")
+    out = cells_copy / "detailed" / f"{NAME}-0-pgd-linf-0.1"
+    assert said.startswith(f"'{out}' cannot be written (")
+
+
+def test_another_examination_is_not_overwritten(refused: Refused, cells_copy: Path) -> None:
+    out = cells_copy / "detailed" / f"{NAME}-0-pgd-linf-0.1"
+    out.mkdir(parents=True)
+    (out / "spec.toml").write_text("images = 7")
+    said = refused("detailed", cells_copy, "--images", 2)
+    assert said.startswith(f"'{out}' holds another examination")
+    assert (out / "spec.toml").read_text() == "images = 7"
 
 
 def test_catalogue_networks_spike_or_not(cells_settings: dict[str, Any], bench: Bench) -> None:
