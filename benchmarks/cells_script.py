@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from networks.physiology import Ingredient
 from sim.brian.detailed import Detailed
 
 Array = NDArray[np.float64]
-INGREDIENTS = ("conductances", "refractoriness", "heterogeneity")
+INGREDIENTS: tuple[Ingredient, ...] = ("conductances", "reset", "refractoriness", "heterogeneity")
 CELL = """
     dv/dt = (E_L - v)/tau_m + inflow/C : volt (unless refractory)
     inflow = ge*(E_e - v) + gi*(E_i - v) + current : amp

@@ -5,10 +5,12 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
+from benchmarks.cells_script import INGREDIENTS, a_build_per_image
 from networks import BlindspotsError, Physiology, RateUnit, SpikingUnit, wiring_named
 from sim import Clamp, Inject, Latency, Lesion, Network, Poisson, Silence, run
 from sim.brian.detailed import Detailed, calibrate, in_cells_units, simulate
 from sim.brian.detailed import run as run_cells
+from sim.brian.library import running
 
 LIF = SpikingUnit(beta=0.9)
 PLAIN = Physiology(ingredients=(), dt_ms=2.0)
@@ -220,67 +222,16 @@ def test_cells_differ_as_told_and_alike_in_every_ablation():
 
 
 def test_the_same_network_written_plainly_in_brian2(drawn, loops):
-    """Explicit synapses, one object per projection, as a user would write them: the same spikes."""
-    import brian2 as b2
-
+    """Explicit synapses, a run per image, as a user would write it: the same spikes."""
     network = drawn(loops(LIF, steps=30), seed=6, scale=6.0)
-    stimulus = torch.rand((1, 3), generator=torch.Generator().manual_seed(2)).double()
-    physiology = Physiology(
-        ingredients=("conductances", "reset", "refractoriness", "heterogeneity")
-    )
-    detailed = Detailed(network, physiology, seed=3)
-    found = run_cells(detailed, stimulus)
-
-    b2.prefs.codegen.target = "numpy"
-    clock = b2.Clock(dt=0.1 * b2.ms)
-    tau, C = TAU * b2.ms, 500 * b2.pF
-    model = """
-        dv/dt = (-70*mV - v)/tau_m + drive/C : volt (unless refractory)
-        drive = ge*(0*mV - v) + gi*(-80*mV - v) + I(t, i) : amp
-        dge/dt = -ge/(2*ms) : siemens
-        dgi/dt = -gi/(5*ms) : siemens
-        theta : volt
-        tau_m : second"""
-    values = {name: value.detach().numpy() for name, value in network.values.items()}
-    groups, parts = {}, []
-    for area in ("a", "b"):
-        drive = np.tile(values[f"bias/{area}"], (30, 1))
-        if area == "a":
-            drive[1:] += values["weight/input>a"] @ stimulus.numpy()[0]
-        current = drive * 20 * b2.mV * (C / tau) / (1 - 0.9)
-        names = {"I": b2.TimedArray(current, dt=2 * b2.ms), "C": C, "mV": b2.mV, "ms": b2.ms}
-        group = b2.NeuronGroup(
-            4, model, threshold="v > theta", reset="v = -70*mV", refractory=2 * b2.ms,
-            method="exponential_euler", clock=clock, namespace=names,
-        )  # fmt: skip
-        group.v = -70 * b2.mV
-        group.theta = detailed.body.thresholds[area] * b2.mV
-        group.tau_m = detailed.body.taus[area] * b2.ms
-        groups[area] = group
-    for p in network.wiring.projections:
-        if p.source in groups and p.target in groups:
-            weights = values[f"weight/{p.name}"].T
-            for sign, variable, tau_syn, driving in ((1, "ge", 2, 60), (-1, "gi", 5, 20)):
-                link = b2.Synapses(
-                    groups[p.source], groups[p.target], "w : siemens",
-                    on_pre=f"{variable}_post += w", delay=(20 * p.delay - 1) * 0.1 * b2.ms,
-                    clock=clock, namespace={},
-                )  # fmt: skip
-                link.connect()
-                lasting = 0.1 / (1 - np.exp(-0.1 / tau_syn))
-                jump = np.maximum(0, sign * weights) * 500 * 20 / (lasting * driving)
-                link.w = jump.ravel() * b2.nS
-                parts.append(link)
-    monitors = {name: b2.SpikeMonitor(group) for name, group in groups.items()}
-    net = b2.Network(*groups.values(), *parts, *monitors.values())
-    net.run(60 * b2.ms, namespace={})
-    for area, monitor in monitors.items():
-        sample, _, unit = np.nonzero(spikes(found, area))
-        assert len(sample) > 10
-        theirs = np.rint(monitor.t / b2.ms / 0.1).astype(int).tolist()
-        assert sorted(zip(unit.tolist(), sample.tolist(), strict=True)) == sorted(
-            zip(monitor.i[:].tolist(), theirs, strict=True)
-        )
+    shown = torch.rand((2, 3), generator=torch.Generator().manual_seed(2)).double()
+    detailed = Detailed(network, Physiology(ingredients=INGREDIENTS), seed=3, gains={"a": 1.2})
+    found = run_cells(detailed, shown)
+    with running() as brian2:
+        expected = a_build_per_image(brian2, detailed, shown)
+    for area, fired in expected.items():
+        assert fired.sum() > 10
+        np.testing.assert_array_equal(spikes(found, area), fired)
 
 
 # --- interventions, portions, recordings
