@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import typer.main
 from experiments.bring import imported
 from experiments.cli import app
 from experiments.data.dataset import load_data
-from networks import from_toml
+from networks import from_toml, physiology_from, wiring_named
 from sim import Network
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +31,7 @@ def commands() -> list[list[str]]:
 
 
 def test_the_wiring_is_one_and_has_what_the_text_says() -> None:
-    (text,) = blocks("toml")
+    (text,) = [block for block in blocks("toml") if "[[areas]]" in block]
     wiring = from_toml(text)
     by_kind = {p.kind: p for p in wiring.projections}
     assert by_kind["lateral"].delay == 2
@@ -53,6 +54,26 @@ def test_the_network_by_import_path_answers_and_has_a_gradient(
     logits.sum().backward()
     assert images.grad is not None
     assert float(images.grad.abs().sum()) > 0
+
+
+def test_the_cells_parameters_are_such() -> None:
+    (text,) = [block for block in blocks("toml") if "noise_mv" in block]
+    physiology = physiology_from(tomllib.loads(text))
+    assert physiology.noise_mv == 2.0
+    assert physiology.synapses == "currents"
+
+
+def test_the_network_in_cells_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    (text,) = [block for block in blocks("python") if "calibrate(" in block]
+    trained = Network.initial(wiring_named("fc-blt-spiking"), seed=0)
+    monkeypatch.setattr("experiments.load_network", lambda run, name: trained)
+    images = torch.rand(2, 1, 28, 28)
+    names = {"images": images, "training_images": images}
+    exec(text, names)
+    recording, logits = names["recording"], names["logits"]
+    assert recording["h1.potential"].attrs["units"] == "mV"
+    assert recording.sizes["time"] == 200
+    torch.testing.assert_close(logits.double(), torch.tensor(recording["logits"].to_numpy()))
 
 
 def test_every_command_exists_with_its_options() -> None:
