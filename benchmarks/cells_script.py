@@ -20,8 +20,7 @@ Array = NDArray[np.float64]
 INGREDIENTS: tuple[Ingredient, ...] = ("conductances", "reset", "refractoriness", "heterogeneity")
 CELL = """
     dv/dt = (E_L - v)/tau_m + inflow/C : volt (unless refractory)
-    inflow = ge*(E_e - v) + gi*(E_i - v) + current : amp
-    current = drive(t, i) : amp
+    inflow = (ge + excite(t, i))*(E_e - v) + (gi + inhibit(t, i))*(E_i - v) : amp
     dge/dt = -ge/tau_e : siemens
     dgi/dt = -gi/tau_i : siemens
     theta : volt
@@ -110,8 +109,11 @@ def _links(
     return made
 
 
-def currents_pa(detailed: Detailed, image: Array) -> dict[str, Array]:
-    """What bias and image drive the cells of each area with at each step, (steps, cells)."""
+def conductances_ns(detailed: Detailed, image: Array) -> dict[str, tuple[Array, Array]]:
+    """What bias and image open in the cells of each area at each step, (steps, cells).
+
+    Excitatory and inhibitory; half-way to the threshold they carry the current of the drive.
+    """
     wiring, p = detailed.wiring, detailed.physiology
     found = {}
     for area, unit in wiring.spiking.items():
@@ -121,19 +123,23 @@ def currents_pa(detailed: Detailed, image: Array) -> dict[str, Array]:
                 drive[q.delay :] += detailed.values[f"weight/{q.name}"] @ image
         span = detailed.body.gain(area) * (p.threshold_mv - p.rest_mv) / unit.threshold
         leak_ns = p.capacitance_pf * -np.log(unit.beta) / p.step_ms
-        found[area] = drive * leak_ns * span / (1 - unit.beta)
+        current, middle = drive * leak_ns * span / (1 - unit.beta), (p.threshold_mv + p.rest_mv) / 2
+        excite = np.maximum(0, current) / (p.reversal_excitatory_mv - middle)
+        inhibit = np.maximum(0, -current) / (middle - p.reversal_inhibitory_mv)
+        found[area] = excite, inhibit
     return found
 
 
 def show(brian2: Any, detailed: Detailed, built: Built, image: Array) -> None:
     """Run one image, from rest."""
     p = detailed.physiology
-    for area, current in currents_pa(detailed, image).items():
+    for area, both in conductances_ns(detailed, image).items():
         group = built.groups[area]
         group.v = p.rest_mv * brian2.mV
-        group.namespace["drive"] = brian2.TimedArray(
-            current * brian2.pA, dt=p.step_ms * brian2.ms, name=f"drive_{area}"
-        )
+        for name, opened in zip(("excite", "inhibit"), both, strict=True):
+            group.namespace[name] = brian2.TimedArray(
+                opened * brian2.nS, dt=p.step_ms * brian2.ms, name=f"{name}_{area}"
+            )
     built.network.run(detailed.wiring.steps * p.step_ms * brian2.ms, namespace={})
 
 

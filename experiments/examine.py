@@ -17,6 +17,7 @@ from experiments.statistics.spike_trains import (
     cliffs_delta,
     coefficients_of_variation,
     divergence,
+    in_steps,
     interspike_intervals,
     rate_correlation,
     rates_hz,
@@ -35,11 +36,12 @@ MEASURES = {
     "divergence_from_torch": "van Rossum distance per spike (5 ms) from torch on the same input",
     "divergence_from_clean": "the same from the clean images, within the variant",
     "isi_median": "median interval between spikes, ms",
-    "isi_delta": "Cliff's delta of the intervals against torch",
+    "isi_delta": "Cliff's delta of the intervals against torch, both in whole steps",
     "cv_median": "median coefficient of variation of the intervals of a train",
-    "cv_delta": "Cliff's delta of those against torch",
+    "cv_delta": "Cliff's delta of those against torch, both in whole steps",
+    "conductance": "mean synaptic conductance of a cell, in units of its leak",
 }
-MEASURED = 3  # raise it when other measures are taken
+MEASURED = 4  # raise it when other measures are taken
 CVS = np.linspace(0, 1.5, 61)
 
 
@@ -176,17 +178,19 @@ def measures(
     durations = np.arange(0, duration_ms + 0.05, 0.1).round(1)
     rows = []
     for area in areas:
-        intervals, beside = (interspike_intervals(each, area)[0] for each in (recording, torch))
-        spread, other = (coefficients_of_variation(each, area) for each in (recording, torch))
+        intervals = interspike_intervals(recording, area)[0]
+        spread = coefficients_of_variation(recording, area)
+        both = [in_steps(each, area) for each in (recording, torch)]
         rows.append(
             {
                 "rate_correlation": rate_correlation(recording, torch, area),
                 "divergence_from_torch": divergence(recording, torch, area),
                 "divergence_from_clean": divergence(recording, clean, area),
                 "isi_median": _median(intervals),
-                "isi_delta": cliffs_delta(intervals, beside),
+                "isi_delta": cliffs_delta(*(interspike_intervals(each, area)[0] for each in both)),
                 "cv_median": _median(spread),
-                "cv_delta": cliffs_delta(spread, other),
+                "cv_delta": cliffs_delta(*(coefficients_of_variation(each, area) for each in both)),
+                "conductance": float(recording.get(f"{area}.conductance", np.nan)),
                 "isi_at_most": ("isi", share_up_to(durations + 0.05, intervals)),
                 "cv_at_most": ("cv", share_up_to(CVS, spread)),
                 "rate": ("image", rates_hz(recording, area, duration_ms)),

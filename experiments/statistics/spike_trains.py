@@ -51,6 +51,20 @@ def interspike_intervals(recording: xr.Dataset, area: str) -> tuple[Floats, npt.
     return np.diff(sample)[same] * interval_ms(recording), train[1:][same]
 
 
+def in_steps(recording: xr.Dataset, area: str) -> xr.Dataset:
+    """The area's trains on the grid of trained steps: true where a cell spikes within the step.
+
+    Intervals of cells are a fraction longer than a step where units fire at every one; compared
+    on the finer grid, that alone would look like another way of firing.
+    """
+    every = round(float(recording.attrs["step_ms"]) / interval_ms(recording))
+    fine = spikes(recording, area)
+    fired = fine.reshape(len(fine) // every, every, *fine.shape[1:]).any(axis=1)
+    dims = recording[f"{area}.output"].dims
+    time = recording["time"].to_numpy()[::every]
+    return xr.Dataset({f"{area}.output": (dims, fired)}, {"time": time}, recording.attrs)
+
+
 def coefficients_of_variation(recording: xr.Dataset, area: str) -> Floats:
     """Standard deviation over mean of the intervals of each train with at least two of them.
 

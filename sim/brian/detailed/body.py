@@ -8,7 +8,8 @@ The map, for area a with decay beta_a and threshold theta_a, and the calibrated 
       currents    a current that jumps by Q / T and decays with tau_syn, where T is what a jump of
                   1 sums to on the grid: dt / (1 - exp(-dt / tau_syn)), tau_syn where dt is fine
       conductance one that jumps by Q / (T (E_syn - reference)); excitatory for w > 0
-    drive b       (image, bias, injection, per step) a current of g_a G_a s_a b / (1 - beta_a)
+    drive b       (image, bias, per step) a current of g_a G_a s_a b / (1 - beta_a); where synapses
+                  are conductances, the one that carries it at the reference: excitatory for b > 0
     delay d       d steps, times the jitter of the sending cell's axon
 
 so that charges, steady states and delays are those of the trained network. Rate units (the

@@ -13,10 +13,11 @@ from networks.physiology import Physiology
 from sim.brian.detailed.body import Body
 from sim.brian.equations import ACTIVATIONS
 
-SYNAPSES = {
-    "jumps": "",
-    "currents": "+ (excitation - inhibition) / C",
-    "conductances": "+ (excitation * (E_e - v) + inhibition * (E_i - v)) / C",
+SYNAPSES = {  # what arrives in spikes, and the drive that does not
+    "jumps": "drive",
+    "currents": "excitation - inhibition + drive",
+    "conductances": "(excitation + int(drive > 0*amp) * drive / D_e) * (E_e - v) "
+    "+ (inhibition - int(drive < 0*amp) * drive / D_i) * (E_i - v)",
 }
 UNITS = {"currents": "amp", "conductances": "siemens"}
 
@@ -30,12 +31,14 @@ def _equations(physiology: Physiology) -> Iterator[str]:
     synapses, adapts = physiology.synapses, physiology.has("adaptation")
     held = " (unless refractory)" if physiology.has("refractoriness") else ""
     outward = " - adaptation" if adapts else ""
-    yield (f"dv/dt = (E_L - v) / tau_m {SYNAPSES[synapses]} + (injected{outward}) / C : volt{held}")
+    inward = f"{SYNAPSES[synapses]} + injected{outward}"
+    yield f"dv/dt = (E_L - v) / tau_m + ({inward}) / C : volt{held}"
     if synapses in UNITS:
         yield f"dexcitation/dt = -excitation / tau_e : {UNITS[synapses]}"
         yield f"dinhibition/dt = -inhibition / tau_i : {UNITS[synapses]}"
     if adapts:
         yield "dadaptation/dt = -adaptation / tau_a : amp"
+    yield "drive : amp"
     yield "injected : amp"
     yield "theta : volt (constant)"
     yield "tau_m : second (constant)"
@@ -65,6 +68,8 @@ def constants(brian2: Any, physiology: Physiology) -> dict[str, Any]:
         "C": physiology.capacitance_pf * brian2.pF,
         "E_e": physiology.reversal_excitatory_mv * mv,
         "E_i": physiology.reversal_inhibitory_mv * mv,
+        "D_e": physiology.driving_mv[0] * mv,
+        "D_i": physiology.driving_mv[1] * mv,
         "tau_e": physiology.tau_excitatory_ms * ms,
         "tau_i": physiology.tau_inhibitory_ms * ms,
         "tau_a": physiology.tau_adaptation_ms * ms,

@@ -26,7 +26,8 @@ class Delivery:
     """Carries what areas emit to what they drive, for all images of ``scene`` at once.
 
     ``before`` runs at the start of each sample, ``after`` at its end. ``logits`` (images, classes)
-    sum up the output's potential over the samples of the answer.
+    sum up the output's potential over the samples of the answer, ``conductance`` the mean synaptic
+    conductance by area (in units of the leak) over all samples.
     """
 
     def __init__(self, body: Body, scene: Scene, groups: Mapping[str, Any], noise: Noise | None):
@@ -46,6 +47,8 @@ class Delivery:
             else:
                 self.graded[p] = Graded(p.delay * samples, carrier(scene, p))
         self.bias = {a.name: _bias(scene, a.name) for a in wiring.areas if a != wiring.input}
+        with_conductances = body.physiology.synapses == "conductances"
+        self.conductance = dict.fromkeys(body.thresholds if with_conductances else (), 0.0)
         self.logits = np.zeros((scene.images, wiring.area(wiring.output).size))
 
     @property
@@ -63,7 +66,7 @@ class Delivery:
             elif arrived is not None:
                 self._excite(p.target, arrived)
         for area, bias in self.bias.items():
-            self._drive(area, bias + self._injected(area, bias) + self._not_in_spikes(area))
+            self._drive(area, bias + self._not_in_spikes(area), self._injected(area, bias))
         for area, deviates in (self.noise.at(self.sample) if self.noise else {}).items():
             self._shake(area, deviates)
         for area in self.body.thresholds:
@@ -76,6 +79,8 @@ class Delivery:
             axons.send(self.sample, emitted[p.source])
         for p, graded in self.graded.items():
             graded.send(emitted[p.source])
+        for area in self.conductance:
+            self.conductance[area] += self._conductance(area)
         if self.step in self.scene.wiring.answers:
             self.logits += self.array(self.scene.wiring.output, "u")
         self.sample += 1
@@ -102,12 +107,14 @@ class Delivery:
                 total = total + act.current * _at(act.units, len(bias))
         return total
 
-    def _drive(self, name: str, drive: Array) -> None:
-        """A drive per step, as a current into cells or as it is into rate units."""
+    def _drive(self, name: str, drive: Array, injected: Any) -> None:
+        """Drives per step, as currents into cells or as they are into rate units."""
         if name in self.body.thresholds:
-            self.array(name, "injected")[:] = drive * (self.body.current_pa(name) * PICO)
+            amperes = self.body.current_pa(name) * PICO
+            self.array(name, "drive")[:] = drive * amperes
+            self.array(name, "injected")[:] = injected * amperes
         else:
-            self.array(name, "drive")[:] = drive
+            self.array(name, "drive")[:] = drive + injected
 
     def _excite(self, area: str, arrived: Array) -> None:
         """Jumps of the voltage or of the synaptic variables."""
@@ -117,6 +124,15 @@ class Delivery:
         size = arrived.shape[1] // 2
         self.array(area, "excitation")[:] += arrived[:, :size]
         self.array(area, "inhibition")[:] += arrived[:, size:]
+
+    def _conductance(self, area: str) -> float:
+        """The mean of all synaptic conductances of a cell now, in units of its leak."""
+        physiology, drive = self.body.physiology, self.array(area, "drive")
+        excitatory, inhibitory = (each * MILLI for each in physiology.driving_mv)
+        total = self.array(area, "excitation") + self.array(area, "inhibition")
+        total = total + np.where(drive > 0, drive / excitatory, -drive / inhibitory)
+        leak = physiology.capacitance_pf * PICO / (self.body.taus[area] * MILLI)
+        return float((total / leak).mean())
 
     def _push(self, area: str, jump: Array) -> None:
         """A jump of the voltage (V) of cells that are not held at this sample."""

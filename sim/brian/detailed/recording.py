@@ -16,12 +16,12 @@ from sim.labels import labels as trained_labels
 from sim.recording import Quantity
 
 MEANINGS = {
-    "drive": ("current of inputs, biases and injections, without what comes in spikes", "pA"),
+    "drive": ("current of inputs and biases (half-way to threshold), without spikes", "pA"),
     "potential": ("membrane before the reset that output causes", "mV"),
     "output": ("whether the cell spikes", "1"),
 }
 VARIABLES: dict[Quantity, tuple[str, str, float]] = {  # in cells, in rate units, SI unit of cells
-    "drive": ("injected", "drive", PICO),
+    "drive": ("drive", "drive", PICO),
     "potential": ("v", "u", MILLI),
 }
 

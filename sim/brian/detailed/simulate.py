@@ -9,7 +9,6 @@ from zlib import crc32
 import numpy as np
 import torch
 import xarray as xr
-from numpy.typing import NDArray
 from torch import Tensor
 
 from networks import BlindspotsError, Wiring
@@ -121,11 +120,13 @@ def run(
 
     Stimulus, interventions and recordings are those of :func:`sim.run`, but for time: the
     coordinate ``time`` is in ms, one sample per ``dt_ms``, and a step of an intervention lasts
-    ``step_ms``. In spiking areas ``a.potential`` is the membrane in mV before a reset, ``a.output``
-    is True where a cell spikes, ``a.drive`` is the current in pA that does not come in spikes; the
-    coordinate ``a.threshold`` holds each cell's own. Rate units are as in :func:`sim.run`.
-    ``logits`` are the output's potential, averaged over the steps of the wiring's answer. ``done``
-    is told how many images each part had.
+    ``step_ms``. In spiking areas ``a.potential`` is the membrane in mV at the end of a sample,
+    before a reset, ``a.output`` is True where a cell spikes, ``a.drive`` is what does not come in
+    spikes, in pA; the coordinate ``a.threshold`` holds each cell's own. Where synapses are
+    conductances, ``a.conductance`` is their mean sum in units of the leak. An injected current is
+    one in trained units per step, as it is in :func:`sim.run`; so are rate units. ``logits`` are
+    the output's potential, averaged over the steps of the wiring's answer. ``done`` is told how
+    many images each part had.
 
     Raises BlindspotsError where a stimulus is not finite, a clamp cannot be honoured, or a membrane
     grows beyond what a number can hold.
@@ -136,24 +137,26 @@ def run(
     frames = shown_frames(detailed.network, stimulus)
     wanted = [(a, q) for a in chosen for q in quantities if q == "output" or a != wiring.input.name]
     parts: list[Traces] = []
-    logits: list[NDArray[Any]] = []
+    deliveries: list[Delivery] = []
     with running() as brian2:
         shown = 0
         for part in _portions(Scene(wiring, detailed.values, frames, acts)):
             noise = detailed.noise(range(shown, shown + part.images))
-            traces, answer = _simulate(brian2, detailed.body, part, wanted, noise)
-            parts.append(traces)
-            logits.append(answer)
+            tape, delivery = _simulate(brian2, detailed.body, part, wanted, noise)
+            parts.append(tape)
+            deliveries.append(delivery)
             done(part.images)
             shown += part.images
     traces = {key: np.concatenate([part[key] for part in parts], axis=1) for key in wanted}
+    samples = len(wiring.answers) * detailed.physiology.samples
+    logits = np.concatenate([each.logits for each in deliveries]) / samples
     physiology = detailed.physiology
     facts = {
         **{"simulator": "brian2", "way": "detailed", "time_unit": "ms"},
         **{"step_ms": physiology.step_ms, "physiology": physiology.model_dump_json()},
     }
     recording = labelled(
-        *(wiring, traces, np.concatenate(logits), quantities, facts),
+        *(wiring, traces, logits, quantities, facts),
         time=np.arange(wiring.steps * physiology.samples) * physiology.dt_ms,
         say=partial(labels, physiology),
     )
@@ -162,7 +165,17 @@ def run(
         for area, levels in detailed.body.thresholds.items()
         if area in chosen
     }
-    return recording.assign_coords(own)
+    return recording.assign(_conductances(deliveries, scenes=len(frames[0]))).assign_coords(own)
+
+
+def _conductances(deliveries: Sequence[Delivery], scenes: int) -> dict[str, Any]:
+    """``a.conductance`` of each area: the mean over samples, cells and images, by the leak."""
+    found = {}
+    for area in deliveries[0].conductance:
+        total = sum(each.conductance[area] * each.scene.images for each in deliveries)
+        mean = total / scenes / deliveries[0].sample
+        found[f"{area}.conductance"] = ((), mean, {"units": "1", "long_name": "over the leak"})
+    return found
 
 
 def _portions(scene: Scene) -> Iterator[Scene]:
@@ -178,8 +191,8 @@ def _simulate(
     scene: Scene,
     wanted: Sequence[tuple[str, Quantity]],
     noise: Noise | None,
-) -> tuple[Traces, NDArray[np.float64]]:
-    """Build the network of one scene, run it once; its recordings and its logits."""
+) -> tuple[Traces, Delivery]:
+    """Build the network of one scene, run it once; its recordings and what was delivered."""
     physiology, wiring = body.physiology, scene.wiring
     clock = brian2.Clock(dt=physiology.dt_ms * brian2.ms)
     groups = populate(brian2, clock, body, scene.images)
@@ -191,7 +204,8 @@ def _simulate(
         brian2.NetworkOperation(tape.write, clock=clock, when="after_thresholds"),
         brian2.NetworkOperation(delivery.after, clock=clock, when="end"),
     )
-    with np.errstate(over="ignore", invalid="ignore"):
+    # the equation of a held cell has no slope to divide by; what comes of it is not written
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         network.run(wiring.steps * physiology.samples * clock.dt, namespace={})
     for area in wiring.areas:
         variable = "v" if area.name in body.thresholds else "u"
@@ -200,5 +214,4 @@ def _simulate(
                 f"The potentials of '{area.name}' of '{wiring.name}' are no longer finite: its "
                 "activity grows without bound; lower dt_ms, or scale the weights of its loops down."
             )
-    samples = len(wiring.answers) * physiology.samples
-    return tape.traces, delivery.logits / samples
+    return tape.traces, delivery
