@@ -57,23 +57,26 @@ class Physiology(Described):
       it gives a membrane time constant of 19 ms (Brunel & Wang 2001: 20 ms), and a delay of one
       step is within the 1.5 +- 0.75 ms of Potjans & Diesmann (2014).
     - ``dt_ms`` 0.1: integration step; Potjans & Diesmann (2014).
-    - ``capacitance_pf`` 500, ``rest_mv`` -70, ``threshold_mv`` -50, ``refractory_ms`` 2: pyramidal
-      cells of Brunel & Wang (2001). ``reset_mv`` is the rest, where the trained reset by
-      subtraction leads from the threshold; they have -55.
+    - ``capacitance_pf`` 500, ``rest_mv`` -70, ``threshold_mv`` -50: pyramidal cells of Brunel & Wang
+      (2001). ``reset_mv`` is the rest, where the trained reset by subtraction leads from the
+      threshold; they have -55. ``refractory_ms`` 1: their interneurons; 2, as in their pyramidal
+      cells, would leave no time to charge a cell whose unit was trained to fire every step.
     - ``tau_excitatory_ms`` 2 (AMPA), ``tau_inhibitory_ms`` 5 (GABA-A): Brunel & Wang (2003).
     - ``reversal_excitatory_mv`` 0, ``reversal_inhibitory_mv`` -80: Vogels & Abbott (2005).
     - ``jitter`` 0.5: standard deviation of axonal delays over their mean; Potjans & Diesmann
-      (2014).
-    - ``noise_mv`` 4: standard deviation of the membrane at rest; Destexhe et al. (2001) after in
-      vivo recordings.
+      (2014), there per synapse.
+    - ``noise_mv`` 4: standard deviation of the membrane at rest, by a white current; the size is
+      that of Destexhe et al. (2001) after in vivo recordings, who use fluctuating conductances.
     - ``threshold_spread_mv`` 4, ``tau_spread`` 0.09: standard deviations between cells (of the time
-      constant over its mean); excitatory cells of Duarte & Morrison (2019), Table 1.
+      constant over its mean); excitatory cells of Duarte & Morrison (2019), Table 1, whose
+      thresholds lie 31 mV above rest and who let more than these two vary.
     - ``adaptation_pa`` 80.5, ``tau_adaptation_ms`` 144: Brette & Gerstner (2005).
 
     (Brunel & Wang, J. Comput. Neurosci. 11:63, J. Neurophysiol. 90:415; Potjans & Diesmann, Cereb.
     Cortex 24:785; Vogels & Abbott, J. Neurosci. 25:10786; Destexhe et al., Neuroscience 107:13;
     Duarte & Morrison, PLoS Comput. Biol. 15:e1006781; Brette & Gerstner, J. Neurophysiol. 94:3637.)
 
+    Weights keep their trained signs: a cell may excite some and inhibit others, against Dale's law.
     The membrane time constant is no parameter: -step_ms / ln(beta) of the trained unit.
 
     Raises :class:`pydantic.ValidationError`, naming field and value, where the values cannot be
@@ -87,7 +90,7 @@ class Physiology(Described):
     rest_mv: float = -70.0
     threshold_mv: float = -50.0
     reset_mv: float = -70.0
-    refractory_ms: NotNegative = 2.0
+    refractory_ms: NotNegative = 1.0
     tau_excitatory_ms: Positive = 2.0
     tau_inhibitory_ms: Positive = 5.0
     reversal_excitatory_mv: float = 0.0
