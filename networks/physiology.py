@@ -57,8 +57,8 @@ class Physiology(Described):
       it gives a membrane time constant of 19 ms (Brunel & Wang 2001: 20 ms), and a delay of one
       step is within the 1.5 +- 0.75 ms of Potjans & Diesmann (2014).
     - ``dt_ms`` 0.1: integration step; Potjans & Diesmann (2014).
-    - ``capacitance_pf`` 500, ``rest_mv`` -70, ``threshold_mv`` -50: pyramidal cells of Brunel & Wang
-      (2001). ``reset_mv`` is the rest, where the trained reset by subtraction leads from the
+    - ``capacitance_pf`` 500, ``rest_mv`` -70, ``threshold_mv`` -50: pyramidal cells of Brunel &
+      Wang (2001). ``reset_mv`` is the rest, where the trained reset by subtraction leads from the
       threshold; they have -55. ``refractory_ms`` 1: their interneurons; 2, as in their pyramidal
       cells, would leave no time to charge a cell whose unit was trained to fire every step.
     - ``tau_excitatory_ms`` 2 (AMPA), ``tau_inhibitory_ms`` 5 (GABA-A): Brunel & Wang (2003).
