@@ -1,4 +1,4 @@
-"""Does an adversarial example survive a more realistic nervous system? The command ``detailed``."""
+"""Do adversarial examples carry over to cells? The command ``detailed``."""
 
 import hashlib
 import json
