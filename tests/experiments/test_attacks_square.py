@@ -254,6 +254,7 @@ def test_on_a_trained_network_it_lies_between_noise_and_the_gradient(
     assert left[pgd_linf] - 0.02 <= left[square_linf] < left[pgd_linf] + 0.15
 
 
+@pytest.mark.slow
 def test_a_comparison_crafts_it_on_every_network(
     small_spec: Spec, bench: "Bench", cache: Path, tmp_path: Path
 ) -> None:

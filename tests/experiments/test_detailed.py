@@ -19,7 +19,14 @@ from experiments import load_network, load_result
 from experiments.bench import Bench, scored
 from experiments.compare import bench_for
 from experiments.detailed import Aim, conditions, detail, variants
-from experiments.detailed_report import accuracy_table, activity_table, matching, number, survival
+from experiments.detailed_report import (
+    HEADINGS,
+    accuracy_table,
+    activity_table,
+    matching,
+    number,
+    survival,
+)
 from experiments.examine import MEASURES, Condition, Examine, on_torch_in_ms
 from experiments.spec import read_settings
 from experiments.store import unit_path
@@ -290,9 +297,9 @@ def test_the_terminal_has_every_variant_within_80_columns(said: str, activity: x
         (still,) = [row for row in rows if row[1:2] == ["v1"]]
         expected = activity["correct"].sel(variant=variant).mean("image") * 100
         assert accuracy[1:] == [f"{float(each):.1f}" for each in expected]
-        assert len(still) == 11
+        assert len(still) == 2 + len(HEADINGS)
         rate = activity["rate"].sel(variant=variant, condition="clean", area="v1").mean()
-        assert still[3] == f"{float(rate):.0f}"
+        assert still[2 + HEADINGS.index("Hz")] == f"{float(rate):.0f}"
     assert "together: currents + jitter + noise + heterogeneity" in " ".join(said.split())
 
 
