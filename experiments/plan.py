@@ -89,7 +89,7 @@ class Plan:
     ``individuals[network, i]``, ``sources[source, i]`` (networks that inputs are crafted on: the
     independent ones, and every network itself), ``sets[source, i, attack]`` and
     ``scores[network, i, source, attack]``, where source and attack are "" for the clean images.
-    Networks in cells have no gradient and take a thousand times as long: they are sources of
+    No gradient is followed through networks in cells, and they take far longer: they are sources of
     attacks by query alone, and are scored on what was crafted on the independent sources, on their
     trained twins and on themselves.
     """
@@ -155,7 +155,7 @@ def plan(spec: Spec, bench: Bench) -> Plan:
 
 
 def _can_be_crafted(attack: str, source: str, model: Model) -> bool:
-    """Noise is drawn once for all; cells have no gradient."""
+    """Noise is drawn once for all; no gradient is followed through cells."""
     kind = attack_named(attack).kind
     if isinstance(model, Embody):
         return kind == "query"
