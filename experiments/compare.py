@@ -35,7 +35,8 @@ from networks.errors import BlindspotsError, unknown
 from networks.wiring import explain
 
 GIVEN = (  # to every attack by the comparison itself, or decided by it
-    *("model", "inputs", "labels", "epsilons", "generator", "keep_going", "targeted", "return"),
+    *("model", "inputs", "labels", "epsilons", "generator", "keep_going", "targeted", "guide"),
+    "return",
 )
 
 

@@ -85,7 +85,7 @@ def random_offsets(norm: Norm, like: Tensor, generator: torch.Generator) -> Tens
     if norm == "linf":
         return 2 * drawn(torch.rand, like, generator) - 1
     direction = drawn(torch.randn, like, generator)
-    radius = drawn(torch.rand, like[:, 0, 0, 0], generator)
+    radius = drawn(torch.rand, like.flatten(1)[:, 0], generator)
     return direction * per_image(radius / rms(direction), like)
 
 
@@ -103,7 +103,7 @@ def ascend(part: Victim, best: Found, offset: Tensor, threat: Threat, plan: Plan
     Args:
         part: the model with n images.
         best: the best known inputs, changed in place.
-        offset: (n, 1, 28, 28), where to start, relative to the clean image and epsilon.
+        offset: (n, ...), where to start, relative to the clean image and epsilon.
         threat: the budget.
         plan: how to proceed.
     """

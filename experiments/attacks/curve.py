@@ -82,7 +82,7 @@ def curve(
         batch_size: images per part.
 
     Returns:
-        (E, N, 1, 28, 28), every input checked against its threat.
+        (E, N, ...), every input checked against its threat.
 
     Raises:
         BlindspotsError: an input breaks its threat.
@@ -124,7 +124,7 @@ def along(
     `keep_going` the model is not asked at all.
 
     Args:
-        directions: (N, 1, 28, 28).
+        directions: (N, ...).
         place: puts the input at the budget.
 
     Further arguments, result and errors as for `curve`.

@@ -8,7 +8,7 @@ from torch import Tensor
 from experiments.attacks.ascent import Plan, Schedule, projected_ascent
 from experiments.attacks.curve import BATCH, along, batches, step_along, threats
 from experiments.attacks.goal import Goal, Loss
-from experiments.attacks.victim import Found, Model, under_attack
+from experiments.attacks.victim import Found, Guide, Model, under_attack
 
 
 def fgsm(
@@ -21,6 +21,7 @@ def fgsm(
     keep_going: bool = False,
     loss: Loss = "cross-entropy",
     targeted: bool = False,
+    guide: Guide | None = None,
     batch_size: int = BATCH,
 ) -> Tensor:
     """The fast gradient sign method: x + epsilon * sign(gradient at x), clipped to [0, 1].
@@ -30,7 +31,7 @@ def fgsm(
 
     Args:
         model: images to logits, differentiable by its input.
-        inputs: (N, 1, 28, 28), float in [0, 1].
+        inputs: (N, ...), float in [0, 1].
         labels: (N,), the right classes; the classes to reach if `targeted`.
         epsilons: ascending linf budgets in [0, 1].
         generator: unused, nothing here is left to chance.
@@ -38,10 +39,11 @@ def fgsm(
             step of full size for every image and budget, as inputs for transfer need.
         loss: what is raised, see `Goal`.
         targeted: see `Goal`.
+        guide: whose gradient is followed, see `victim.Guide`; None: the model's own.
         batch_size: images per forward pass.
 
     Returns:
-        (E, N, 1, 28, 28), type and device of the inputs.
+        (E, N, ...), type and device of the inputs.
 
     Raises:
         BlindspotsError: bad arguments, a model that is not differentiable, or answers or
@@ -50,7 +52,7 @@ def fgsm(
     Warns:
         MaskedGradientWarning: gradients of exactly zero, where the step leaves the image as it is.
     """
-    with under_attack(model, inputs, labels, Goal(loss, targeted)) as victim:
+    with under_attack(model, inputs, labels, Goal(loss, targeted), guide) as victim:
         directions = torch.zeros_like(victim.clean)
         start = Found.unjudged(victim.clean.clone())
         for rows in batches(victim.rows, batch_size):
@@ -80,6 +82,7 @@ def pgd_linf(
     random_start: bool = True,
     loss: Loss = "cross-entropy",
     targeted: bool = False,
+    guide: Guide | None = None,
     batch_size: int = BATCH,
 ) -> Tensor:
     """Projected gradient ascent within the largest change of a pixel (Madry et al. 2018, eq. 2).
@@ -90,7 +93,7 @@ def pgd_linf(
 
     Args:
         model: images to logits, differentiable by its input.
-        inputs: (N, 1, 28, 28), float in [0, 1].
+        inputs: (N, ...), float in [0, 1].
         labels: (N,), the right classes; the classes to reach if `targeted`.
         epsilons: ascending budgets in [0, 1].
         generator: source of chance: the random starts, drawn once per restart for all images and
@@ -111,10 +114,11 @@ def pgd_linf(
         random_start: from a point drawn at random within the budget, rather than the clean image.
         loss: what is raised, see `Goal`.
         targeted: see `Goal`.
+        guide: whose gradient is followed, see `victim.Guide`; None: the model's own.
         batch_size: images per forward pass.
 
     Returns:
-        (E, N, 1, 28, 28), type and device of the inputs.
+        (E, N, ...), type and device of the inputs.
 
     Raises:
         BlindspotsError: bad arguments, a model that is not differentiable, or answers or
@@ -124,7 +128,7 @@ def pgd_linf(
         MaskedGradientWarning: gradients of exactly zero before the image was fooled.
     """
     plan = Plan(steps, restarts, relative_step, schedule, random_start, keep_going)
-    with under_attack(model, inputs, labels, Goal(loss, targeted)) as victim:
+    with under_attack(model, inputs, labels, Goal(loss, targeted), guide) as victim:
         return projected_ascent(
             victim, plan, threats("linf", epsilons, targeted), generator, batch_size
         )
@@ -145,6 +149,7 @@ def pgd_l2(
     random_start: bool = True,
     loss: Loss = "cross-entropy",
     targeted: bool = False,
+    guide: Guide | None = None,
     batch_size: int = BATCH,
 ) -> Tensor:
     """Projected gradient ascent within the root-mean-squared change (Madry et al. 2018, eq. 2).
@@ -153,7 +158,7 @@ def pgd_l2(
     gradient scaled to a root mean square of `relative_step` * epsilon / steps.
     """
     plan = Plan(steps, restarts, relative_step, schedule, random_start, keep_going)
-    with under_attack(model, inputs, labels, Goal(loss, targeted)) as victim:
+    with under_attack(model, inputs, labels, Goal(loss, targeted), guide) as victim:
         return projected_ascent(
             victim, plan, threats("l2", epsilons, targeted), generator, batch_size
         )

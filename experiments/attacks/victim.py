@@ -9,13 +9,20 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from experiments.attacks.cost import count
 from experiments.attacks.goal import Goal, require_labels
 from networks.errors import BlindspotsError
 
 Model = Callable[[Tensor], Tensor]
-"""Images (N, 1, 28, 28), float in [0, 1], to logits (N, K).
+"""Inputs (N, ...), float in [0, 1], to logits (N, K); mostly images (N, 1, 28, 28).
 
 Differentiable by its input, except under noise and attacks by queries.
+"""
+
+Guide = Callable[[Tensor], Tensor]
+"""Inputs (N, ...) to logits (N, K), or to one row of logits per moment, (T, N, K), whose loss is
+averaged. An attack may follow a guide's gradient where the model's own is misleading (BPDA; Athalye
+et al. 2018); what counts as fooled is the model's affair alone.
 """
 
 
@@ -33,7 +40,7 @@ class AttackFunction(Protocol):
         keep_going: bool = False,
         **options: Any,
     ) -> Tensor:
-        """Inputs (E, N, 1, 28, 28) for E budgets."""
+        """Inputs (E, N, ...) for E budgets."""
 
 
 class MaskedGradientWarning(UserWarning):
@@ -41,7 +48,7 @@ class MaskedGradientWarning(UserWarning):
 
 
 @contextmanager
-def frozen(model: Model) -> Iterator[None]:
+def frozen(model: Model | None) -> Iterator[None]:
     """No parameter of the model wants a gradient inside; afterwards each does as before.
 
     A model that is no `nn.Module` is left as it is: its attack asks for input gradients alone.
@@ -62,7 +69,7 @@ class Found:
     """One input per image, with what the model makes of it.
 
     Attributes:
-        inputs: (N, 1, 28, 28).
+        inputs: (N, ...).
         loss: (N,), what the attack raises.
         fooled: bool (N,), whether the attack has succeeded.
     """
@@ -74,7 +81,7 @@ class Found:
     @classmethod
     def unjudged(cls, inputs: Tensor) -> "Found":
         """Inputs that the model was not asked about; every judged input is better."""
-        loss = torch.full_like(inputs[:, 0, 0, 0], -torch.inf)
+        loss = torch.full_like(inputs.flatten(1)[:, 0], -torch.inf)
         return cls(inputs, loss, torch.zeros_like(loss, dtype=torch.bool))
 
     def at(self, rows: Tensor) -> "Found":
@@ -100,12 +107,13 @@ class Victim:
 
     Attributes:
         model: see `Model`.
-        clean: (n, 1, 28, 28), unchanged images in [0, 1].
+        clean: (n, ...), unchanged images in [0, 1].
         labels: (n,), the classes to leave, or to reach where the goal is targeted.
         goal: what counts as success and what is raised.
         rows: (n,), which of all N images these are.
         asked: bool (N,), marks in place the images whose gradient was asked for.
         masked: bool (N,), marks in place those whose gradient was exactly zero while not fooled.
+        guide: whose gradient is followed; None: the model's own.
     """
 
     model: Model
@@ -115,17 +123,19 @@ class Victim:
     rows: Tensor
     asked: Tensor
     masked: Tensor
+    guide: Guide | None = None
 
     def at(self, rows: Tensor) -> "Victim":
         """The same model with the given rows (k,) of these images."""
         return replace(self, clean=self.clean[rows], labels=self.labels[rows], rows=self.rows[rows])
 
     def logits(self, points: Tensor) -> Tensor:
-        """The model's answer to points (n, 1, 28, 28), as (n, K).
+        """The model's answer to points (n, ...), as (n, K).
 
         Raises:
             BlindspotsError: its shape is not (n, K), it is not finite, or a label is not below K.
         """
+        count(forward=len(points))
         logits = self.model(points)
         if logits.ndim != 2 or len(logits) != len(points) or logits.shape[1] < 2:
             raise BlindspotsError(
@@ -146,7 +156,7 @@ class Victim:
 
     @torch.no_grad()
     def judge(self, points: Tensor) -> Found:
-        """What the model makes of points (n, 1, 28, 28): one forward pass."""
+        """What the model makes of points (n, ...): one forward pass."""
         logits = self.logits(points)
         loss = self.goal.value(logits, self.labels)
         return Found(points, loss, self.goal.fooled(logits, self.labels))
@@ -154,26 +164,18 @@ class Victim:
     def climb(self, points: Tensor) -> tuple[Found, Tensor]:
         """As `judge`, with the gradient of the loss by the points: a forward and a backward pass.
 
+        With a guide the gradient is the guide's, which costs a forward pass more.
+
         Returns:
-            What the model makes of the points, and the gradient (n, 1, 28, 28).
+            What the model makes of the points, and the gradient (n, ...).
 
         Raises:
             BlindspotsError: the model has no gradient by its input, or one that is not finite.
         """
-        points = points.detach().requires_grad_()
-        with torch.enable_grad():
-            logits = self.logits(points)
-            loss = self.goal.value(logits, self.labels)
-            gradient = None
-            if loss.requires_grad:
-                (gradient,) = torch.autograd.grad(loss.sum(), points, allow_unused=True)
-        if gradient is None:
-            raise BlindspotsError(
-                "The model's logits have no gradient by its input, so this attack cannot follow "
-                "one; attack it by queries (square-linf), or with inputs crafted on another "
-                "network, or with noise."
-            )
-        fooled = self.goal.fooled(logits.detach(), self.labels)
+        if self.guide is None:
+            found, gradient = self.differentiated(points, self.logits)
+        else:
+            found, gradient = self.judge(points), self.differentiated(points, self.guided)[1]
         steepest = gradient.flatten(1).abs().amax(1)
         if not torch.isfinite(steepest).all():
             raise BlindspotsError(
@@ -181,23 +183,53 @@ class Victim:
                 "for a division by zero or an overflow in the model."
             )
         self.asked[self.rows] = True
-        self.masked[self.rows] |= (steepest == 0) & ~fooled
+        self.masked[self.rows] |= (steepest == 0) & ~found.fooled
+        return found, gradient
+
+    def guided(self, points: Tensor) -> Tensor:
+        """The guide's logits for points (n, ...), as (n, K) or (T, n, K)."""
+        assert self.guide is not None
+        count(forward=len(points))
+        return self.guide(points)
+
+    def differentiated(self, points: Tensor, answer: Guide) -> tuple[Found, Tensor]:
+        """What `answer` makes of the points, and the gradient of its loss by them."""
+        points = points.detach().requires_grad_()
+        with torch.enable_grad():
+            logits = answer(points)
+            moments = logits[None] if logits.ndim == 2 else logits
+            loss = torch.stack([self.goal.value(each, self.labels) for each in moments]).mean(0)
+            gradient = None
+            if loss.requires_grad:
+                count(backward=len(points))
+                (gradient,) = torch.autograd.grad(loss.sum(), points, allow_unused=True)
+        if gradient is None:
+            raise BlindspotsError(
+                "The model's logits have no gradient by its input, so this attack cannot follow "
+                "one; attack it by queries (square-linf), or with inputs crafted on another "
+                "network, or with noise."
+            )
+        fooled = self.goal.fooled(moments.detach().mean(0), self.labels)
         return Found(points.detach(), loss.detach(), fooled), gradient
 
 
 @contextmanager
 def under_attack(
-    model: Model, inputs: Tensor, labels: Tensor, goal: Goal | None = None
+    model: Model,
+    inputs: Tensor,
+    labels: Tensor,
+    goal: Goal | None = None,
+    guide: Guide | None = None,
 ) -> Iterator[Victim]:
     """The model frozen, with its images checked; warns afterwards of gradients that were zero.
 
     Raises:
         BlindspotsError: the images are no float32 or float64 in [0, 1], or the labels do not fit.
     """
-    if inputs.dtype not in (torch.float32, torch.float64) or inputs.ndim != 4:
+    if inputs.dtype not in (torch.float32, torch.float64) or inputs.ndim < 2:
         raise BlindspotsError(
             f"The images have type {inputs.dtype} and shape {tuple(inputs.shape)}; give float32 "
-            "images (N, 1, 28, 28)."
+            "images such as (N, 1, 28, 28)."
         )
     if inputs.numel() and not (inputs.min() >= 0 and inputs.max() <= 1):
         raise BlindspotsError("The images have pixels outside [0, 1]; divide intensities by 255.")
@@ -207,9 +239,9 @@ def under_attack(
     labels = labels.to(inputs.device, torch.int64)
     victim = Victim(
         *(model, inputs.detach(), labels, goal or Goal()),
-        *(rows, unmarked.clone(), unmarked.clone()),
+        *(rows, unmarked.clone(), unmarked.clone(), guide),
     )
-    with frozen(model):
+    with frozen(model), frozen(guide):
         yield victim
     asked, masked = int(victim.asked.sum()), int(victim.masked.sum())
     if masked:
