@@ -30,10 +30,10 @@ def rate_step(unit: RateUnit, potential: Tensor | None, drive: Tensor) -> tuple[
     return u, ACTIVATIONS[unit.activation](u)
 
 
-def spiking_step(
+def membrane_step(
     unit: SpikingUnit, potential: Tensor | None, emitted: Tensor | None, drive: Tensor
-) -> tuple[Tensor, Tensor]:
-    """(u[t], out[t]) from u[t-1], out[t-1] and the drive; None stands for zeros.
+) -> Tensor:
+    """u[t] from u[t-1], out[t-1] and the drive; None stands for zeros.
 
     u[t] = beta u[t-1] + drive[t] - threshold out[t-1];   out[t] = 1 if u[t] > threshold else 0
 
@@ -45,7 +45,7 @@ def spiking_step(
         u = torch.add(u, potential, alpha=unit.beta)
     if emitted is not None:
         u = torch.sub(u, emitted.detach(), alpha=unit.threshold)
-    return u, spike(unit, u - unit.threshold)
+    return u
 
 
 def spike(unit: SpikingUnit, above: Tensor) -> Tensor:
