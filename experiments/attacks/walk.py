@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from experiments.attacks.ascent import steepest
-from experiments.attacks.threat import Threat, per_image, project
+from experiments.attacks.threat import TOLERANCE, Threat, per_image, project
 
 MOMENTUM = 0.75  # share of the new direction, alpha in the paper; the rest goes on as before
 RISING = 0.75  # of the steps between checkpoints: with fewer that raise the loss, a step is halved
@@ -96,9 +96,10 @@ class Halving(Walk):
     @classmethod
     def begin(cls, points: Tensor) -> "Halving":
         """At points (n, ...) of which nothing is known, with steps of twice epsilon."""
-        flat, never = _nothing_known(points)
-        no = torch.zeros_like(never, dtype=torch.bool)
-        return cls(*flat, 2 * torch.ones_like(never), torch.zeros_like(never), never, no, no)
+        known = _nothing_known(points)
+        never = known["height"]
+        zero, no = torch.zeros_like(never), torch.zeros_like(never, dtype=torch.bool)
+        return cls(**known, size=zero + 2, rises=zero, level=never, halved=no, begun=no)
 
     @staticmethod
     def checkpoints(steps: int) -> Sequence[int]:
@@ -106,7 +107,8 @@ class Halving(Walk):
         shares = [0.0, 0.22]
         while shares[-1] < 1:
             shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
-        return sorted({math.ceil(share * steps) for share in shares[1:]})
+        at = {math.ceil(round(share * steps, 6)) for share in shares[1:]}
+        return sorted(step for step in at if step < steps)
 
     def see(self, loss: Tensor, gradient: Tensor) -> None:
         """As `Walk.see`; counts the rises."""
@@ -146,9 +148,9 @@ class Sparse(Walk):
     @classmethod
     def begin(cls, points: Tensor) -> "Sparse":
         """At points (n, ...) of which nothing is known, with steps of epsilon on a fifth of all."""
-        flat, never = _nothing_known(points)
-        one = torch.ones_like(never)
-        return cls(*flat, one, (one * points[:1].numel() / 5).ceil())
+        known = _nothing_known(points)
+        one = torch.ones_like(known["height"])
+        return cls(**known, size=one, count=(one * points[:1].numel() / 5).ceil())
 
     @staticmethod
     def checkpoints(steps: int) -> Sequence[int]:
@@ -162,7 +164,7 @@ class Sparse(Walk):
         A step moves two thirds as many. Where that has fallen, steps are large again, from the
         summit; elsewhere they shrink, down to a tenth of epsilon.
         """
-        changed = (self.summit != clean).flatten(1).sum(1)
+        changed = ((self.summit - clean).abs() > TOLERANCE).flatten(1).sum(1)
         count = (changed.to(self.count.dtype) / 1.5).floor().clamp_min(1)
         fewer = count < 0.95 * self.count
         self.size = torch.where(fewer, 1.0, (self.size / 1.5).clamp_min(0.1))
@@ -191,7 +193,9 @@ def sparsest(points: Tensor, gradient: Tensor, count: Tensor) -> Tensor:
     return step.reshape(gradient.shape)
 
 
-def _nothing_known(points: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-    """The fields of `Walk` up to `height` at points (n, ...), and a loss of minus infinity."""
-    never, flat = torch.full_like(points.flatten(1)[:, 0], -torch.inf), torch.zeros_like(points)
-    return (points, points, flat, never, points, flat, never), never
+def _nothing_known(points: Tensor) -> dict[str, Tensor]:
+    """The fields of `Walk` but the step size, at points (n, ...) not looked at yet."""
+    never = torch.full_like(points.flatten(1)[:, 0], -torch.inf)
+    known = dict.fromkeys(("points", "before", "summit"), points)
+    flat = torch.zeros_like(points)
+    return {**known, "gradient": flat, "slope": flat, "loss": never, "height": never}
