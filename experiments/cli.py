@@ -83,8 +83,8 @@ def compare(
 
     Interrupted, the same command goes on where it stopped. Options override the preset or file.
 
-    Attacks: gaussian, uniform (noise controls), fgsm, pgd-linf, pgd-l2, lbfgs,
-    square-linf (by queries, without gradients).
+    Attacks: gaussian, uniform (noise controls), fgsm, pgd-linf, pgd-l2, apgd-linf, apgd-l2,
+    apgd-l1, lbfgs, square-linf (by queries, without gradients).
     """
     from experiments.spec import preset as settings_of
     from experiments.spec import read_settings, spec_from
