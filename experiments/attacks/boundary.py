@@ -53,7 +53,7 @@ def starts(
 ) -> tuple[Tensor, Found]:
     """For each of N inputs the nearest that fools, among all inputs and some random images.
 
-    The random images are uniform noise between two grey levels, of which each has its own.
+    The random images are of black and white pixels, the share of white differing among them.
 
     Returns:
         Which inputs are fooled as they are, bool (N,), and what was found.
@@ -63,8 +63,8 @@ def starts(
     if not len(clean):
         return found.fooled, found
     like = clean[:1].expand(STARTS, *clean.shape[1:])
-    low, high = (per_image(drawn(torch.rand, like.flatten(1)[:, 0], generator), like) for _ in "ab")
-    random = low + (high - low) * drawn(torch.rand, like, generator)
+    white = per_image(drawn(torch.rand, like.flatten(1)[:, 0], generator), like)
+    random = (drawn(torch.rand, like, generator) < white).to(like.dtype)
 
     def answers(points: Tensor) -> Tensor:
         parts = batches(torch.arange(len(points), device=points.device), batch_size)

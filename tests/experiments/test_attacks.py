@@ -25,7 +25,12 @@ NAMES = sorted(ATTACKS)
 AIMED = [name for name in NAMES if ATTACKS[name].kind != "noise"]
 FOLLOWERS = [name for name in AIMED if ATTACKS[name].kind != "query"]
 CURVE = [0.0, 0.03, 0.1, 0.4]
-FEW: dict[str, dict[str, int]] = {"square-linf": {"queries": 60}}  # where nothing need be found
+FEW: dict[str, dict[str, int]] = {  # where nothing need be found
+    "square-linf": {"queries": 60},
+    "spsa-linf": {"steps": 4, "pairs": 4},
+    "hopskipjump-l2": {"steps": 3, "evaluations": 20},
+    "hopskipjump-linf": {"steps": 3, "evaluations": 20},
+}
 
 
 def seeded(seed: int = 0) -> torch.Generator:
