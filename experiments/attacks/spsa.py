@@ -68,7 +68,7 @@ def spsa_linf(
     steps: int = 20,
     pairs: int = 25,
     radius: float = 0.05,
-    relative_step: float = 4.0,
+    relative_step: float = 8.0,
     estimator: Estimator = "spsa",
     step: Step = "adam",
     loss: Loss = "margin",
