@@ -31,7 +31,7 @@ class TwoClasses(nn.Module):
         self.weight = torch.randn(36, generator=seeded(seed)).double()
 
     def forward(self, images: Tensor) -> Tensor:
-        score = (images - 0.5).flatten(1) @ self.weight - 2
+        score = (images - 0.5).flatten(1) @ self.weight.to(images.dtype) - 2
         return torch.stack([torch.zeros_like(score), score], 1)
 
 
