@@ -21,6 +21,7 @@ STAGES = {  # in their order
     "train": "training individuals",
     "embody": "calibrating cells",
     "craft": "crafting inputs",
+    "corrupt": "corrupting inputs",
     "score": "scoring everyone",
     "examine": "watching cells",
 }
