@@ -34,7 +34,8 @@ CAPTIONS = {
     "over individuals and images.",
     "transfer": "Accuracy of each network (columns) on what was crafted on each source (rows).",
     "corruptions": "Accuracy under each corruption of MNIST-C at the severity that its authors "
-    "chose; bars are 95 % Wilson intervals over images.",
+    "chose; bars are 95 % Wilson intervals over images. All networks saw the same images, so bars "
+    "that overlap may hide a difference.",
     "corruption-examples": "The same images clean and corrupted, as every network saw them.",
     "corruption-severities": "Severity 0 is the clean image; bands are 95 % Wilson intervals.",
     "sweeps": "One property of the image from little to much; the clean accuracy stands where the "

@@ -63,7 +63,9 @@ def sweep_examples(result: xr.Dataset) -> Figure:
     """
     names = of_kind(result, "sweep")
     here = result.sel(corruption=names).isel(example=0)
-    figure = mosaic(here["example_corrupted"].to_numpy(), [spoken(name) for name in names])
+    units = [str(each).replace(" (", "\n(") for each in here["corruption_unit"].to_numpy()]
+    labels = [f"{spoken(name)}:\n{unit}" for name, unit in zip(names, units, strict=True)]
+    figure = mosaic(here["example_corrupted"].to_numpy(), labels)
     for panel, level in zip(figure.axes, here["corruption_level"].to_numpy().flat, strict=True):
         panel.set_xlabel("" if np.isnan(level) else f"{level:g}", fontsize=6.5, labelpad=1.5)
     title(figure, result, "Sweeps: one image at every level")
@@ -161,6 +163,10 @@ def corruption_curves(summary: xr.Dataset, kind: str) -> Figure:
         panel.grid(axis="y", color="0.92", linewidth=0.6)
         panel.axhline(CHANCE, color=GREY, linewidth=0.7, linestyle=":", zorder=0)
         panel.set_ylim(-2, 102)
+    panels[0].annotate(
+        "chance", (0, CHANCE), xycoords=("axes fraction", "data"), xytext=(3, 2),
+        textcoords="offset points", color=GREY, fontsize=6.5,
+    )  # fmt: skip
     above.supylabel("accuracy (%)", fontsize=7.5)
     head(figure, summary, "Accuracy along sweeps" if kind == "sweep" else "Accuracy by severity")
     return figure
@@ -206,25 +212,31 @@ def several(summary: xr.Dataset, kind: str) -> list[str]:
 
 
 def mosaic(pictures: np.ndarray, names: list[str] | None) -> Figure:
-    """Pictures (row, column, height, width) side by side, NaN left out; names left of the rows."""
+    """Pictures (row, column, height, width) side by side, NaN left out.
+
+    Names stand left of the rows, with room for a line below each picture; without them there is
+    room for slanting titles above the columns.
+    """
     rows, columns = pictures.shape[:2]
-    side = (WIDTH - 0.1) / (columns + (1.6 if names else 0.6))
-    below = 0.16 if names else 0.0
-    figure = Figure(figsize=(WIDTH, 1.15 + rows * (side + below)))
+    left, right, above, below = (1.6, 0.1, 0.42, 0.17) if names else (0.05, 0.55, 1.0, 0.0)
+    side = WIDTH / (columns + left + right)
+    height = above + rows * (side + below) + 0.06
+    figure = Figure(figsize=(WIDTH, height))
     figure.subplots_adjust(
-        left=(1.5 if names else 0.05) * side / WIDTH,
-        right=1 - (0.1 if names else 0.55) * side / WIDTH,
-        bottom=0.02 + below / figure.get_figheight(),
-        top=1 - (0.55 if names else 1.1) / figure.get_figheight(),
+        left=left * side / WIDTH,
+        right=1 - right * side / WIDTH,
+        bottom=(below + 0.04) / height,
+        top=1 - above / height,
         wspace=0.06,
-        hspace=(below + 0.06 * side) / side,
+        hspace=below / side + 0.06,
     )
     panels = figure.subplots(rows, columns, squeeze=False)
     for (row, column), panel in np.ndenumerate(panels):
         panel.set(xticks=[], yticks=[])
-        panel.spines[:].set_visible(False)
+        panel.spines[:].set(visible=False, color="0.6", linewidth=0.4)
         if np.isfinite(pictures[row, column]).all():
             panel.imshow(pictures[row, column], cmap="gray", vmin=0, vmax=1)
+            panel.spines[:].set_visible(True)  # where a picture is as white as the page
         if names and column == 0:
             panel.set_ylabel(names[row], rotation=0, ha="right", va="center", fontsize=7)
     return figure
@@ -242,5 +254,6 @@ def title(figure: Figure, result: xr.Dataset, text: str) -> None:
     figure.suptitle(
         f"{text}\nNOT MNIST: {data}" if loud else f"{text}, {data}",
         color=BLACK if not loud else VERMILLION,
-        y=0.985,
+        y=1 - 0.06 / figure.get_figheight(),
+        va="top",
     )

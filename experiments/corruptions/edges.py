@@ -10,6 +10,8 @@ Floats = NDArray[np.float64]
 SIGMA = 1.0  # pixels
 WEAK, STRONG = 0.1, 0.2  # magnitudes of the gradient from which an edge may go on, and may begin
 
+ROUNDING = 1e-9  # so that a tie is one on every machine
+
 
 def canny(images: Images, _: np.random.Generator) -> Images:
     """White edges on black: blur, gradient, its ridges, and those of them that a strong one joins.
@@ -54,6 +56,6 @@ def ridges(size: Floats, down: Floats, across: Floats) -> NDArray[np.bool_]:
     for way in (1, -1):
         beside = padded[which, row + 1 + way * straight[0], column + 1 + way * straight[1]]
         diagonal = padded[which, row + 1 + way * rows, column + 1 + way * columns]
-        is_ridge &= (1 - lean) * beside + lean * diagonal <= size
+        is_ridge &= (1 - lean) * beside + lean * diagonal <= size * (1 + ROUNDING)
     is_ridge[:, [0, -1]] = is_ridge[:, :, [0, -1]] = False
     return is_ridge
