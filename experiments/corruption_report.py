@@ -77,27 +77,20 @@ def spread(here: xr.Dataset, name: str, factor: float, digits: int) -> str:
 
 def corruption_table(summary: xr.Dataset) -> Table:
     """The means over corruptions, for a terminal of 80 columns."""
-    names = corruptions(summary)
     table = Table(
         title=f"{summary.attrs['data']}: accuracy (%) on corrupted images ({origin(summary)})",
-        caption=f"mean over {len(names)} corruptions, and mean corruption error relative to "
+        caption=f"mean over {len(corruptions(summary))} corruptions; error relative to "
         f"{baseline_of(summary)}; 95 % bootstrap intervals over individuals and images",
         box=SIMPLE_HEAD,
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
     table.add_column("network", overflow="fold")
-    for heading in ("clean", "mean", "mean corruption error", "worst"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("clean", "mean", "mean corruption error"):
+        table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
     for row in corrupted_rows(summary):
-        table.add_row(row.network, row.clean, row.mean, row.error, hardest(row, names))
+        table.add_row(row.network, row.clean, row.mean, row.error)
     return table
-
-
-def hardest(row: CorruptedRow, names: list[str]) -> str:
-    """The corruption under which a network is right least often."""
-    measured = [(float(a), name) for a, name in zip(row.accuracies, names, strict=True) if a != "-"]
-    return "{1} {0:.0f}".format(*min(measured)) if measured else "-"
 
 
 def baseline_of(summary: xr.Dataset) -> str:

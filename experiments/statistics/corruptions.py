@@ -84,8 +84,8 @@ def mean_errors(
     """Mean accuracy over corruptions and mean corruption error, each with a 95 % interval.
 
     The mean corruption error of Hendrycks & Dietterich (2019, arXiv:1903.12261, section 4.2):
-    each corruption's error divided by that of the baseline, averaged over corruptions. A baseline
-    error of less than half an image counts as half an image.
+    each corruption's error divided by that of the baseline, averaged over corruptions. In the
+    ratio, an error of less than half an image counts as half an image.
 
     Args:
         errors: by network, float (corruption, individual, image) of 1 (wrong) and 0.
@@ -98,14 +98,15 @@ def mean_errors(
     v = resampled(images, generator, resamples)
     redrawn = {name: drawn(wrong, v, generator) for name, wrong in errors.items()}
     floor = 0.5 / images
-    mean, means = np.maximum(errors[base].mean((1, 2)), floor), np.maximum(redrawn[base], floor)
+    mean = {name: np.maximum(wrong.mean((1, 2)), floor) for name, wrong in errors.items()}
+    means = {name: np.maximum(each, floor) for name, each in redrawn.items()}
     rows = {}
     for name, wrong in errors.items():
         right = 1 - redrawn[name].mean(1)
-        ratio = (redrawn[name] / means).mean(1)
+        ratio = (means[name] / means[base]).mean(1)
         rows[name] = np.array([
             1 - wrong.mean(), *np.quantile(right, [0.025, 0.975]),
-            (wrong.mean((1, 2)) / mean).mean(), *np.quantile(ratio, [0.025, 0.975]),
+            (mean[name] / mean[base]).mean(), *np.quantile(ratio, [0.025, 0.975]),
         ])  # fmt: skip
     return rows
 

@@ -190,13 +190,14 @@ def test_mean_errors_by_hand() -> None:
     assert rows["worse"][4] < rows["worse"][3] < rows["worse"][5]
 
 
-def test_a_baseline_without_errors_counts_half_an_image() -> None:
+def test_no_errors_count_as_half_an_image() -> None:
     none, some = np.zeros((1, 1, 20)), np.zeros((1, 1, 20))
     some[0, 0, :3] = 1
     rows = mean_errors(
         {"none": none, "some": some}, "none", generator=np.random.default_rng(0), resamples=100
     )
     assert rows["some"][3] == pytest.approx(6.0)
+    np.testing.assert_array_equal(rows["none"], [1, 1, 1, 1, 1, 1])
     assert np.isfinite(rows["some"]).all()
 
 
