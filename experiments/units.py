@@ -328,7 +328,7 @@ class Corrupt:
         return ()
 
     def run(self, report: Report) -> None:
-        """Make the inputs, or read them; at every severity from the same draws."""
+        """Make the inputs, each severity from the generator's same state, or read them."""
         import torch
 
         images, labels = (each.cpu() for each in scored(self.bench, self.images))

@@ -39,7 +39,7 @@ def corrupt(
             of its level.
         generator: the only source of chance; it must be able to spawn others, as those of
             `numpy.random.default_rng` are. The same state gives image i the same corruption,
-            however many images follow, and the same draws at every severity.
+            however many images follow.
 
     Returns:
         float32 (N, 28, 28) in [0, 1].

@@ -34,7 +34,8 @@ def plasma(count: int, generator: np.random.Generator, decay: float) -> Images:
     By diamonds and squares on a torus (Fournier, Fussell & Carpenter 1982, Commun. ACM
     25:371-384): each point is the mean of its four neighbours at the scale at hand plus noise,
     whose amplitude falls by `decay` squared from one scale to the next (both factors of MNIST-C's
-    noise shrink).
+    noise shrink). Unlike here, the code of MNIST-C takes a wrong corner at every other edge, which
+    makes its clouds a little rougher from row to row.
     """
     noise = 2 * generator.random((count, LAND, LAND), dtype=np.float32) - 1
     land = np.zeros_like(noise)
