@@ -62,6 +62,14 @@ def compare(
     epsilons: Annotated[
         str | None, typer.Option(help="Comma-separated budgets in (0, 1], intensity.")
     ] = None,
+    corruptions: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated: mnist-c (all 15), sweeps, or names; '' for none."),
+    ] = None,
+    mnist_c: Annotated[
+        Path | None,
+        typer.Option("--mnist-c", help="Directory with MNIST-C's files: read, not re-implemented."),
+    ] = None,
     effort: Annotated[float | None, typer.Option(help="Scales every recipe's epochs.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything.")] = None,
     engine: Annotated[
@@ -101,6 +109,8 @@ def compare(
         images=images,
         attacks=_names(attacks),
         epsilons=_numbers(epsilons),
+        corruptions=_names(corruptions),
+        mnist_c=str(mnist_c) if mnist_c else None,
         effort=effort,
         seed=seed,
         engine=engine,
