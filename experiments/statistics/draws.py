@@ -47,9 +47,7 @@ class Draws:
         return share.reshape(len(share), *shape)
 
 
-def draw(
-    measured: Bools, images: int, generator: np.random.Generator, resamples: int
-) -> Draws:
+def draw(measured: Bools, images: int, generator: np.random.Generator, resamples: int) -> Draws:
     """The sample and ``resamples`` resamples; ``measured`` is bool (network, individual)."""
     sample = np.append(np.full(images, 1 / images), [0.0, 0.0])
     redrawn = resampled(images + 2, generator, resamples).astype(float)

@@ -42,7 +42,8 @@ class Outcomes:
     ``right`` (t, i, m) when clean; ``direct`` (t, i, m) fooled by its own attack, where right;
     ``attacked`` (t, i) its own attack was measured; ``eligible`` (s, j, t, i, m) both right and
     the source fooled, of two different individuals; ``fooled`` (s, j, t, i, m) target wrong;
-    ``measured`` (s, j, t, i). ``own`` is each source's place among the targets.
+    ``alike`` (s, j, t, i, m) target answers as the source does; ``measured`` (s, j, t, i).
+    ``own`` is each source's place among the targets.
     """
 
     right: Bools
@@ -50,6 +51,7 @@ class Outcomes:
     attacked: Bools
     eligible: Bools
     fooled: Bools
+    alike: Bools
     measured: Bools
     own: npt.NDArray[np.int64]
 
@@ -60,16 +62,21 @@ def outcomes(result: xr.Dataset) -> Outcomes:
     clean = result["clean_correct"].transpose("network", "individual", "image").to_numpy()
     names = list(result["network"].to_numpy())
     own = np.array([names.index(s) for s in result["source"].to_numpy()], dtype=np.int64)
-    right, measured = clean == 1, (correct >= 0).any(-1)
+    right = np.asarray(clean == 1)
+    measured = np.asarray((correct >= 0).any(-1))
     direct, attacked = np.zeros_like(right), np.zeros(right.shape[:2], bool)
     who = np.arange(right.shape[1])
     for s, t in enumerate(own):
         direct[t] = (correct[s, who, t, who] == 0) & right[t]
         attacked[t] = measured[s, who, t, who]
-    eligible = (direct & right)[own][:, :, None, None] & right & (correct >= 0)
+    eligible = direct[own][:, :, None, None] & right & (correct >= 0)
     for s, t in enumerate(own):
         eligible[s, who, t, who] = False
-    return Outcomes(right, direct, attacked, eligible, correct == 0, measured, own)
+    answers = result["prediction"].transpose(*PAIR, "image").to_numpy()
+    alike = np.zeros_like(eligible)
+    for s, t in enumerate(own):
+        alike[s] = answers[s] == answers[s, who, t, who][:, None, None]
+    return Outcomes(right, direct, attacked, eligible, correct == 0, alike, measured, own)
 
 
 def summarise_transfer(
@@ -81,7 +88,9 @@ def summarise_transfer(
         A dataset of fractions of 1, each with ``_low`` and ``_high`` (95 %, see
         :mod:`experiments.statistics.draws`) unless said otherwise:
 
-        - ``rate`` (source, network), ``error`` (source, network; no interval);
+        - ``rate`` (source, network), ``error`` (source, network; no interval); ``same_class``
+          (source, network): of what carries over, what the target takes for the class that the
+          source takes it for, one in nine if wrong answers were drawn at random;
         - ``direct`` (network), ``noise`` (network; the first noise control);
         - ``incoming`` (network), ``outgoing`` (source): mean rate over all other networks;
           ``excess`` (network): incoming over noise;
@@ -89,13 +98,15 @@ def summarise_transfer(
           fools; of those right when clean. What a better direct attack finds at least;
         - ``asymmetry`` (source, network): rate there less rate back, with ``asymmetry_p``
           (Holm, over all pairs of networks; z test with the bootstrap's deviation);
-        - ``relation_rate`` (relation, part): mean rate of pairs of one relation, over the network
-          pairs; ``effect`` (effect): see :func:`effects`.
+        - ``relation_rate`` (relation, part_relation): mean rate of pairs of one relation, over the
+          network pairs; ``effect`` (likeness): see :func:`effects`.
     """
     seen = outcomes(result)
-    draws = draw(seen.right.any(-1), seen.right.shape[-1], generator, resamples)
+    draws = draw(np.asarray(seen.right.any(-1)), seen.right.shape[-1], generator, resamples)
     pairs = draws.shares(seen.fooled, seen.eligible)
     rates = of_networks(pairs, seen, draws.individuals)
+    carried = seen.eligible & seen.fooled
+    agreed = of_networks(draws.shares(seen.alike, carried), seen, draws.individuals)
     everyone = np.broadcast_to(seen.measured[..., None], seen.fooled.shape)
     error = of_networks(draws_of_sample(draws).shares(seen.fooled, everyone), seen,
                         draws.individuals[:1])  # fmt: skip
@@ -103,6 +114,9 @@ def summarise_transfer(
     table = variables(
         with_interval("rate", rates, names),
         {"error": (names, error[0])},
+        with_interval("same_class", agreed, names),
+        with_interval("same_class_overall", between(agreed, seen.own), ()),
+        {"individuals_scored": ("network", seen.right.any(-1).sum(1))},
         marginals(result, seen, draws, rates),
         asymmetry(rates, seen.own),
         relations(result, pairs, seen, draws.individuals),
@@ -131,6 +145,12 @@ def pair_weights(individuals: Floats, own: npt.NDArray[np.int64]) -> Floats:
 def of_networks(pairs: Floats, seen: Outcomes, individuals: Floats) -> Floats:
     """Mean over pairs of two different individuals, (draw, source, network)."""
     return averaged(pairs, pair_weights(individuals, seen.own), (2, 4))
+
+
+def between(values: Floats, own: npt.NDArray[np.int64]) -> Floats:
+    """Mean over pairs of different networks, (draw)."""
+    others = np.where(np.arange(values.shape[2]) == own[:, None], np.nan, values)
+    return averaged(others, np.ones_like(others), (1, 2))
 
 
 def marginals(
@@ -188,6 +208,7 @@ def relations(
     same = (part[:, None] == part)[None, None, :, None, :]
     split = {"same part": same, "other part": ~same} if divided else {"one part": np.True_}
     rates = np.stack([averaged(pairs, weights * each, (2, 4)) for each in split.values()])
+    rates = np.where(np.isfinite(rates), rates, rates[:, :1])  # draws without such pairs
     relation = relation_of(result, seen.own)
     rows = [
         [averaged(each, (relation == at) * np.ones_like(each), (1, 2)) for each in rates]
@@ -199,8 +220,8 @@ def relations(
     return (
         found
         | {"relation": ("relation", list(RELATIONS)), "part_relation": ("part_relation", [*split])}
-        | with_interval("effect", adjusted, ("effect",))
-        | {"effect": ("effect", [*RELATIONS[:2], PART])}
+        | with_interval("effect", adjusted, ("likeness",))
+        | {"likeness": ("likeness", [*RELATIONS[:2], PART])}
     )
 
 
@@ -213,7 +234,7 @@ def relation_of(result: xr.Dataset, own: npt.NDArray[np.int64]) -> npt.NDArray[n
 
 
 def effects(rates: Floats, relation: npt.NDArray[np.int64]) -> Floats:
-    """What a relation adds to the rate, whoever crafts and whoever answers: (draw, effect).
+    """What a relation adds to the rate, whoever crafts and whoever answers: (draw, likeness).
 
     Least squares on rate = source + target + [same network] + [same kind, other network] + [same
     part], over pairs of networks (and parts), so that neither a strong source nor a target that
@@ -230,8 +251,8 @@ def effects(rates: Floats, relation: npt.NDArray[np.int64]) -> Floats:
         [np.eye(sources)[s], np.eye(targets)[t], related == 0, related == 1, (part == 0)]
     ).astype(float)
     answers = rates.swapaxes(0, 1).reshape(rates.shape[1], -1)
-    known = np.isfinite(answers).all(0)
+    known = np.asarray(np.isfinite(answers).all(0))
     inverse = np.linalg.pinv(design[known])
-    estimable = np.isclose(inverse @ design[known], np.eye(design.shape[1])).all(1)[-3:]
+    estimable = np.isclose(inverse @ design[known], np.eye(design.shape[1]))[-3:].all(1)
     found: Floats = answers[:, known] @ inverse[-3:].T
     return np.where(estimable, found, np.nan)

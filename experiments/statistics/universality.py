@@ -77,8 +77,8 @@ def carried_to_others(fooled: Bools, measured: Bools, own: Ints) -> tuple[Bools,
     sources, each, targets, individuals, images = fooled.shape
     asked = measured.reshape(sources * each, targets * individuals)
     place = (own[:, None] * individuals + np.arange(each)).ravel()
-    crafted = asked.any(1)
-    whole = asked[crafted].all(0)
+    crafted = np.asarray(asked.any(1))
+    whole = np.asarray(asked[crafted].all(0))
     crafted &= whole[place]
     flat = fooled.reshape(*asked.shape, images)
     rows = [flat[s][whole & (np.arange(len(whole)) != place[s])] for s in np.flatnonzero(crafted)]

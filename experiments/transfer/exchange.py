@@ -141,9 +141,9 @@ def of_run(run: Path, spec: Spec, attack: str, epsilon: float, bench: Bench) -> 
     return exchange
 
 
-def in_parts(run: Path, spec: Spec, attack: str, epsilon: float, bench: Bench, parts: int) -> (
-    Exchange
-):
+def in_parts(
+    run: Path, spec: Spec, attack: str, epsilon: float, bench: Bench, parts: int
+) -> Exchange:
     """The networks of a comparison, trained anew on disjoint parts of the training images.
 
     Each part is seen by two individuals of every network (Szegedy et al. 2014, section 4.2, have
