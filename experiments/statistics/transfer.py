@@ -191,7 +191,8 @@ def asymmetry(rates: Floats, own: npt.NDArray[np.int64]) -> dict[str, tuple[obje
     upper = np.triu_indices(len(own), 1)
     first, second = (each[np.isfinite(there[0][upper[0], own[upper[1]]])] for each in upper)
     if len(first):
-        z = np.abs(there[0, first, own[second]]) / spread[first, own[second]]
+        apart, deviation = there[0, first, own[second]], spread[first, own[second]]
+        z = np.divide(np.abs(apart), deviation, out=np.zeros_like(apart), where=deviation > 0)
         corrected = multipletests(2 * stats.norm.sf(z), method="holm")[1]
         p[first, own[second]] = p[second, own[first]] = corrected
     names = ("source", "network")

@@ -33,22 +33,24 @@ def bracketed(here: xr.Dataset, name: str) -> str:
 
 def by_relation(summary: xr.Dataset) -> Iterator[str]:
     """Mean transfer rates by relation and part."""
-    whom = dict(
-        zip(
-            RELATIONS,
-            ("another individual of the same network", "another network of the same kind",
-             "a network of another kind"),
-            strict=True,
-        )
-    )  # fmt: skip
+    whom = (
+        "another individual of the same network",
+        "another network of the same kind",
+        "a network of another kind",
+    )
     for part in summary["part_relation"].to_numpy():
         here = summary.sel(part_relation=part)
-        known = [r for r in RELATIONS if np.isfinite(here["relation_rate"].sel(relation=r))]
-        told = [f"{bracketed(here.sel(relation=r), 'relation_rate')} {whom[r]}" for r in known]
-        trained = "" if part == "one part" else f", trained on the {part} of the training images"
+        told = [
+            f"{bracketed(here.sel(relation=relation), 'relation_rate')} fool {meaning}"
+            for relation, meaning in zip(RELATIONS, whom, strict=True)
+            if np.isfinite(here["relation_rate"].sel(relation=relation))
+        ]
+        trained = "" if part == "one part" else f" trained on the {part} of the training images"
         if told:
-            yield f"Of the inputs that fool the individual they were crafted on, {listed(told)} " \
-                  f"are fooled by, too{trained}."  # fmt: skip
+            yield (
+                f"Of the inputs that fool the individual they were crafted on, {listed(told)}"
+                f"{trained}, too."
+            )
 
 
 def by_effect(summary: xr.Dataset) -> Iterator[str]:
