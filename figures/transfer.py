@@ -243,10 +243,8 @@ def montage(result: xr.Dataset) -> Figure:
             f"{int(result['others_asked'])}\nmade on {source}",
             loc="left", fontsize=6, pad=2, linespacing=1.2,
         )  # fmt: skip
-    head(
-        figure, result,
-        f"Most universal inputs, {conditions(result)}: clean, crafted; label → commonest answer",
-    )  # fmt: skip
+    text = f"Most universal inputs, {conditions(result)}: clean, crafted; label → commonest error"
+    head(figure, result, text)
     return figure
 
 

@@ -17,6 +17,7 @@ from scipy import stats
 from experiments import load_network, load_result
 from experiments.single import read_inputs
 from experiments.spec import spec_from
+from experiments.statistics.draws import draw
 from experiments.statistics.transfer import effects, summarise_transfer
 from experiments.statistics.universality import independent, most_universal, universality
 from experiments.transfer.command import transfer
@@ -59,7 +60,7 @@ def made(
     )
 
 
-def drawn(seed: int = 0, networks: int = 3, individuals: int = 2, images: int = 60) -> xr.Dataset:
+def random(seed: int = 0, networks: int = 3, individuals: int = 2, images: int = 60) -> xr.Dataset:
     chance = np.random.default_rng(seed)
     people = (networks, individuals, images)
     clean = (chance.random(people) < 0.1).astype(int)
@@ -85,7 +86,7 @@ def rate_by_hand(result: xr.Dataset, s: int, j: int, t: int, i: int) -> tuple[fl
 
 
 def test_rates_are_those_counted_by_hand():
-    result = drawn()
+    result = random()
     summary = summary_of(result)
     for s, t in itertools.product(range(3), repeat=2):
         pairs = [(j, i) for j in range(2) for i in range(2) if s != t or i != j]
@@ -112,7 +113,7 @@ def test_rates_are_those_counted_by_hand():
 
 
 def test_direct_noise_and_missed():
-    result = drawn(1)
+    result = random(1)
     summary = summary_of(result)
     answers, noise = result["prediction"].to_numpy(), result["noise_correct"].to_numpy()[0]
     right = result["clean_correct"].to_numpy() == 1
@@ -151,7 +152,7 @@ def test_only_images_that_both_get_right_and_that_fool_the_source_count():
 
 
 def test_nothing_is_said_where_nothing_was_measured_or_nobody_was_fooled():
-    result = drawn(2)
+    result = random(2)
     correct, prediction = result["correct"].copy(), result["prediction"].copy()
     correct[0, :, 1], prediction[0, :, 1] = -1, -1
     own = np.arange(2)
@@ -196,16 +197,18 @@ def test_effects_are_those_planted_whatever_sources_and_targets_are_like():
 
 
 def test_intervals_cover_at_their_level():
-    """Images alone vary; 40 results whose true rate is 0.3."""
-    covered = 0
-    for seed in range(40):
-        chance = np.random.default_rng(seed)
-        prediction = np.ones((2, 1, 2, 1, 200), int)
-        prediction[0, 0, 1, 0] = chance.random(200) < 0.3
-        summary = summary_of(made(prediction, np.zeros((2, 1, 200), int)), 400)
-        here = summary.isel(source=0, network=1)
-        covered += bool(here["rate_low"] <= 0.3 <= here["rate_high"])
-    assert covered >= stats.binom.ppf(0.001, 40, 0.95)
+    """Of 400 samples of 150 images, half of which count; the true shares are 0.3 and 0.02."""
+    chance = np.random.default_rng(7)
+    shape = (2, 400, 150)
+    among = chance.random(shape) < 0.5
+    counted = chance.random(shape) < np.array([0.3, 0.02])[:, None, None]
+    draws = draw(np.ones((1, 1), bool), 150, chance, 500)
+    low, high = np.quantile(draws.shares(counted, among)[1:], [0.025, 0.975], axis=0)
+    covered = ((low <= [[0.3], [0.02]]) & (high >= [[0.3], [0.02]])).mean(1)
+    assert (covered > stats.binom.ppf(0.001, 400, 0.95) / 400).all()
+    assert covered[0] < 0.99  # and they are not simply wide
+    point = counted[0, 0][among[0, 0]].mean()
+    assert draws.shares(counted[0], among[0])[0, 0] == pytest.approx(point)
 
 
 # --- universality
@@ -256,7 +259,7 @@ def test_counts_are_of_the_other_individuals_on_images_that_all_get_right():
 
 
 def test_who_was_not_asked_about_everything_is_left_out():
-    result = drawn(6)
+    result = random(6)
     correct = result["correct"].copy()
     correct[0, 0, 2, 1] = -1
     spread = universality_of(result.assign(correct=correct))
