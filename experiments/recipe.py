@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from networks import Wiring, wiring_named
-from networks.area import Described
+from networks.described import Described
 
 
 class Recipe(Described):

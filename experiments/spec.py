@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from experiments.attacks.names import attack_named
 from experiments.recipe import Recipe, recipe_for
 from networks import Physiology, Wiring
-from networks.area import Described
+from networks.described import Described
 from networks.errors import BlindspotsError, unknown
 from networks.wiring import explain
 

@@ -2,6 +2,7 @@
 
 from networks.area import Area, InputUnit, RateUnit, SpikingUnit
 from networks.catalogue import NAMES, contrasts, wiring_named
+from networks.code import Code, Constant, Latency, Poisson
 from networks.count import macs, parameters
 from networks.errors import BlindspotsError
 from networks.physiology import DETAILED, INGREDIENTS, Physiology, ablations, physiology_from
@@ -14,11 +15,15 @@ __all__ = [
     "NAMES",
     "Area",
     "BlindspotsError",
+    "Code",
+    "Constant",
     "Convolution",
     "Dense",
     "InputUnit",
+    "Latency",
     "OneToOne",
     "Physiology",
+    "Poisson",
     "Projection",
     "RateUnit",
     "Sparse",

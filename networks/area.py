@@ -3,24 +3,16 @@
 from math import prod
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from networks.code import Code, Constant
+from networks.described import Described
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_@-]*$", max_length=64)]
 
 
-class Described(BaseModel):
-    """A frozen, hashable piece of description that refuses unknown fields.
-
-    Parts are validated again when they are put into a whole: ``model_copy`` does not validate.
-    """
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", revalidate_instances="always", allow_inf_nan=False
-    )
-
-
 class InputUnit(Described):
-    """A unit that emits what the stimulus gives it; with ``threshold``, 1 where it exceeds that.
+    """A unit that emits the stimulus in its ``code``; with ``threshold``, 1 where it exceeds that.
 
     Thresholding has no useful derivative: attacks see the identity (straight-through; Bengio et
     al. 2013), as a referee's adaptive attack would (BPDA; Athalye et al. 2018).
@@ -28,11 +20,13 @@ class InputUnit(Described):
 
     model: Literal["input"] = "input"
     threshold: Annotated[float, Field(ge=0, lt=1)] | None = None
+    code: Code = Constant()
 
     @property
     def label(self) -> str:
         """In few words, for tables and drawings."""
-        return "input" if self.threshold is None else f"input, binarised at {self.threshold:g}"
+        coded = "input" if self.code.model == "constant" else f"input, {self.code.model} coded"
+        return coded if self.threshold is None else f"{coded}, binarised at {self.threshold:g}"
 
 
 class RateUnit(Described):

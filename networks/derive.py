@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import product
 
 from networks.area import Area, RateUnit, SpikingUnit
+from networks.code import Code
 from networks.count import live_edges, macs, parameters
 from networks.errors import BlindspotsError
 from networks.projection import Convolution, Dense, Kind, Projection, Sparse
@@ -85,6 +86,14 @@ def as_spiking(wiring: Wiring, unit: SpikingUnit | None = None, answers: int = 7
 def as_rate(wiring: Wiring, unit: RateUnit | None = None) -> Wiring:
     """The twin whose hidden units are rate units (default: memoryless ReLU); steps stay."""
     return wiring.replace(areas=_with_units(wiring, unit or RateUnit()))
+
+
+def coded(wiring: Wiring, code: Code) -> Wiring:
+    """The wiring whose input shows still images in ``code``."""
+    shown = wiring.input.model_copy(
+        update={"unit": wiring.stimulated.model_copy(update={"code": code})}
+    )
+    return wiring.replace(areas=tuple(shown if a == wiring.input else a for a in wiring.areas))
 
 
 def _with_units(wiring: Wiring, unit: RateUnit | SpikingUnit) -> tuple[Area, ...]:

@@ -9,7 +9,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from networks.area import Described, SpikingUnit
+from networks.area import SpikingUnit
+from networks.described import Described
 from networks.errors import BlindspotsError, unknown
 from networks.wiring import explain
 

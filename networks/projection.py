@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from networks.area import Described, Name
+from networks.area import Name
+from networks.described import Described
 
 
 class Dense(Described):

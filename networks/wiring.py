@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
-from networks.area import Area, Described, InputUnit, Name, SpikingUnit
+from networks.area import Area, InputUnit, Name, SpikingUnit
+from networks.code import Poisson
+from networks.described import Described
 from networks.errors import BlindspotsError
 from networks.projection import Convolution, OneToOne, Projection
 
@@ -58,6 +60,18 @@ class Wiring(Described):
     def input(self) -> Area:
         """The area that the stimulus drives."""
         return next(a for a in self.areas if isinstance(a.unit, InputUnit))
+
+    @property
+    def stimulated(self) -> InputUnit:
+        """The unit of the area :attr:`input`."""
+        unit = self.input.unit
+        assert isinstance(unit, InputUnit)
+        return unit
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the same image is coded by another draw each time."""
+        return isinstance(self.stimulated.code, Poisson)
 
     @property
     def spiking(self) -> dict[str, SpikingUnit]:

@@ -5,19 +5,15 @@ from sim.network import Network
 from sim.parameters import initial_parameters
 from sim.run import run
 from sim.step import Circuit, State, step
-from sim.stimulus import Constant, Encoder, Latency, Poisson, encode
+from sim.stimulus import encode
 
 __all__ = [
     "Circuit",
     "Clamp",
-    "Constant",
-    "Encoder",
     "Inject",
     "Intervention",
-    "Latency",
     "Lesion",
     "Network",
-    "Poisson",
     "Silence",
     "State",
     "encode",

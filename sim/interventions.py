@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from networks import Projection, Wiring
-from networks.area import Described
+from networks.described import Described
 from networks.errors import unknown
 
 

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from networks import BlindspotsError, Wiring
-from sim.interventions import Intervention
 from sim.parameters import (
     Parameters,
     check,
@@ -15,9 +14,10 @@ from sim.parameters import (
     initial_parameters,
     weight_name,
 )
-from sim.step import Circuit, State, bias_of, step, transmit
-from sim.stimulus import Constant, Encoder, binarise, encode
+from sim.step import Circuit, bias_of, transmit
+from sim.stimulus import binarise, encode
 from sim.units import rate_step
+from sim.unroll import potentials
 
 
 class Network(nn.Module):
@@ -29,10 +29,8 @@ class Network(nn.Module):
         What is wired to what.
     parameters
         Its weights and biases by name; see :func:`sim.parameters.shapes`.
-    encoder
-        How a still image becomes the input's activity; default a constant current.
     generator
-        Where a random encoder draws from.
+        Where a random code of the input draws from.
 
     Raises
     ------
@@ -44,13 +42,11 @@ class Network(nn.Module):
         self,
         wiring: Wiring,
         parameters: Parameters,
-        encoder: Encoder | None = None,
         generator: torch.Generator | None = None,
     ):
         super().__init__()
         check(wiring, parameters)
         self.wiring = wiring
-        self.encoder = encoder or Constant()
         self.generator = generator
         self.values = nn.ParameterDict({k: nn.Parameter(v) for k, v in parameters.items()})
         for name, pair in constraints(wiring).items():
@@ -58,10 +54,10 @@ class Network(nn.Module):
                 self.register_buffer(f"{what}/{name}", tensor, persistent=False)
 
     @classmethod
-    def initial(cls, wiring: Wiring, seed: int, encoder: Encoder | None = None) -> "Network":
+    def initial(cls, wiring: Wiring, seed: int) -> "Network":
         """An untrained network whose first values are drawn from ``seed``."""
         generator = torch.Generator().manual_seed(seed)
-        return cls(wiring, initial_parameters(wiring, generator), encoder)
+        return cls(wiring, initial_parameters(wiring, generator), generator)
 
     def circuit(self) -> Circuit:
         """The wiring with the weights that act in it."""
@@ -81,9 +77,9 @@ class Network(nn.Module):
 
     def frames(self, images: Tensor) -> Sequence[Tensor]:
         """The input's activity at each step, from images (N, *shape) or a movie (steps, N, ...)."""
-        shape, steps = self.wiring.input.shape, self.wiring.steps
+        shape, steps, unit = self.wiring.input.shape, self.wiring.steps, self.wiring.stimulated
         if images.shape[1:] == shape:
-            frames = encode(self.encoder, images, steps, self.generator)
+            frames = encode(unit.code, images, steps, self.generator)
         elif images.shape[2:] == shape and len(images) == steps:
             frames = list(images)
         else:
@@ -91,12 +87,11 @@ class Network(nn.Module):
                 f"'{self.wiring.name}' takes images (N, {', '.join(map(str, shape))}) or movies "
                 f"({steps}, N, ...), not {tuple(images.shape)}."
             )
-        threshold = self.wiring.input.unit.threshold  # type: ignore[union-attr]
-        if threshold is None:
+        if unit.threshold is None:
             return frames
         if all(f is frames[0] for f in frames):
-            return [binarise(frames[0], threshold)] * steps
-        return [binarise(f, threshold) for f in frames]
+            return [binarise(frames[0], unit.threshold)] * steps
+        return [binarise(f, unit.threshold) for f in frames]
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, 10): the output's potential, averaged over the wiring's answer steps."""
@@ -105,7 +100,7 @@ class Network(nn.Module):
         is_still = all(f is frames[0] for f in frames)
         if is_still and self.wiring.is_feedforward:
             return settle(circuit, frames[0])
-        return unroll(circuit, frames)
+        return potentials(circuit, frames).mean(0)
 
 
 def settle(circuit: Circuit, stimulus: Tensor) -> Tensor:
@@ -125,31 +120,3 @@ def settle(circuit: Circuit, stimulus: Tensor) -> Tensor:
             answer = potential
         waiting.remove(area)
     return answer
-
-
-def still_drives(circuit: Circuit, stimulus: Tensor) -> dict[str, Tensor]:
-    """The drive that each projection from the input delivers while the stimulus stays."""
-    wiring = circuit.wiring
-    return {
-        p.name: transmit(p, circuit.values[weight_name(p)], stimulus, wiring.area(p.target).shape)
-        for p in wiring.projections
-        if p.source == wiring.input.name
-    }
-
-
-def unroll(
-    circuit: Circuit,
-    frames: Sequence[Tensor],
-    interventions: tuple[Intervention, ...] = (),
-) -> Tensor:
-    """Logits by stepping through time; a still stimulus drives the first areas from one product."""
-    wiring, state, total = circuit.wiring, State(), None
-    is_still = all(f is frames[0] for f in frames) and not interventions
-    still = still_drives(circuit, frames[0]) if is_still else None
-    for t in range(wiring.steps):
-        state, _ = step(circuit, state, frames[t], t, still=still, interventions=interventions)
-        if t in wiring.answers:
-            answer = state.potentials[wiring.output]
-            total = answer if total is None else total + answer
-    assert total is not None
-    return (total / len(wiring.answers)).expand(len(frames[0]), -1)

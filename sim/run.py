@@ -10,7 +10,7 @@ from torch import Tensor
 from sim.interventions import Intervention, check
 from sim.network import Network
 from sim.recording import QUANTITIES, Quantity, labelled, recorded_areas
-from sim.step import State, step
+from sim.unroll import through_time
 
 
 def run(
@@ -23,7 +23,7 @@ def run(
 ) -> xr.Dataset:
     """Step ``network`` through ``stimulus`` and return its recordings.
 
-    ``stimulus`` is still images (N, 1, 28, 28), coded by the network's encoder, or a movie
+    ``stimulus`` is still images (N, 1, 28, 28), in the code of the wiring's input, or a movie
     (steps, N, 1, 28, 28). ``record`` names areas (default all). The dataset holds, for each
     recorded area ``a``, ``a.drive``, ``a.potential`` and ``a.output`` with dimensions (time,
     image, ``a.unit``), and ``logits`` (image, class). Sample convention: potential is u[t] before
@@ -44,7 +44,7 @@ def _trace(
     acts: tuple[Intervention, ...],
     areas: Sequence[str],
 ) -> tuple[dict[tuple[str, Quantity], np.ndarray], np.ndarray]:
-    wiring, circuit, state = network.wiring, network.circuit(), State()
+    wiring, circuit = network.wiring, network.circuit()
     images = len(frames[0])
     rows: dict[tuple[str, Quantity], list[np.ndarray]] = {}
     logits = torch.zeros(())
@@ -53,8 +53,7 @@ def _trace(
         flat = values.reshape(len(values), -1).expand(images, -1)
         rows.setdefault((area, quantity), []).append(flat.cpu().numpy())
 
-    for t in range(wiring.steps):
-        state, drives = step(circuit, state, frames[t], t, interventions=acts)
+    for t, state, drives in through_time(circuit, frames, interventions=acts):
         for area in areas:
             if area != wiring.input.name:
                 keep(area, "drive", drives[area])

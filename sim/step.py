@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from networks import Convolution, OneToOne, Projection, RateUnit, SpikingUnit, Wiring
 from sim.interventions import Intervention, clamped, injected, is_cut
 from sim.parameters import bias_name, weight_name
-from sim.units import rate_step, spiking_step
+from sim.rule import PLAIN, Rule
+from sim.units import membrane_step, rate_step
 
 
 class Circuit(NamedTuple):
@@ -35,6 +36,13 @@ class State(NamedTuple):
 
     potentials: Mapping[str, Tensor] = {}
     emitted: Mapping[str, tuple[Tensor, ...]] = {}
+
+    def detached(self) -> "State":
+        """The same past, through which no gradient flows back."""
+        return State(
+            {name: u.detach() for name, u in self.potentials.items()},
+            {name: tuple(out.detach() for out in past) for name, past in self.emitted.items()},
+        )
 
 
 def transmit(
@@ -74,11 +82,13 @@ def step(
     *,
     still: Mapping[str, Tensor] | None = None,
     interventions: tuple[Intervention, ...] = (),
+    rule: Rule = PLAIN,
 ) -> tuple[State, Mapping[str, Tensor]]:
     """One synchronous step of all areas: (state after it, drives).
 
     ``stimulus`` (N, *input shape) is what the input area emits at this step. ``still`` maps
-    projection names to their drive, computed once, where the stimulus does not change.
+    projection names to their drive, computed once, where the stimulus does not change. ``rule``
+    says what a gradient follows, where not that of training.
     """
     wiring = circuit.wiring
     potentials: dict[str, Tensor] = {}
@@ -95,15 +105,21 @@ def step(
             if still is not None and p.name in still:
                 drive = drive + still[p.name]
             else:
-                weight = circuit.values[weight_name(p)]
-                drive = drive + transmit(p, weight, past[p.delay - 1], area.shape)
+                weight, out = circuit.values[weight_name(p)], past[p.delay - 1]
+                out = out.detach() if p.kind in rule.blocked else out
+                drive = drive + transmit(p, weight, out, area.shape)
         if area.is_grid and drive.shape[1:] != area.shape:
             drive = drive.expand(-1, *area.shape)
         drive = injected(interventions, area.name, t, drive)
         potential = state.potentials.get(area.name)
+        if potential is not None and not rule.carries:
+            potential = potential.detach()
         if isinstance(area.unit, SpikingUnit):
             before = state.emitted.get(area.name, (None,))[0]
-            u, out = spiking_step(area.unit, potential, before, drive)
+            if before is not None and not rule.resets:
+                before = before.detach()
+            u = membrane_step(area.unit, potential, before, drive)
+            out = rule.fire(area.unit, u - area.unit.threshold)
         else:
             assert isinstance(area.unit, RateUnit)
             u, out = rate_step(area.unit, potential, drive)

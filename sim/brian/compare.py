@@ -9,12 +9,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from networks import BlindspotsError, Wiring
+from networks import BlindspotsError, Constant, Wiring
 from sim.brian import replica
 from sim.network import Network
 from sim.recording import Quantity
 from sim.run import run
-from sim.stimulus import Constant
 
 COMPARED: tuple[Quantity, ...] = ("potential", "output")
 
@@ -117,9 +116,9 @@ def record_both(
     ``images`` (N, *input shape) are coded once, so that both see the same draws.
     """
     values = {name: value.detach().cpu().double() for name, value in network.values.items()}
-    twin = Network(network.wiring, values, network.encoder, network.generator)
+    twin = Network(network.wiring, values, network.generator)
     stimulus = images.double()
-    if not isinstance(network.encoder, Constant):
+    if not isinstance(network.wiring.stimulated.code, Constant):
         stimulus = torch.stack(list(twin.frames(stimulus)))
     brians = replica.run(twin, stimulus, quantities=COMPARED, way=way)
     return run(twin, stimulus, quantities=COMPARED), brians

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from networks import (
     Area,
     BlindspotsError,
+    Constant,
     Convolution,
     OneToOne,
     Projection,
@@ -38,7 +38,6 @@ from sim.exchange.library import library, positive, whole
 from sim.exchange.unfold import folded, unfolded
 from sim.network import Network
 from sim.parameters import bias_name, weight_name
-from sim.stimulus import Constant, Encoder
 
 VERSION = 1
 """Of what the metadata hold; raised when that changes."""
@@ -65,7 +64,7 @@ def unsaid(network: Network) -> tuple[str, ...]:
         "the signs that weights must keep": any(p.sign for p, _, _ in pairs),
         "the modules of areas": any(a.modules > 1 for a in wiring.areas),
         "transposed convolutions, which become matrices": not _keeps_grids(wiring),
-        "the code of the input": not isinstance(network.encoder, Constant),
+        "the code of the input": not isinstance(wiring.stimulated.code, Constant),
     }
     return tuple(clause for clause, holds in clauses.items() if holds)
 
@@ -116,10 +115,7 @@ def from_nir(graph: Any) -> Network:
         )
     wiring, dt_ms = from_json(_text(said["wiring"])), float(said["dt_ms"])
     try:
-        encoder: Encoder = TypeAdapter(Encoder).validate_json(_text(said["encoder"]))
-        network = Network(wiring, _parameters(wiring, graph.nodes), encoder)
-    except ValidationError as error:
-        raise BlindspotsError(f"The NIR graph names an unknown encoder: {error}.") from None
+        network = Network(wiring, _parameters(wiring, graph.nodes))
     except (KeyError, AttributeError, ValueError) as error:
         raise BlindspotsError(
             f"The NIR graph lacks a part of '{wiring.name}', the wiring in its metadata ({error})."
@@ -134,7 +130,7 @@ def _graph(network: Network, dt_ms: float) -> Any:
     dt, grids = dt_ms / 1000, _keeps_grids(wiring)
     start, nodes, edges = wiring.input.name, {}, []
     nodes[start] = nir.Input({"input": np.array(wiring.input.shape)})
-    threshold = wiring.input.unit.threshold  # type: ignore[union-attr]
+    threshold = wiring.stimulated.threshold
     if threshold is not None:
         nodes[f"threshold:{start}"] = nir.Threshold(np.full(wiring.input.shape, threshold))
         edges.append((start, f"threshold:{start}"))
@@ -155,7 +151,6 @@ def _metadata(network: Network, dt_ms: float) -> dict[str, Any]:
     return {
         "blindspots": VERSION,
         "wiring": network.wiring.to_json(),
-        "encoder": network.encoder.model_dump_json(),
         "dt_ms": float(dt_ms),
         "discretisation": "forward Euler: tau = dt / (1 - beta), r = tau / dt; times in seconds",
         "reset": "v -= v_threshold at the step after the spike; v_reset is not used",

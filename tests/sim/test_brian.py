@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from networks import NAMES, RateUnit, SpikingUnit, wiring_named
+from networks import NAMES, Latency, Poisson, RateUnit, SpikingUnit, wiring_named
 from networks.catalogue import units
-from sim import Clamp, Inject, Latency, Lesion, Network, Poisson, Silence, brian, run
+from networks.derive import coded
+from sim import Clamp, Inject, Lesion, Network, Silence, brian, run
 from sim.brian import compare, replica
 from sim.brian.connections import synapses_per_image
 
@@ -78,13 +79,12 @@ def test_both_ways_are_torch(name):
 
 
 @pytest.mark.parametrize("way", replica.WAYS)
-@pytest.mark.parametrize("encoder", [Poisson(gain=0.6), Latency()])
-def test_encoders_draw_alike(encoder, way):
+@pytest.mark.parametrize("code", [Poisson(gain=0.6), Latency()])
+def test_codes_draw_alike(code, way):
     def network():
         return Network(
-            wiring_named("fc-blt-spiking"),
+            coded(wiring_named("fc-blt-spiking"), code),
             dict(lively("fc-blt-spiking").values.items()),
-            encoder,
             torch.Generator().manual_seed(5),
         )
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from networks import BlindspotsError, RateUnit, SpikingUnit, wiring_named
-from sim import Network, Poisson, brian, run
+from networks import BlindspotsError, Poisson, RateUnit, SpikingUnit, wiring_named
+from networks.derive import coded
+from sim import Network, brian, run
 from sim.brian import Agreement, Mismatch, agreement_of, compare
 
 
@@ -39,7 +40,7 @@ def test_parts_add_up(network, stimulus):
 def test_chance_is_drawn_once_for_both(network, stimulus):
     values = dict(network.values.items())
     noisy, again = (
-        Network(network.wiring, values, Poisson(), torch.Generator().manual_seed(1))
+        Network(coded(network.wiring, Poisson()), values, torch.Generator().manual_seed(1))
         for _ in range(2)
     )
     found = compare(noisy, stimulus)

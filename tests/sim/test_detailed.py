@@ -6,8 +6,18 @@ import torch
 from scipy.integrate import solve_ivp
 
 from benchmarks.cells_script import INGREDIENTS, a_build_per_image
-from networks import BlindspotsError, Physiology, RateUnit, SpikingUnit, wiring_named
-from sim import Clamp, Inject, Latency, Lesion, Network, Poisson, Silence, run
+from networks import (
+    BlindspotsError,
+    Constant,
+    Latency,
+    Physiology,
+    Poisson,
+    RateUnit,
+    SpikingUnit,
+    wiring_named,
+)
+from networks.derive import coded
+from sim import Clamp, Inject, Lesion, Network, Silence, run
 from sim.brian.detailed import Detailed, calibrate, in_cells_units, simulate
 from sim.brian.detailed import run as run_cells
 from sim.brian.library import running
@@ -46,9 +56,9 @@ def membrane(recording, area="b"):
 
 
 @pytest.mark.parametrize("name", ["fc-blt-spiking", "fc-blt-sparse-spiking", "conv-blt-spiking"])
-@pytest.mark.parametrize("encoder", [None, Poisson(), Latency()])
-def test_without_ingredients_a_step_is_the_trained_step(name, encoder):
-    network = Network.initial(wiring_named(name), 0, encoder).double()
+@pytest.mark.parametrize("code", [Constant(), Poisson(), Latency()])
+def test_without_ingredients_a_step_is_the_trained_step(name, code):
+    network = Network.initial(coded(wiring_named(name), code), 0).double()
     for value in network.values.values():
         value.data *= 3
     generator = torch.Generator().manual_seed(0)

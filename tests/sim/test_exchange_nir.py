@@ -25,7 +25,9 @@ from networks import (
     wiring_named,
 )
 from networks.catalogue import units
-from sim import Latency, Network, run
+from networks.code import Latency
+from networks.derive import coded
+from sim import Network, run
 from sim.exchange import Unsaid, from_nir, read_nir, to_nir, unsaid, write_nir
 from sim.exchange.unfold import folded, unfolded
 from sim.parameters import shapes
@@ -196,9 +198,10 @@ def test_convolutions_come_back(nir, name, tmp_path):
 
 
 def test_encoder_comes_back(nir, tmp_path):
-    network = Network.initial(wiring_named("fc-b-spiking"), 0, Latency(threshold=0.2))
+    wiring = coded(wiring_named("fc-b-spiking"), Latency(threshold=0.2))
+    network = Network.initial(wiring, 0)
     back = read_nir(written(network, tmp_path / "n.nir"))
-    assert back.encoder == Latency(threshold=0.2)
+    assert back.wiring.stimulated.code == Latency(threshold=0.2)
     assert "the code of the input" in unsaid(network)
 
 
@@ -255,7 +258,6 @@ def test_graphs_of_others_are_refused(nir, tmp_path):
     for spoil, says in [
         (lambda g: g.nodes.pop("k>f"), "lacks a part of 'mixed'"),
         (lambda g: g.edges.pop(), "is not an edge in both"),
-        (lambda g: g.metadata.update(encoder='{"model": "x"}'), "unknown encoder"),
         (lambda g: g.metadata.update(wiring="{"), "not valid JSON"),
         (lambda g: g.metadata.clear(), "no wiring in its metadata"),
     ]:

@@ -1,11 +1,12 @@
-"""Encoders and the binarised input: what is emitted, and what gradient they let through."""
+"""Codes and the binarised input: what is emitted, and what gradient they let through."""
 
 import numpy as np
 import pytest
 import torch
 
-from networks import BlindspotsError, wiring_named
-from sim import Constant, Latency, Network, Poisson, encode
+from networks import BlindspotsError, Constant, Latency, Poisson, wiring_named
+from networks.derive import coded
+from sim import Network, encode
 from sim.stimulus import binarise
 
 
@@ -47,7 +48,7 @@ def test_poisson_draws_anew_for_each_step_and_pixel():
 
 def test_poisson_needs_a_generator_and_repeats_with_it():
     images = torch.rand(3, 1, 6, 6, generator=generator())
-    with pytest.raises(ValueError, match=r"torch\.Generator"):
+    with pytest.raises(BlindspotsError, match=r"torch\.Generator"):
         encode(Poisson(), images, 3)
     one, same, other = (
         torch.stack(list(encode(Poisson(), images, 9, generator(seed)))) for seed in (4, 4, 5)
@@ -61,7 +62,8 @@ def test_poisson_in_a_network_repeats_with_its_generator():
     values = dict(Network.initial(wiring, seed=0).values.items())
     images = torch.rand(2, 1, 28, 28, generator=generator())
     logits = [
-        Network(wiring, values, Poisson(), generator(seed))(images).detach() for seed in (1, 1, 2)
+        Network(coded(wiring, Poisson()), values, generator(seed))(images).detach()
+        for seed in (1, 1, 2)
     ]
     assert torch.equal(logits[0], logits[1])
     assert not torch.equal(logits[0], logits[2])
@@ -84,16 +86,16 @@ def test_latency_order_for_any_image():
 
 
 @pytest.mark.parametrize(
-    ("encoder", "slope"),
+    ("code", "slope"),
     [(Constant(), 1.0), (Poisson(), 1.0), (Poisson(gain=0.4), 0.4), (Latency(), 1 / 6)],
 )
-def test_gradients_pass_straight_through(encoder, slope):
+def test_gradients_pass_straight_through(code, slope):
     """Each frame's derivative is the probability's or the mean's, for dark pixels too."""
     images = torch.rand(2, 1, 3, 3, generator=generator())
     images[0, 0, 0] = 0
     images.requires_grad_()
     weights = torch.rand(6, 2, 1, 3, 3, generator=generator(1))
-    frames = torch.stack(list(encode(encoder, images, 6, generator(2))))
+    frames = torch.stack(list(encode(code, images, 6, generator(2))))
     (frames * weights).sum().backward()
     torch.testing.assert_close(images.grad, slope * weights.sum(0))
 

@@ -1,0 +1,90 @@
+"""Other gradients than a network's own: through other surrogates, paths and moments of time.
+
+A spike has no derivative, so an attack on a spiking network rests on a choice; the surrogate that
+trained it is one among many, and seldom the most harmful one. In a network with feedback, an attack
+also chooses through which projections, and how far back in time, it follows the loss, and which
+moments of the answer it looks at. Each choice is a guide (`victim.Guide`) for any attack along
+gradients; the network itself stays the judge.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from experiments.attacks.victim import Guide, Model
+from sim import Network
+from sim.rule import PLAIN, Rule, Shape, adaptive, graded, surrogate
+from sim.unroll import potentials
+
+Reading = Literal["mean", "last", "each"]
+FEEDBACK = frozenset({"lateral", "top-down"})
+SHAPES: tuple[Shape, ...] = ("fast_sigmoid", "atan", "sigmoid", "triangle", "rectangle")
+SLOPES = (0.5, 1.0, 2.0, 5.0, 10.0, 25.0)
+SHARPNESS = (0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a guide goes back through a network.
+
+    Attributes:
+        family: "surrogate", "adaptive", "straight-through", "smooth", "reset", "space", "time",
+            "paths".
+        rule: the derivative of a spike, and the projections that pass it on.
+        reading: whose loss is raised: of the answer ("mean" over its steps, as the network gives
+            it), of its "last" step, or the mean of the losses of "each" step.
+        steps: through how many last steps of the answer's time the gradient goes back; 0: all.
+    """
+
+    family: str
+    rule: Rule = PLAIN
+    reading: Reading = "mean"
+    steps: int = 0
+
+    def through(self, network: Network) -> Guide:
+        """The guide: inputs (N, ...) to logits (N, K), or (T, N, K) for the loss of each step."""
+        cut = max(network.wiring.steps - self.steps, 0) if self.steps else 0
+
+        def guide(points: Tensor) -> Tensor:
+            frames = network.frames(points)
+            rows = potentials(network.circuit(), frames, rule=self.rule, cut=cut)
+            return {"mean": lambda: rows.mean(0), "last": lambda: rows[-1], "each": lambda: rows}[
+                self.reading
+            ]()
+
+        return guide
+
+
+def ways(model: Model) -> dict[str, Way]:
+    """Every way back through a model that this module knows, by name; none for what it is not.
+
+    Spiking networks have surrogates of five shapes and six slopes, adaptive ones, straight-through,
+    smooth twins and a gradient through space alone; all that step through time have readings,
+    truncations and, where there is feedback, paths.
+    """
+    if not isinstance(model, Network) or model.wiring.is_feedforward:
+        return {}
+    return dict(_ways(model))
+
+
+def _ways(network: Network) -> Iterator[tuple[str, Way]]:
+    if network.wiring.spiking:
+        for shape in SHAPES:
+            for slope in SLOPES:
+                yield f"{shape} {slope:g}", Way("surrogate", Rule(surrogate(shape, slope)))
+        straight: Callable[..., Tensor] = surrogate("straight_through_estimator", 1)
+        yield "straight-through", Way("straight-through", Rule(straight))
+        for sharpness in SHARPNESS:
+            yield f"adaptive {sharpness:g}", Way("adaptive", Rule(adaptive("atan", sharpness)))
+        for slope in (2.0, 5.0, 10.0):
+            yield f"smooth {slope:g}", Way("smooth", Rule(graded(slope), resets=True))
+        yield "through the reset", Way("reset", PLAIN._replace(resets=True))
+    if any(a.has_memory for a in network.wiring.areas):
+        yield "space alone", Way("space", PLAIN._replace(carries=False))
+    yield "each step", Way("time", reading="each")
+    yield "last step", Way("time", reading="last")
+    yield "half the time", Way("time", steps=-(-network.wiring.steps // 2))
+    if FEEDBACK & {p.kind for p in network.wiring.projections}:
+        yield "feedforward paths", Way("paths", PLAIN._replace(blocked=FEEDBACK))
