@@ -56,7 +56,7 @@ class Exchange:
 
     @cached_property
     def sets(self) -> dict[Person, Craft]:
-        """What was crafted on each individual that is scored, too."""
+        """What was crafted on each individual that is scored, too; other sets may join here."""
         places = self.plan.sets.items()
         return {(s, j): u for (s, j, a), u in places if a == self.attack and _is_scored(s)}
 
@@ -192,8 +192,8 @@ def _restore(run: Path, exchange: Exchange) -> None:
             continue
         if _key_in(directory / "training.json") != model.key:
             raise BlindspotsError(
-                f"'{run}' was made with other software or on another device than "
-                f"{exchange.bench.software} on {exchange.bench.device}; choose its --device, or "
+                f"'{run}' was made by another version of blindspots or on another device than here "
+                f"({exchange.bench.software} on {exchange.bench.device}); choose its --device, or "
                 "run the comparison again into another directory."
             )
         _bring(directory, model)

@@ -399,7 +399,7 @@ def test_it_refuses_runs_without_inputs_or_of_other_software(
     facts = json.loads(path.read_text())
     path.unlink()  # the copy may be a link
     path.write_text(json.dumps(facts | {"key": "other"}))
-    assert "other software or on another device" in refused("transfer", run_copy)
+    assert "another version of blindspots or on another device" in refused("transfer", run_copy)
     spec = run_copy / "spec.toml"
     spec.write_text(spec.read_text().replace('keep = "all"', 'keep = "independent"'))
     assert "discarded what was crafted on its networks" in refused("transfer", run_copy)
