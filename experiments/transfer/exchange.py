@@ -13,7 +13,7 @@ from experiments.bench import Bench
 from experiments.plan import INDEPENDENT, Plan, plan
 from experiments.result import individual_directory, set_name
 from experiments.spec import Spec
-from experiments.store import damaged, fresh_unit, link, unit_path
+from experiments.store import damaged, fresh_unit, link
 from experiments.units import Craft, Embody, Score, Train, is_complete
 from networks.errors import BlindspotsError, unknown
 from networks.wiring import explain
@@ -214,8 +214,3 @@ def _bring(directory: Path, unit: Train | Craft) -> None:
     if not is_complete(unit):
         with fresh_unit(unit.stage, unit.key) as there:
             link(directory, there)
-
-
-def pictures_of(craft: Craft) -> Path:
-    """The file of a set's inputs."""
-    return unit_path(craft.stage, craft.key) / craft.product
