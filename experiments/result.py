@@ -72,7 +72,8 @@ def assemble(spec: Spec, plan: Plan, bench: Bench) -> xr.Dataset:
             continue
         answers = read_tensors(unit, unit.product)["prediction"]
         if source:
-            prediction[place[name], i, origin[source], spec.attacks.index(attack)] = answers
+            at = (place[name], i, origin[source], spec.attacks.index(attack))
+            prediction[at][rows_of(spec, attack)] = answers
         else:
             clean[place[name], i] = answers[0]
     far = {
@@ -82,7 +83,8 @@ def assemble(spec: Spec, plan: Plan, bench: Bench) -> xr.Dataset:
         if is_measured(craft):
             tensors = read_tensors(craft, "distances.safetensors")
             for name in DISTANCES:
-                far[name][origin[source], i, spec.attacks.index(attack)] = tensors[name]
+                at = (origin[source], i, spec.attacks.index(attack))
+                far[name][at][rows_of(spec, attack)] = tensors[name]
     result = xr.Dataset(
         {
             "prediction": (OUTCOME, prediction),
@@ -120,6 +122,11 @@ def assemble(spec: Spec, plan: Plan, bench: Bench) -> xr.Dataset:
     result = result.merge(minimum_distortion(result)).merge(rate_errors(result, plan))
     result = result.merge(examples(result, plan, split.images.cpu().numpy()[:, 0]))
     return result.merge(corrupted_outcomes(result, plan))
+
+
+def rows_of(spec: Spec, attack: str) -> list[int]:
+    """Where among all epsilons those lie at which ``attack`` was run."""
+    return [spec.epsilons.index(each) for each in spec.epsilons_of(attack)]
 
 
 def described(plan: Plan) -> dict[str, tuple[str, list[str | int]]]:
@@ -186,11 +193,12 @@ def examples(result: xr.Dataset, plan: Plan, clean: NDArray[np.float32]) -> xr.D
     firsts = sorted(int(np.flatnonzero((label == d) & common)[0]) for d in digits)
     chosen = firsts[:EXAMPLES]
     source = str(result["source"].to_numpy()[0])
-    at = int(np.flatnonzero(result["epsilon"] == result.attrs["reference_epsilon"])[0])
+    reference = result.attrs["reference_epsilon"]
     pictures = np.full((result.sizes["attack"], len(chosen), *clean.shape[1:]), np.nan, np.float32)
     for a, attack in enumerate(result["attack"].to_numpy()):
         craft = plan.sets[source, 0, str(attack)]
-        if is_complete(craft):
+        if is_complete(craft) and reference in craft.epsilons:
+            at = craft.epsilons.index(reference)
             pictures[a] = read_tensors(craft, craft.product)["inputs"][at, chosen, 0]
     dims = ("example", "row", "column")
     return xr.Dataset(
