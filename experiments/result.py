@@ -72,8 +72,8 @@ def assemble(spec: Spec, plan: Plan, bench: Bench) -> xr.Dataset:
             continue
         answers = read_tensors(unit, unit.product)["prediction"]
         if source:
-            at = (place[name], i, origin[source], spec.attacks.index(attack))
-            prediction[at][rows_of(spec, attack)] = answers
+            of_set = prediction[place[name], i, origin[source], spec.attacks.index(attack)]
+            of_set[rows_of(spec, attack)] = answers
         else:
             clean[place[name], i] = answers[0]
     far = {
@@ -83,8 +83,8 @@ def assemble(spec: Spec, plan: Plan, bench: Bench) -> xr.Dataset:
         if is_measured(craft):
             tensors = read_tensors(craft, "distances.safetensors")
             for name in DISTANCES:
-                at = (origin[source], i, spec.attacks.index(attack))
-                far[name][at][rows_of(spec, attack)] = tensors[name]
+                of_set = far[name][origin[source], i, spec.attacks.index(attack)]
+                of_set[rows_of(spec, attack)] = tensors[name]
     result = xr.Dataset(
         {
             "prediction": (OUTCOME, prediction),

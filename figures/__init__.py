@@ -23,8 +23,9 @@ def draw_all(
 ) -> dict[str, Path]:
     """Draws and saves (PNG and PDF) every figure that the result holds the data for.
 
-    - for every attack that is no noise: `curves-ATTACK` and, where noise of its norm was measured,
-      `noise-ATTACK`, unless it was run at one of several budgets alone; `images-ATTACK` (at the reference epsilon) where examples were kept;
+    - for every attack that is no noise: `curves-ATTACK` where it was run at several budgets, with
+      `noise-ATTACK` where noise of its norm was; `images-ATTACK` (at the reference epsilon) where
+      examples were kept;
     - `forest` and `transfer` at the reference attack and epsilon;
     - `distortion` if minimal distortions were measured;
     - `corruptions` and `corruption-examples` if the corruptions of MNIST-C were measured,

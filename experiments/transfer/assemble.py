@@ -111,9 +111,8 @@ def examples(result: xr.Dataset, exchange: Exchange, clean: NDArray[np.float32])
     pictures = []
     for source, j, image in places:
         craft = exchange.sets[exchange.sources[source], j]
-        pictures.append(
-            read_tensors(craft, craft.product)["inputs"][exchange.at(exchange.attack), image, 0]
-        )
+        inputs = read_tensors(craft, craft.product)["inputs"]
+        pictures.append(inputs[exchange.at(exchange.attack), image, 0])
     images = [image for *_, image in places]
     dims = ("example", "row", "column")
     counts = found["others_fooled"].to_numpy()
