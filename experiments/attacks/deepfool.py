@@ -27,9 +27,9 @@ class DeepFool:
     """
 
     norm: Norm
-    steps: int = 50
-    overshoot: float = 0.02
-    candidates: int = 9
+    steps: int
+    overshoot: float
+    candidates: int
 
     def __post_init__(self) -> None:
         require_effort(

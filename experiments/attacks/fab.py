@@ -33,8 +33,8 @@ class Fab:
     """
 
     norm: Norm
-    steps: int = 30
-    tries: int = 2
+    steps: int
+    tries: int
 
     def __post_init__(self) -> None:
         require_effort("FAB", steps=self.steps, tries=self.tries)
@@ -81,8 +81,8 @@ def fab_l2(
     epsilons: Sequence[float],
     generator: torch.Generator,
     keep_going: bool = False,
-    steps: int = 30,
-    tries: int = 2,
+    steps: int = 20,
+    tries: int = 3,
     targeted: bool = False,
     guide: Guide | None = None,
     batch_size: int = BATCH,
@@ -132,8 +132,8 @@ def fab_linf(
     epsilons: Sequence[float],
     generator: torch.Generator,
     keep_going: bool = False,
-    steps: int = 30,
-    tries: int = 2,
+    steps: int = 20,
+    tries: int = 3,
     targeted: bool = False,
     guide: Guide | None = None,
     batch_size: int = BATCH,

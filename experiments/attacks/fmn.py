@@ -2,14 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from experiments.attacks.ascent import steepest
 from experiments.attacks.curve import BATCH
-from experiments.attacks.minimum import keep_nearer, require_effort, within
+from experiments.attacks.minimum import (
+    against,
+    keep_nearer,
+    require_effort,
+    target_classes,
+    within,
+)
 from experiments.attacks.names import Norm
 from experiments.attacks.plane import dual_length, length
 from experiments.attacks.threat import TINY, per_image
@@ -25,28 +31,39 @@ class Fmn:
     """
 
     norm: Norm
-    steps: int = 100
-    relative_step: float = 1.0
-    rate: float = 0.05
+    steps: int
+    tries: int
+    relative_step: float
+    rate: float
 
     def __post_init__(self) -> None:
-        numbers = {"steps": self.steps, "relative_step": self.relative_step, "rate": self.rate}
-        require_effort("FMN", **numbers)
+        require_effort(
+            *("FMN",),
+            steps=self.steps,
+            tries=self.tries,
+            relative_step=self.relative_step,
+            rate=self.rate,
+        )
 
     def __call__(self, part: Victim) -> Found:
-        """The nearest fooled iterate of each image."""
-        aimed = replace(part, goal=replace(part.goal, loss="margin"))
+        """The nearest fooled point of the walks towards each class."""
+        best = Found.unjudged(part.clean.clone())
+        for rival in target_classes(part, self.tries):
+            keep_nearer(part, best, self.walk(against(part, rival)), self.norm)
+        return best
+
+    def walk(self, part: Victim) -> Found:
+        """The nearest fooled iterate of each image, before one rival class."""
         best = Found.unjudged(part.clean.clone())
         points, radius = part.clean, torch.zeros_like(best.loss)
         for step in range(self.steps):
-            found, gradient = aimed.climb(points)
+            found, gradient = part.climb(points)
             keep_nearer(part, best, found, self.norm)
             fade = (1 + math.cos(math.pi * step / self.steps)) / 2
             radius = self.resized(radius, found, best, part.clean, gradient, self.rate * fade)
             stride = per_image(self.relative_step * fade * radius, points)
-            points = self.pulled(
-                part.clean, points + stride * steepest(gradient, self.norm), radius
-            )
+            moved = points + stride * steepest(gradient, self.norm)
+            points = self.pulled(part.clean, moved, radius)
         keep_nearer(part, best, part.judge(points), self.norm)
         return best
 
@@ -90,7 +107,8 @@ def fmn_l2(
     epsilons: Sequence[float],
     generator: torch.Generator,
     keep_going: bool = False,
-    steps: int = 100,
+    steps: int = 30,
+    tries: int = 9,
     relative_step: float = 1.0,
     rate: float = 0.05,
     targeted: bool = False,
@@ -100,9 +118,11 @@ def fmn_l2(
     """At each budget the nearest input that FMN finds, if it lies within; else the clean image.
 
     Pintor et al. 2021, algorithm 1: steps along the gradient of the margin, each pulled back into a
-    ball around the clean image that shrinks while the point fools and grows while it does not. Two
-    things differ. Steps are relative to the ball rather than absolute, so that they suit inputs of
-    any size; and while nothing was found the ball grows for good, see `Fmn.resized`.
+    ball around the clean image that shrinks while the point fools and grows while it does not.
+    Three things differ. Steps are relative to the ball rather than absolute, so that they suit
+    inputs of any size; while nothing was found the ball grows for good, see `Fmn.resized`; and each
+    class has a walk of its own, which finds nearer inputs than longer walks to whichever class
+    is ahead on the way.
 
     Args:
         model: images to logits, differentiable by its input.
@@ -111,7 +131,8 @@ def fmn_l2(
         epsilons: ascending budgets in [0, 1], root-mean-squared change.
         generator: unused, nothing here is left to chance.
         keep_going: makes no difference: this attack spends no more than it needs.
-        steps: gradients per image.
+        steps: gradients per image and class.
+        tries: how many classes are walked to, the nearest first.
         relative_step: of a step, in radii of the ball; it fades to 0 along a cosine.
         rate: by which the radius changes from step to step; it fades alike.
         targeted: whether the labels are the targets.
@@ -128,7 +149,7 @@ def fmn_l2(
         MaskedGradientWarning: as `minimum.smallest`.
     """
     return within(
-        *(model, inputs, labels, Fmn("l2", steps, relative_step, rate), "l2"),
+        *(model, inputs, labels, Fmn("l2", steps, tries, relative_step, rate), "l2"),
         epsilons=epsilons,
         targeted=targeted,
         guide=guide,
@@ -144,7 +165,8 @@ def fmn_linf(
     epsilons: Sequence[float],
     generator: torch.Generator,
     keep_going: bool = False,
-    steps: int = 100,
+    steps: int = 30,
+    tries: int = 9,
     relative_step: float = 1.0,
     rate: float = 0.05,
     targeted: bool = False,
@@ -156,7 +178,7 @@ def fmn_linf(
     Arguments, result and errors as for `fmn_l2`; the budgets are largest change of a pixel.
     """
     return within(
-        *(model, inputs, labels, Fmn("linf", steps, relative_step, rate), "linf"),
+        *(model, inputs, labels, Fmn("linf", steps, tries, relative_step, rate), "linf"),
         epsilons=epsilons,
         targeted=targeted,
         guide=guide,
