@@ -84,7 +84,8 @@ def compare(
     Interrupted, the same command goes on where it stopped. Options override the preset or file.
 
     Attacks: gaussian, uniform (noise controls), fgsm, pgd-linf, pgd-l2, lbfgs,
-    square-linf (by queries, without gradients).
+    square-linf (by queries, without gradients), fmn-l2, fmn-linf, deepfool-l2, deepfool-linf,
+    fab-l2, fab-linf (the smallest change, as lbfgs).
     """
     from experiments.spec import preset as settings_of
     from experiments.spec import read_settings, spec_from

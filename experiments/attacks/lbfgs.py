@@ -187,7 +187,7 @@ def search(aimed: Victim, best: Found, effort: Lbfgs) -> None:
         effort: how long to search.
     """
     far, steepness = first_order(aimed, aimed.labels)
-    sharpness = (SHARP / (far * steepness).clamp_min(TINY)).clamp(1e-6, 1e3)
+    sharpness = (SHARP / (far * steepness).clamp_min(TINY)).clamp(1e-6, 1e6)
 
     def sharpened(answer: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         return lambda points: answer(points) * sharpness[:, None]
