@@ -343,7 +343,7 @@ def test_a_result_holds_the_nearest_that_any_l2_attack_found() -> None:
 
 
 def theirs(model: nn.Module, images: Tensor, labels: Tensor, norm: Norm) -> dict[str, Tensor]:
-    """What other libraries find: DDN and FMN with 300 gradients (ours: 270), FAB-T with our steps."""
+    """What other libraries find; DDN and FMN at 300 gradients (ours: 270), FAB-T at our steps."""
     foolbox = pytest.importorskip("foolbox", reason="compares with Foolbox")
     fab = pytest.importorskip("pyautoattack.fab_pt", reason="compares with pyautoattack")
     wrapped = foolbox.PyTorchModel(model, bounds=(0, 1))
