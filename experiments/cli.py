@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from experiments.attacks.names import ATTACKS
 from networks.errors import BlindspotsError
 
 app = typer.Typer(
@@ -43,7 +44,7 @@ def _check_device(name: str | None) -> None:
         raise BlindspotsError(f"There is no device '{name}'; choose cpu or cuda.")
 
 
-@app.command()
+@app.command(epilog=f"Attacks: {', '.join(ATTACKS)}.")
 def compare(
     preset: Annotated[
         str | None, typer.Option(help="quick (minutes), standard (much longer) or full (GPU).")
@@ -90,9 +91,6 @@ def compare(
     """Train, craft, score everyone on the same inputs, and write a report.
 
     Interrupted, the same command goes on where it stopped. Options override the preset or file.
-
-    Attacks: gaussian, uniform (noise controls), fgsm, pgd-linf, pgd-l2, apgd-linf, apgd-l2,
-    apgd-l1, lbfgs, square-linf (by queries, without gradients).
     """
     from experiments.spec import preset as settings_of
     from experiments.spec import read_settings, spec_from
