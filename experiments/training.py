@@ -73,6 +73,7 @@ def train(
         pretrain(network, split.images, recipe.autoencoder, chance)
     for epoch in range(len(history), recipe.epochs):
         generator = torch.Generator().manual_seed(stream + 1 + epoch)
+        network.generator = generator  # a random code draws what it drew before an interruption
         order = torch.randperm(len(split.labels), generator=generator).to(device)
         for i, chosen in enumerate(order.split(recipe.batch)):
             progress = (epoch * batches + i) / (recipe.epochs * batches)
@@ -97,7 +98,7 @@ def train(
         report((epoch + 1) / recipe.epochs, max(history))
     last_best = max(range(len(history)), key=lambda epoch: (history[epoch], epoch))
     facts = {"seed": seed, "validation": history, "best_epoch": last_best + 1}
-    return Network(wiring, best), facts
+    return Network(wiring, best, chance_of(wiring, seed)), facts
 
 
 def stream_of(wiring: Wiring, seed: int) -> int:
@@ -107,6 +108,16 @@ def stream_of(wiring: Wiring, seed: int) -> int:
     individual i of one would be a twin of individual i of another, on which its inputs transfer.
     """
     return int(key_of(network=wiring.name, seed=seed)[:12], 16)
+
+
+def chance_of(wiring: Wiring, seed: int) -> torch.Generator | None:
+    """What a trained individual draws its code from, anew each time it is loaded; None: nothing.
+
+    Apart from the chance of its training, which ends anywhere in its own stream.
+    """
+    if not wiring.is_random:
+        return None
+    return torch.Generator().manual_seed(int(key_of(code=wiring.name, seed=seed)[:12], 16))
 
 
 def one_cycle(progress: float, warm: float = 0.3) -> float:
@@ -213,8 +224,18 @@ def load_individual(directory: Path) -> Network:
     path = directory / "weights.safetensors"
     try:
         wiring = from_json((directory / "wiring.json").read_text())
-        return Network(wiring, load_file(path))
+        seed = _seed_in(directory) if wiring.is_random else 0
+        return Network(wiring, load_file(path), chance_of(wiring, seed))
     except (OSError, UnicodeDecodeError) as error:
         raise BlindspotsError(f"'{directory}' holds no trained network: {error}.") from None
     except SafetensorError as error:
+        raise damaged(path, error) from None
+
+
+def _seed_in(directory: Path) -> int:
+    """The seed of the individual that lies there."""
+    path = directory / "training.json"
+    try:
+        return int(json.loads(path.read_text())["seed"])
+    except (ValueError, KeyError, TypeError) as error:
         raise damaged(path, error) from None

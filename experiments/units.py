@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 CALIBRATED_ON = 100  # training images
+DRAWS = 10  # of a random network, over which an attack averages; see attacks.chance.ladder
 DISTANCES = ("distance_linf", "distance_rms")
 FORMAT = 3  # raise it when the same settings come to mean other numbers
 Report = Callable[[float, float], None]
@@ -91,6 +92,11 @@ class Train:
         """What must be complete before :meth:`model` is there."""
         return (self,)
 
+    @property
+    def is_random(self) -> bool:
+        """Whether it answers the same image by chance."""
+        return self.wiring.is_random
+
     def model(self) -> "Callable[[torch.Tensor], torch.Tensor]":
         """The trained individual."""
         from experiments.training import load_individual
@@ -132,6 +138,11 @@ class Embody:
     def before(self) -> tuple["Unit", ...]:
         """What must be complete before :meth:`model` is there."""
         return (self,)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether its input is coded by chance; the cells' own noise is the same at every call."""
+        return self.individual.is_random
 
     def run(self, report: Report) -> None:
         """Calibrate on training images; the weights come along."""
@@ -176,6 +187,11 @@ class Brought:
     def before(self) -> tuple["Unit", ...]:
         """What must be complete before :meth:`model` is there."""
         return ()
+
+    @property
+    def is_random(self) -> bool:
+        """Never: :meth:`model` refuses what answers by chance."""
+        return False
 
     def model(self) -> "Callable[[torch.Tensor], torch.Tensor]":
         """The callable, imported; it must answer as it did when the comparison was planned."""
@@ -225,6 +241,7 @@ class Craft:
             data=self.bench.sha256,
             device=self.bench.device,
             software=self.bench.software,
+            **({"draws": DRAWS} if self.victim.is_random else {}),
         )
 
     @property
@@ -236,22 +253,25 @@ class Craft:
         """Craft the inputs, and measure how far they are from the clean images.
 
         Every set spends its whole budget, so that what is crafted on one network is as strong as
-        it can be on the others.
+        it can be on the others. A random victim is attacked on the average of its draws.
         """
         import torch
 
+        from experiments.attacks.chance import averaged
         from experiments.attacks.threat import distance
 
         images, labels = scored(self.bench, self.images)
-        attack = attack_named(self.attack)
+        attack, victim, usual = attack_named(self.attack), self.victim.model(), dict[str, Any]()
+        if self.victim.is_random:
+            victim, usual = averaged(victim, attack.function, self.seed, DRAWS)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             inputs = attack.function(
-                *(self.victim.model(), images, labels),
+                *(victim, images, labels),
                 epsilons=self.epsilons,
                 generator=torch.Generator().manual_seed(self.seed),
                 keep_going=True,
-                **dict(self.options),
+                **{**usual, **dict(self.options)},
             )
         norms: tuple[Norm, Norm] = ("linf", "l2")
         far = {
@@ -263,6 +283,7 @@ class Craft:
             "crafted_on": self.victim.label,
             "epsilons": self.epsilons,
             "options": dict(self.options),
+            "draws": DRAWS if self.victim.is_random else 1,
             "data": self.bench.data,
             "sha256": sha256_of(inputs),
             "warnings": sorted({str(w.message) for w in caught}),
@@ -301,10 +322,16 @@ class Score:
         return (*self.network.before, self.on) if self.on else self.network.before
 
     def run(self, report: Report) -> None:
-        """Write down every prediction, int8 (epsilon, image)."""
+        """Write down every prediction, int8 (epsilon, image).
+
+        A random network answers from one draw for each image. The draws are its own, for all sets
+        the same, and no attack has seen them: so worst cases over sets are not those over draws.
+        """
         import torch
         from safetensors import SafetensorError
         from safetensors.torch import load_file
+
+        from experiments.attacks.chance import fresh
 
         if self.on:
             try:
@@ -314,7 +341,13 @@ class Score:
         else:
             sets = scored(self.bench, self.images).images[None]
         model = self.network.model()
-        answers = torch.stack([predictions(model, each) for each in sets])
+        chance = int(key_of(verdict=self.network.key)[:12], 16)
+        answers = torch.stack(
+            [
+                predictions(fresh(model, chance) if self.network.is_random else model, each)
+                for each in sets
+            ]
+        )
         with fresh_unit(self.stage, self.key) as directory:
             save_tensors({"prediction": answers.to(torch.int8)}, directory / self.product)
 
