@@ -1,6 +1,5 @@
 """Do adversarial examples carry over to cells? The command ``detailed``."""
 
-import hashlib
 import json
 import tomllib
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ from experiments.result import (
 from experiments.single import read_inputs
 from experiments.statistics.accuracies import accuracy
 from experiments.store import damaged, read_dataset, unit_path, unwritable, write_text
+from experiments.units import sha256_at
 from experiments.work import complete, workers_for
 from networks import DETAILED, BlindspotsError, Physiology, ablations, physiology_from
 from networks.errors import unknown
@@ -211,8 +211,7 @@ def variants(
     aim: Aim, shown: tuple[Condition, ...], physiology: Physiology, bench: Bench
 ) -> list[Examine]:
     """The trained units, then the ablation axis, with the seed of the comparison's own cells."""
-    parts = [aim.directory / name for name in ("weights.safetensors", "wiring.json")]
-    weights = hashlib.sha256(b"".join(each.read_bytes() for each in parts)).hexdigest()
+    weights = sha256_at(aim.directory)
     try:
         seed = int(json.loads((aim.directory / "training.json").read_text())["seed"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.nn.functional import cross_entropy, pad
+from torch.nn.functional import cross_entropy, kl_div, log_softmax, pad
 
 from experiments.attacks.gradient import pgd_linf
 from experiments.attacks.victim import MaskedGradientWarning
@@ -49,12 +49,19 @@ def train(
     checkpoint: Path,
     device: torch.device | None = None,
     report: Report = lambda done, score: None,
+    teacher: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Network, dict[str, Any]]:
     """The individual of ``seed`` with its weights of the best validation epoch, and its history.
 
     After each epoch the whole state goes to ``checkpoint``; a call that finds one goes on from
-    there and ends with the same numbers. Raises Diverged where the loss is not finite.
+    there and ends with the same numbers. With the objective "distil" it learns from ``teacher``,
+    images to logits. Raises Diverged where the loss is not finite.
     """
+    if (recipe.objective == "distil") != (teacher is not None):
+        raise BlindspotsError(
+            f"The objective of {wiring.name} is '{recipe.objective}'; 'distil', and it alone, needs "
+            "a teacher, as `blindspots controls` gives it one."
+        )
     device = device or torch.device("cpu")
     split = part_of(data.train, seed % recipe.parts, recipe.parts)
     split = Split(split.images.to(device), split.labels.to(device))
@@ -80,7 +87,10 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate * one_cycle(progress)
             inputs = _perturbed(network, recipe, split, chosen, generator)
-            loss = cross_entropy(network(inputs), split.labels[chosen])
+            if teacher:
+                loss = distillation(network(inputs), taught(teacher, inputs), recipe.temperature)
+            else:
+                loss = cross_entropy(network(inputs), split.labels[chosen])
             if not torch.isfinite(loss):
                 raise Diverged(
                     f"Training {wiring.name} (seed {seed}) met a loss of {loss.item()} in epoch "
@@ -99,6 +109,22 @@ def train(
     last_best = max(range(len(history)), key=lambda epoch: (history[epoch], epoch))
     facts = {"seed": seed, "validation": history, "best_epoch": last_best + 1}
     return Network(wiring, best, chance_of(wiring, seed)), facts
+
+
+@torch.no_grad()
+def taught(teacher: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """The teacher's logits, through which no gradient flows."""
+    return teacher(images)
+
+
+def distillation(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:
+    """The mean divergence KL(teacher || student) of answers at a temperature, times its square.
+
+    Hinton et al. 2015, arXiv 1503.02531, section 2; the square keeps the gradient's size.
+    """
+    student = log_softmax(logits / temperature, 1)
+    wanted = log_softmax(taught / temperature, 1)
+    return temperature**2 * kl_div(student, wanted, reduction="batchmean", log_target=True)
 
 
 def stream_of(wiring: Wiring, seed: int) -> int:

@@ -26,6 +26,7 @@ from networks.errors import BlindspotsError
 if TYPE_CHECKING:
     import torch
 
+    from sim import Network
 
 CALIBRATED_ON = 100  # training images
 DRAWS = 10  # of a random network, over which an attack averages; see attacks.chance.ladder
@@ -35,8 +36,58 @@ Report = Callable[[float, float], None]
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A trained individual in the directory of a run, told by the SHA-256 of its files."""
+
+    stage: ClassVar[str] = "kept"
+    directory: Path
+    sha256: str
+    bench: Bench
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.directory.parent.name} ({self.directory.name})"
+
+    @property
+    def key(self) -> str:
+        """Of what it is."""
+        return key_of(kept=self.sha256)
+
+    @property
+    def before(self) -> tuple["Unit", ...]:
+        """What must be complete before :meth:`model` is there."""
+        return ()
+
+    @property
+    def is_random(self) -> bool:
+        """Whether it answers the same image by chance."""
+        return self.model().wiring.is_random
+
+    def model(self) -> "Network":
+        """The trained individual."""
+        from experiments.training import load_individual
+
+        return load_individual(self.directory).to(self.bench.device)
+
+
+def kept(directory: Path, bench: Bench) -> Kept:
+    """The individual that lies in a directory; BlindspotsError where there is none."""
+    try:
+        return Kept(directory.resolve(), sha256_at(directory), bench)
+    except OSError as error:
+        raise BlindspotsError(f"'{directory}' holds no trained network: {error}.") from None
+
+
+def sha256_at(directory: Path) -> str:
+    """SHA-256 of the weights and the wiring of an individual."""
+    parts = [directory / name for name in ("weights.safetensors", "wiring.json")]
+    return hashlib.sha256(b"".join(each.read_bytes() for each in parts)).hexdigest()
+
+
+@dataclass(frozen=True)
 class Train:
-    """Individual of ``wiring`` that starts from ``seed``."""
+    """Individual of ``wiring`` that starts from ``seed``; with a ``teacher``, distilled from it."""
 
     stage: ClassVar[str] = "train"
     product: ClassVar[str] = "weights.safetensors"
@@ -44,11 +95,13 @@ class Train:
     recipe: Recipe
     seed: int
     bench: Bench
+    teacher: "Train | Kept | None" = None
 
     @property
     def label(self) -> str:
         """For people."""
-        return f"{self.wiring.name} (seed {self.seed})"
+        of = f" taught by {self.teacher.label}" if self.teacher else ""
+        return f"{self.wiring.name} (seed {self.seed}){of}"
 
     @cached_property
     def key(self) -> str:
@@ -61,12 +114,13 @@ class Train:
             data=self.bench.sha256,
             device=self.bench.device,
             software=self.bench.software,
+            **({"teacher": self.teacher.key} if self.teacher else {}),
         )
 
     @property
     def needs(self) -> tuple["Unit", ...]:
-        """Units that must be complete before."""
-        return ()
+        """The teacher, where there is one that is made here."""
+        return self.teacher.before if self.teacher else ()
 
     def run(self, report: Report) -> None:
         """Train, from the last checkpoint if there is one."""
@@ -81,6 +135,7 @@ class Train:
             checkpoint=checkpoint,
             device=device,
             report=report,
+            teacher=self.teacher.model() if self.teacher else None,
         )
         facts |= {"recipe": dict(self.recipe), "data": self.bench.data, "key": self.key}
         with fresh_unit(self.stage, self.key) as directory:
@@ -97,7 +152,7 @@ class Train:
         """Whether it answers the same image by chance."""
         return self.wiring.is_random
 
-    def model(self) -> "Callable[[torch.Tensor], torch.Tensor]":
+    def model(self) -> "Network":
         """The trained individual."""
         from experiments.training import load_individual
 
@@ -205,7 +260,7 @@ class Brought:
         return imported(self.reference, self.bench.device)
 
 
-Model = Train | Embody | Brought
+Model = Train | Embody | Brought | Kept
 
 
 @dataclass(frozen=True)
