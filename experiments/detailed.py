@@ -13,10 +13,11 @@ from rich.console import Console
 
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
-from experiments.compare import bench_for
+from experiments.compare import bench_of
 from experiments.detailed_figures import drawn
 from experiments.detailed_report import write_detailed_report
 from experiments.examine import Condition, Examine
+from experiments.kept import sha256_at
 from experiments.progress import Monitor
 from experiments.provenance import commit, versions
 from experiments.result import (
@@ -30,7 +31,6 @@ from experiments.result import (
 from experiments.single import read_inputs
 from experiments.statistics.accuracies import accuracy
 from experiments.store import damaged, read_dataset, unit_path, unwritable, write_text
-from experiments.units import sha256_at
 from experiments.work import complete, workers_for
 from networks import DETAILED, BlindspotsError, Physiology, ablations, physiology_from
 from networks.errors import unknown
@@ -83,12 +83,7 @@ def detail(
     and of its images 200 are shown.
     """
     compared = load_result(run)
-    bench = bench_for(data, "cpu")
-    if bench.sha256 != compared.attrs["data_sha256"]:
-        raise BlindspotsError(
-            f"'{run}' was made with {compared.attrs['data']}, other data than {bench.data} here; "
-            "name the same with --data."
-        )
+    bench = bench_of(run, compared, data)
     images = min(USUAL, compared.sizes["image"]) if images is None else images
     if images > compared.sizes["image"]:
         raise BlindspotsError(

@@ -13,10 +13,10 @@ class Recipe(Described):
 
     ``objective``: "standard"; "noise" adds Gaussian noise of deviation ``epsilon``; "adversarial"
     trains on L-infinity PGD of budget ``epsilon`` (Madry et al. 2018); "distil" learns another
-    network's answers, softened by ``temperature``, instead of the labels (Hinton et al. 2015). ``shift`` moves training
-    images by up to that many pixels. Each of ``parts`` > 1 individuals sees its own disjoint part
-    of the training images (Szegedy et al. 2014, section 4.2). ``autoencoder`` > 0 first trains the
-    first layer for so many epochs as a sparse autoencoder, and then leaves it as it is.
+    network's answers, softened by ``temperature``, not the labels (Hinton et al. 2015). ``shift``
+    moves training images by up to that many pixels. Each of ``parts`` > 1 individuals sees its own
+    disjoint part of the training images (Szegedy et al. 2014, section 4.2). ``autoencoder`` > 0
+    first trains the first layer for so many epochs as a sparse autoencoder, and then leaves it.
     """
 
     epochs: Annotated[int, Field(ge=1)]

@@ -59,8 +59,8 @@ def train(
     """
     if (recipe.objective == "distil") != (teacher is not None):
         raise BlindspotsError(
-            f"The objective of {wiring.name} is '{recipe.objective}'; 'distil', and it alone, needs "
-            "a teacher, as `blindspots controls` gives it one."
+            f"The objective of {wiring.name} is '{recipe.objective}'; 'distil', and it alone, has "
+            "a teacher, which `blindspots controls` gives it."
         )
     device = device or torch.device("cpu")
     split = part_of(data.train, seed % recipe.parts, recipe.parts)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from experiments.attacks.names import Norm, attack_named
 from experiments.bench import Bench, scored
+from experiments.kept import Kept
 from experiments.recipe import Recipe
 from experiments.store import damaged, fresh_unit, key_of, link, unit_path
 from networks import Physiology, Wiring
@@ -33,56 +34,6 @@ DRAWS = 10  # of a random network, over which an attack averages; see attacks.ch
 DISTANCES = ("distance_linf", "distance_rms")
 FORMAT = 3  # raise it when the same settings come to mean other numbers
 Report = Callable[[float, float], None]
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A trained individual in the directory of a run, told by the SHA-256 of its files."""
-
-    stage: ClassVar[str] = "kept"
-    directory: Path
-    sha256: str
-    bench: Bench
-
-    @property
-    def label(self) -> str:
-        """For people."""
-        return f"{self.directory.parent.name} ({self.directory.name})"
-
-    @property
-    def key(self) -> str:
-        """Of what it is."""
-        return key_of(kept=self.sha256)
-
-    @property
-    def before(self) -> tuple["Unit", ...]:
-        """What must be complete before :meth:`model` is there."""
-        return ()
-
-    @property
-    def is_random(self) -> bool:
-        """Whether it answers the same image by chance."""
-        return self.model().wiring.is_random
-
-    def model(self) -> "Network":
-        """The trained individual."""
-        from experiments.training import load_individual
-
-        return load_individual(self.directory).to(self.bench.device)
-
-
-def kept(directory: Path, bench: Bench) -> Kept:
-    """The individual that lies in a directory; BlindspotsError where there is none."""
-    try:
-        return Kept(directory.resolve(), sha256_at(directory), bench)
-    except OSError as error:
-        raise BlindspotsError(f"'{directory}' holds no trained network: {error}.") from None
-
-
-def sha256_at(directory: Path) -> str:
-    """SHA-256 of the weights and the wiring of an individual."""
-    parts = [directory / name for name in ("weights.safetensors", "wiring.json")]
-    return hashlib.sha256(b"".join(each.read_bytes() for each in parts)).hexdigest()
 
 
 @dataclass(frozen=True)

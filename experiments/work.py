@@ -23,6 +23,7 @@ STAGES = {  # in their order
     "craft": "crafting inputs",
     "score": "scoring everyone",
     "examine": "watching cells",
+    "control": "controlling for feedback and time",
 }
 Tell = Callable[[Event], None]
 """Told what happens: ``what`` is planned, started, progress, done, failed or spent (nothing that

@@ -157,8 +157,8 @@ def pgd_l2(
 ) -> Tensor:
     """Projected gradient ascent within the root-mean-squared change (Madry et al. 2018, eq. 2).
 
-    As `pgd_linf`, with the same arguments (but for the window), result, errors and warning, but
-    each step follows the gradient scaled to a root mean square of `relative_step` * epsilon / steps.
+    As `pgd_linf`, with the same arguments (but no window), result, errors and warning, but each
+    step follows the gradient scaled to a root mean square of `relative_step` * epsilon / steps.
     """
     plan = Plan(steps, restarts, relative_step, schedule, random_start, keep_going)
     with under_attack(model, inputs, labels, Goal(loss, targeted), guide) as victim:

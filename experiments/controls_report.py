@@ -1,0 +1,145 @@
+"""What the command ``controls`` says: tables and sentences in the terminal, and one HTML page."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from experiments.controlled import AT_GAIN, OWN, SAME
+from experiments.page import page, picture
+from experiments.report import interval
+from experiments.statistics.paired import mcnemar
+from experiments.store import write_text
+from experiments.verdict.wording import p_value, percent, points
+
+
+class Section(NamedTuple):
+    """One control as people read it."""
+
+    title: str
+    note: str
+    head: list[str]
+    rows: list[list[str]]
+
+
+NOTES = {
+    "time": (
+        "When the budget is spent",
+        "static: one perturbation for all steps; movie: another at each step, within the budget at "
+        "each; halves: a movie in the earlier or later half of the frames that can matter. What a "
+        "smaller set of movies fools counts for the larger one.",
+    ),
+    "paths": (
+        "Along which paths the attack follows the gradient",
+        "The whole network judges. feedback off: crafted on the network with gain 0.",
+    ),
+    "gains": (
+        "How strong the feedback is at the test",
+        f"Lateral and top-down weights times the gain. {OWN} and {SAME} (crafted on an independent "
+        f"feedforward network) are the same bytes at every gain; {AT_GAIN} are crafted anew.",
+    ),
+    "distilled": (
+        "A feedforward student that learnt the network's answers",
+        "As many parameters, no feedback, trained on the teacher's softened logits.",
+    ),
+}
+
+
+def sections(result: xr.Dataset) -> Iterator[Section]:
+    """Every control: a row per circumstance, a column per kind of input."""
+    for part, (title, note) in NOTES.items():
+        name = f"{part}_accuracy"
+        rows, *columns = [str(each) for each in result[name].dims]
+        head, cells = [rows, "accuracy"], []
+        if columns:
+            head = [rows, *(str(each) for each in result[columns[0]].to_numpy())]
+        for at in result[rows].to_numpy():
+            here = result.sel({rows: at})
+            each = [here.sel({columns[0]: c}) for c in head[1:]] if columns else [here]
+            first = f"{at:g}" if isinstance(at, np.floating) else str(at)
+            cells.append([first, *(interval(one, name) for one in each)])
+        yield Section(title, note, head, cells)
+
+
+def sentences(result: xr.Dataset) -> Iterator[str]:
+    """The paired differences that the controls are for, each with its exact McNemar test."""
+    time, paths = result["time"], result["paths"]
+    yield differing(
+        "A movie of perturbations", time.sel(threat="movie"),
+        "a static one", time.sel(threat="static"),
+    )  # fmt: skip
+    yield differing(
+        "The early half", time.sel(threat="early half"),
+        "the late half", time.sel(threat="late half"),
+    )  # fmt: skip
+    for name in ("feedforward paths", "feedback paths", "feedback off"):
+        yield differing(
+            f"The attack by {name}", paths.sel(path=name),
+            "that by all paths", paths.sel(path="all paths"),
+        )  # fmt: skip
+    gains = result["gains"]
+    for name in (SAME, OWN, AT_GAIN):
+        yield differing(
+            f"Feedback switched off at the test, on inputs {name.removeprefix('same ')},",
+            gains.sel(gain=0.0, inputs=name),
+            "feedback as trained", gains.sel(gain=1.0, inputs=name),
+        )  # fmt: skip
+    white = {
+        judge: result["distilled"].sel(judge=judge, shown=f"crafted on the {judge}")
+        for judge in ("student", "teacher")
+    }
+    yield differing(
+        "The distilled student, attacked itself,", white["student"],
+        "its teacher", white["teacher"],
+    )  # fmt: skip
+
+
+def differing(what: str, one: xr.DataArray, against: str, other: xr.DataArray) -> str:
+    """Two accuracies on the same images, their difference, and how sure that is."""
+    delta = (one.astype(np.int8) - other.astype(np.int8)).to_numpy()[None]
+    p = float(mcnemar(delta, np.ones(delta.shape, bool)))
+    return (
+        f"{what} leaves {percent(float(one.mean()))}, {against} {percent(float(other.mean()))}: "
+        f"{points(float(delta.mean()))} (exact McNemar {p_value(p)})."
+    )
+
+
+def write_controls_report(out: Path, result: xr.Dataset, figure: Path, console: Console) -> None:
+    """``report.html`` into ``out``; tables and sentences onto ``console``."""
+    shown, said = list(sections(result)), list(sentences(result))
+    facts = result.attrs
+    console.print(
+        f"{facts['network']}, individual {facts['individual']}: accuracy (%) on "
+        f"{result.sizes['image']} images of {facts['data']}, {facts['attack']} at epsilon "
+        f"{facts['epsilon']:g}",
+        highlight=False,
+    )
+    for section in shown:
+        table = Table(title=section.title, caption=section.note, box=SIMPLE_HEAD, show_edge=False)
+        for at, heading in enumerate(section.head):
+            table.add_column(heading, justify="right" if at else "left")
+        for row in section.rows:
+            table.add_row(row[0], *(text.partition(" ")[0] for text in row[1:]))
+        console.print(table)
+    for sentence in said:
+        console.print(f"- {sentence}", highlight=False, markup=False)
+    text = page(
+        "controls.html",
+        title=f"controls of {facts['network']}",
+        data=facts["data"],
+        is_mnist=str(facts["data"]).startswith("MNIST"),
+        attrs=facts,
+        images=result.sizes["image"],
+        sections=shown,
+        sentences=said,
+        warnings=sorted({w for part in json.loads(facts["warnings"]).values() for w in part}),
+        picture=picture(figure),
+    )
+    write_text(out / "report.html", text)
+    console.print(f"Report: {out / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
