@@ -111,8 +111,8 @@ def looped(compared: xr.Dataset, run: Path) -> list[str]:
     ]
     if not names:
         raise BlindspotsError(
-            f"No network in '{run}' has lateral or top-down projections; compare one that has, such "
-            "as fc-blt, first."
+            f"No network in '{run}' has lateral or top-down projections; compare one that has, "
+            "such as fc-blt, first."
         )
     return names
 
@@ -159,8 +159,15 @@ def controlled(
     student = student_of(network, wiring, bench)
     units = tuple(
         Control(
-            *(part, network, independent, student if part == "distilled" else None),
-            *(epsilon, steps, images, 0, bench),
+            part=part,
+            network=network,
+            independent=independent,
+            student=student if part == "distilled" else None,
+            epsilon=epsilon,
+            steps=steps,
+            images=images,
+            seed=0,
+            bench=bench,
         )
         for part in PARTS
     )

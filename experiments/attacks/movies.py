@@ -20,31 +20,34 @@ LOSSES = ("cross-entropy", "margin")
 
 
 class Film(nn.Module):
-    """A network that is shown movies (N, steps, *input shape) in [0, 1].
-
-    Raises:
-        BlindspotsError: time plays no role, for the network runs in one pass; or its input is
-            coded, so that frames are spikes and no intensities.
-    """
+    """A network that is shown movies (N, steps, *input shape) in [0, 1], past its code."""
 
     def __init__(self, network: Network):
         super().__init__()
-        wiring = network.wiring
-        if wiring.is_feedforward:
-            raise BlindspotsError(
-                f"'{wiring.name}' answers in one pass, so time plays no role in it; movies are for "
-                "networks with feedback or memory."
-            )
-        if wiring.stimulated.code.model != "constant":
-            raise BlindspotsError(
-                f"The input of '{wiring.name}' is {wiring.stimulated.code.model} coded, so its "
-                "frames are spikes; perturb its spike trains instead."
-            )
         self.network = network
 
     def forward(self, movies: Tensor) -> Tensor:
         """Logits (N, K)."""
         return self.network(movies.transpose(0, 1))
+
+
+def require_time(wiring: Wiring) -> None:
+    """That perturbations of intensity may change with time.
+
+    Raises:
+        BlindspotsError: time plays no role, for the network runs in one pass; or its input is
+            coded, so that frames are spikes and no intensities.
+    """
+    if wiring.is_feedforward:
+        raise BlindspotsError(
+            f"'{wiring.name}' answers in one pass, so time plays no role in it; movies are for "
+            "networks with feedback or memory."
+        )
+    if wiring.stimulated.code.model != "constant":
+        raise BlindspotsError(
+            f"The input of '{wiring.name}' is {wiring.stimulated.code.model} coded, so its frames "
+            "are spikes; perturb its spike trains instead."
+        )
 
 
 def filmed(guide: Guide) -> Guide:
@@ -127,7 +130,11 @@ def in_time(
         epsilon: the largest change of a pixel of a frame.
         generator: source of the random starts.
         options: of `gradient.pgd_linf`.
+
+    Raises:
+        BlindspotsError: see `require_time`.
     """
+    require_time(network.wiring)
     film, steps = Film(network), network.wiring.steps
     clean = still(images, steps)
     spent = {"epsilon": epsilon, "generator": generator, **options}

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from experiments.attacks.gradient import fgsm, pgd_linf
 from experiments.attacks.guides import ways
-from experiments.attacks.movies import Film, felt, filmed, halves, in_time, still
+from experiments.attacks.movies import Film, felt, filmed, halves, in_time, require_time, still
 from experiments.attacks.threat import Threat, check, project
 from networks import (
     Area,
@@ -165,10 +165,13 @@ def test_guides_take_movies() -> None:
 
 def test_refusals() -> None:
     with pytest.raises(BlindspotsError, match="time plays no role"):
-        Film(Network.initial(wiring_named("fc-b"), 0))
+        require_time(wiring_named("fc-b"))
     wiring = coded(looped(LIF).wiring, Latency())
     with pytest.raises(BlindspotsError, match="latency coded"):
-        Film(Network.initial(wiring, 0))
+        in_time(
+            *(Network.initial(wiring, 0), grey(2), torch.tensor([0, 1])),
+            epsilon=0.1, generator=seeded(),
+        )  # fmt: skip
     for window in ((-1, 2), (3, 2)):
         with pytest.raises(BlindspotsError, match="The window is"):
             Threat("linf", 0.1, window=window)
