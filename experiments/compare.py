@@ -165,17 +165,6 @@ def bench_for(data: Path | None, device: str | None) -> Bench:
     return Bench(loaded.name, directory, loaded.sha256, device, software())
 
 
-def bench_of(run: Path, compared: xr.Dataset, data: Path | None) -> Bench:
-    """The processor, and the data of the run, or BlindspotsError where those here are others."""
-    bench = bench_for(data, "cpu")
-    if bench.sha256 != compared.attrs["data_sha256"]:
-        raise BlindspotsError(
-            f"'{run}' was made with {compared.attrs['data']}, other data than {bench.data} here; "
-            "name the same with --data."
-        )
-    return bench
-
-
 def keep(out: Path, planned: Plan, spec: Spec) -> None:
     """Trained individuals and crafted inputs into the run directory, by name."""
     for (name, i), model in (planned.sources | planned.individuals).items():

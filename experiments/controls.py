@@ -11,10 +11,10 @@ from rich.console import Console
 
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
-from experiments.compare import bench_of
 from experiments.controlled import PARTS, Control
 from experiments.controls_report import write_controls_report
-from experiments.kept import Kept, kept
+from experiments.finished import finished, identity_of, images_of, seed_of
+from experiments.kept import Kept
 from experiments.plan import INDEPENDENT
 from experiments.progress import Monitor
 from experiments.provenance import commit, versions
@@ -23,7 +23,6 @@ from experiments.result import (
     image_indices,
     individual_directory,
     load_network,
-    load_result,
     save_result,
 )
 from experiments.statistics.accuracies import wilson
@@ -73,14 +72,8 @@ def control(
     What is measured, drawn and reported goes to RUN/controls/NETWORK-INDIVIDUAL-EPSILON; the
     default epsilon is the run's reference, and of its images 200 are shown.
     """
-    compared = load_result(run)
-    bench = bench_of(run, compared, data)
-    most = compared.sizes["image"]
-    images = min(USUAL, most) if images is None else images
-    if images > most:
-        raise BlindspotsError(
-            f"'{run}' attacked {most} images; ask for at most so many, not {images}."
-        )
+    compared, bench = finished(run, data)
+    images = images_of(compared, run, images, USUAL)
     epsilon = reference_epsilon(compared) if epsilon is None else epsilon
     planned = [
         controlled(run, name, individual, epsilon, images, steps, bench, compared)
@@ -149,13 +142,13 @@ def controlled(
             f"The input of '{name}' is {wiring.stimulated.code.model} coded; the controls perturb "
             "intensities over time, so choose a network of constant input."
         )
-    network = kept(individual_directory(run, name, individual), bench)
+    network = kept(run, name, individual, bench)
     source = next(
         str(s)
         for s in compared["source"].to_numpy()[compared["independent"].to_numpy()]
         if str(s).startswith(INDEPENDENT)
     )
-    independent = kept(individual_directory(run, source, individual), bench)
+    independent = kept(run, source, individual, bench)
     student = student_of(network, wiring, bench)
     units = tuple(
         Control(
@@ -174,6 +167,13 @@ def controlled(
     return Controlled(run, name, individual, epsilon, images, steps, units)
 
 
+def kept(run: Path, name: str, individual: int, bench: Bench) -> Kept:
+    """An individual of the run; BlindspotsError where it is not there."""
+    load_network(run, name, individual)
+    directory = individual_directory(run, name, individual).resolve()
+    return Kept(directory, identity_of(directory), bench)
+
+
 def student_of(teacher: Kept, wiring: Wiring, bench: Bench) -> Train:
     """The feedforward network of as many parameters that learns the teacher's answers.
 
@@ -183,11 +183,11 @@ def student_of(teacher: Kept, wiring: Wiring, bench: Bench) -> Train:
     try:
         facts = json.loads(path.read_text())
         recipe = Recipe.model_validate({**facts["recipe"], "objective": "distil", "epsilon": 0.0})
-        seed = int(facts["seed"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(path, error) from None
     plain = widened_to_match(feedforward_part(wiring), parameter_count=parameters(wiring))
-    return Train(plain.replace(name=f"{wiring.name}-student"), recipe, seed, bench, teacher)
+    plain = plain.replace(name=f"{wiring.name}-student")
+    return Train(plain, recipe, seed_of(teacher.directory), bench, teacher)
 
 
 def measured(aim: Controlled, bench: Bench, workers: int | None, console: Console) -> xr.Dataset:

@@ -13,24 +13,22 @@ from rich.console import Console
 
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
-from experiments.compare import bench_of
 from experiments.detailed_figures import drawn
 from experiments.detailed_report import write_detailed_report
 from experiments.examine import Condition, Examine
-from experiments.kept import sha256_at
+from experiments.finished import finished, identity_of, images_of, seed_of
 from experiments.progress import Monitor
 from experiments.provenance import commit, versions
 from experiments.result import (
     image_indices,
     individual_directory,
     load_network,
-    load_result,
     save_result,
     set_name,
 )
 from experiments.single import read_inputs
 from experiments.statistics.accuracies import accuracy
-from experiments.store import damaged, read_dataset, unit_path, unwritable, write_text
+from experiments.store import read_dataset, unit_path, unwritable, write_text
 from experiments.work import complete, workers_for
 from networks import DETAILED, BlindspotsError, Physiology, ablations, physiology_from
 from networks.errors import unknown
@@ -82,14 +80,8 @@ def detail(
     default attack and epsilon are the run's references, the default physiology is the run's own,
     and of its images 200 are shown.
     """
-    compared = load_result(run)
-    bench = bench_of(run, compared, data)
-    images = min(USUAL, compared.sizes["image"]) if images is None else images
-    if images > compared.sizes["image"]:
-        raise BlindspotsError(
-            f"'{run}' attacked {compared.sizes['image']} images; ask for at most so many, not "
-            f"{images}."
-        )
+    compared, bench = finished(run, data)
+    images = images_of(compared, run, images, USUAL)
     physiology = physiology or physiology_of(compared)
     attack = attack or str(compared.attrs["reference_attack"])
     epsilon = float(compared.attrs["reference_epsilon"]) if epsilon is None else epsilon
@@ -206,11 +198,7 @@ def variants(
     aim: Aim, shown: tuple[Condition, ...], physiology: Physiology, bench: Bench
 ) -> list[Examine]:
     """The trained units, then the ablation axis, with the seed of the comparison's own cells."""
-    weights = sha256_at(aim.directory)
-    try:
-        seed = int(json.loads((aim.directory / "training.json").read_text())["seed"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise damaged(aim.directory / "training.json", error) from None
+    weights, seed = identity_of(aim.directory), seed_of(aim.directory)
     rest = (shown, aim.images, seed, bench)
     trained = Examine(TORCH, "torch", aim.directory, weights, physiology, *rest)
     return [trained] + [

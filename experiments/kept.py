@@ -1,13 +1,11 @@
 """Trained individuals that lie in the directory of a run, beside those that are made here."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.bench import Bench
 from experiments.store import key_of
-from networks.errors import BlindspotsError
 
 if TYPE_CHECKING:
     from experiments.units import Unit
@@ -47,17 +45,3 @@ class Kept:
         from experiments.training import load_individual
 
         return load_individual(self.directory).to(self.bench.device)
-
-
-def kept(directory: Path, bench: Bench) -> Kept:
-    """The individual that lies in a directory; BlindspotsError where there is none."""
-    try:
-        return Kept(directory.resolve(), sha256_at(directory), bench)
-    except OSError as error:
-        raise BlindspotsError(f"'{directory}' holds no trained network: {error}.") from None
-
-
-def sha256_at(directory: Path) -> str:
-    """SHA-256 of the weights and the wiring of an individual."""
-    parts = [directory / name for name in ("weights.safetensors", "wiring.json")]
-    return hashlib.sha256(b"".join(each.read_bytes() for each in parts)).hexdigest()

@@ -14,8 +14,8 @@ from networks.errors import unknown
 if TYPE_CHECKING:
     from experiments.attacks.victim import AttackFunction
 
-Norm = Literal["linf", "l2"]
-Kind = Literal["noise", "gradient", "query", "minimum"]
+Norm = Literal["linf", "l2", "l1"]
+Kind = Literal["noise", "gradient", "query", "minimum", "ensemble"]
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,11 @@ class Attack:
 
     Attributes:
         name: what the user writes.
-        norm: "linf" (largest change of a pixel) or "l2" (root-mean-squared change).
+        norm: "linf" (largest change of a pixel), "l2" (root-mean-squared change) or "l1" (mean
+            absolute change).
         kind: "noise" (ignores the network), "gradient" (spends the budget along the gradient),
-            "query" (spends it by the network's answers alone) or "minimum" (seeks the smallest
-            change that fools, along the gradient).
+            "query" (spends it by the network's answers alone), "minimum" (seeks the smallest
+            change that fools, along the gradient) or "ensemble" (several of these in turn).
         description: one line for a list of attacks.
         module: module of this room that holds the function.
         attribute: name of the function there.
@@ -69,12 +70,32 @@ _ENTRIES = (
         *("gradient", "pgd_l2"),
     ),
     Attack(
+        *("apgd-linf", "linf", "gradient", "steps that adapt, every pixel (Croce and Hein 2020)"),
+        *("apgd", "apgd_linf"),
+    ),
+    Attack(
+        *("apgd-l2", "l2", "gradient", "steps that adapt, root-mean-squared (Croce 2020)"),
+        *("apgd", "apgd_l2"),
+    ),
+    Attack(
+        *("apgd-l1", "l1", "gradient", "sparse steps that adapt, mean change (Croce 2021)"),
+        *("apgd", "apgd_l1"),
+    ),
+    Attack(
         *("square-linf", "linf", "query", "random squares, no gradient (Andriushchenko 2020)"),
         *("square", "square_linf"),
     ),
     Attack(
         *("lbfgs", "l2", "minimum", "smallest change by box-constrained L-BFGS (Szegedy 2014)"),
         *("lbfgs", "lbfgs"),
+    ),
+    Attack(
+        *("worst-linf", "linf", "ensemble", "worst case over an ensemble, every pixel"),
+        *("worst", "worst_linf"),
+    ),
+    Attack(
+        *("worst-l2", "l2", "ensemble", "worst case over an ensemble, root-mean-squared"),
+        *("worst", "worst_l2"),
     ),
 )
 

@@ -1,0 +1,64 @@
+"""A comparison that has ended, taken up again by another command."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import xarray as xr
+
+from experiments.bench import Bench
+from experiments.compare import bench_for
+from experiments.result import load_result
+from experiments.store import damaged
+from networks.errors import BlindspotsError, unknown
+
+
+def finished(run: Path, data: Path | None) -> tuple[xr.Dataset, Bench]:
+    """The result of the comparison in ``run``, and the bench with the data that it was made with.
+
+    Raises BlindspotsError where there is none, or the data here are others.
+    """
+    compared = load_result(run)
+    bench = bench_for(data, "cpu")
+    if bench.sha256 != compared.attrs["data_sha256"]:
+        raise BlindspotsError(
+            f"'{run}' was made with {compared.attrs['data']}, other data than {bench.data} here; "
+            "name the same with --data."
+        )
+    return compared, bench
+
+
+def images_of(compared: xr.Dataset, run: Path, wanted: int | None, usual: int) -> int:
+    """How many of the run's images to use: ``wanted``, by default ``usual`` or all there are."""
+    there = compared.sizes["image"]
+    if wanted is None:
+        return min(usual, there)
+    if wanted > there:
+        raise BlindspotsError(
+            f"'{run}' attacked {there} images; ask for at most so many, not {wanted}."
+        )
+    return wanted
+
+
+def chosen(compared: xr.Dataset, run: Path, names: list[str]) -> list[str]:
+    """The networks ``names`` of a comparison, all of them where none is named."""
+    there = [str(name) for name in compared["network"].to_numpy()]
+    for name in names:
+        if name not in there:
+            raise unknown(f"network in '{run}'", name, there)
+    return names or there
+
+
+def seed_of(individual: Path) -> int:
+    """The seed that a trained individual in a directory started from."""
+    path = individual / "training.json"
+    try:
+        return int(json.loads(path.read_text())["seed"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged(path, error) from None
+
+
+def identity_of(individual: Path) -> str:
+    """SHA-256 of an individual's weights and wiring."""
+    parts = [individual / name for name in ("weights.safetensors", "wiring.json")]
+    return hashlib.sha256(b"".join(each.read_bytes() for each in parts)).hexdigest()
