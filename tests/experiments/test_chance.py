@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from experiments.attacks.chance import Expected, Verdict, averaged, fresh, ladder, spikes, stream
 from experiments.attacks.gradient import pgd_linf
 from experiments.attacks.square import square_linf
-from experiments.bench import Bench
+from experiments.bench import Bench, scored
 from experiments.recipe import Recipe
 from experiments.training import load_individual, save_individual, train
 from experiments.units import Craft, Score, Train, predictions, product
@@ -58,11 +58,11 @@ class Jitter(nn.Module):
 
 def test_a_draw_is_the_codes() -> None:
     """Spikes at the coded rate, with the gradient that the code gives its frames."""
-    network, images = poisson_net(steps=400), grey(3).requires_grad_()
+    network, images = poisson_net(steps=200), grey(3).requires_grad_()
     own = spikes(network.wiring, images, stream("test", 0), common=False)
-    assert own.shape == (400, 3, 1, 4, 4)
+    assert own.shape == (200, 3, 1, 4, 4)
     assert set(own.unique().tolist()) == {0.0, 1.0}
-    torch.testing.assert_close(own.mean(0), CODE.gain * images, rtol=0, atol=0.11)
+    torch.testing.assert_close(own.mean(0), CODE.gain * images, rtol=0, atol=0.15)
     (gradient,) = torch.autograd.grad(own[7].sum(), images)
     expected = encode(CODE, images, 1, torch.Generator().manual_seed(0))[0]
     (like,) = torch.autograd.grad(expected.sum(), images)
@@ -217,7 +217,7 @@ def image_net() -> Wiring:
     return small.replace(areas=areas, name="random-images")
 
 
-RECIPE = Recipe(epochs=6, batch=50, rate=1e-2)
+RECIPE = Recipe(epochs=4, batch=100, rate=2e-2)
 
 
 class Stopped(Exception):
@@ -257,9 +257,6 @@ def test_a_random_network_is_crafted_on_and_scored(bench: Bench, empty_cache: Pa
         unit.run(lambda done, score: None)
     answers = [load(each)["prediction"] for each in (clean, score)]
     assert torch.equal(answers[0][0], answers[1][0])
-    labels = bench.load().test.labels
-    from experiments.bench import scored
-
     labels = scored(bench, 60).labels
     right = (answers[1] == labels).double().mean(1)
     assert right[1] < right[0] - 0.2
