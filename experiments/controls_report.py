@@ -83,10 +83,14 @@ def sentences(result: xr.Dataset) -> Iterator[str]:
         "A movie in the early half", time.sel(threat="early half"),
         "in the late half", time.sel(threat="late half"),
     )  # fmt: skip
-    for name in ("feedforward paths", "feedback paths", "feedback off"):
+    for name, how in (
+        ("feedforward paths", "along feedforward paths alone"),
+        ("feedback paths", "along feedback alone"),
+        ("feedback off", "on the network with its feedback off"),
+    ):
         yield differing(
-            f"Attacked by {name}", paths.sel(path=name),
-            "by all paths", paths.sel(path="all paths"),
+            f"Crafted {how}", paths.sel(path=name),
+            "along all paths", paths.sel(path="all paths"),
         )  # fmt: skip
     yield from (at_the_test(result["gains"], name) for name in (SAME, OWN, AT_GAIN))
     white = {
@@ -94,8 +98,8 @@ def sentences(result: xr.Dataset) -> Iterator[str]:
         for judge in ("student", "teacher")
     }
     yield differing(
-        "The distilled student, attacked itself,", white["student"],
-        "its teacher", white["teacher"],
+        "The distilled student under an attack on itself", white["student"],
+        "its teacher under one on itself", white["teacher"],
     )  # fmt: skip
 
 

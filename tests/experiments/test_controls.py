@@ -45,23 +45,25 @@ def test_a_cold_teacher_that_is_sure_teaches_its_labels() -> None:
 
 
 def test_a_student_learns_answers_not_labels(digits, tmp_path: Path) -> None:
-    """Taught by a teacher who calls every class the next one, so does the student."""
+    """Taught by a teacher who calls every 3 an 8, so does the student, on images it never saw."""
 
     base = train(
-        *(wiring_named("FC10"), Recipe(epochs=12, batch=50, rate=2e-2), digits, 0),
+        *(wiring_named("FC10"), Recipe(epochs=8, batch=50, rate=1e-2), digits, 0),
         checkpoint=tmp_path / "base",
     )[0]
 
     def teacher(images: torch.Tensor) -> torch.Tensor:
-        return base(images).roll(1, 1)
+        logits = base(images)
+        called = torch.where(torch.arange(10) == 8, logits[:, [3, 8]].amax(1, keepdim=True), logits)
+        return torch.where(torch.arange(10) == 3, logits.amin(1, keepdim=True), called)
 
-    recipe = Recipe(epochs=12, batch=50, rate=2e-2, objective="distil")
+    recipe = Recipe(epochs=8, batch=50, rate=1e-2, objective="distil")
     student, _ = train(
         *(wiring_named("FC10"), recipe, digits, 1), checkpoint=tmp_path / "student", teacher=teacher
     )
-    answers, wanted = (each(digits.test.images).argmax(1) for each in (student, teacher))
-    assert float((answers == wanted).double().mean()) > 0.8
-    assert float((answers == digits.test.labels).double().mean()) < 0.1
+    answers, three = student(digits.test.images).argmax(1), digits.test.labels == 3
+    assert float((answers[three] == 8).double().mean()) > 0.8
+    assert float((answers == digits.test.labels)[~three].double().mean()) > 0.8
     for wrong, given in ((recipe, None), (Recipe(epochs=1, batch=50, rate=1e-2), teacher)):
         with pytest.raises(BlindspotsError, match="teacher"):
             train(
