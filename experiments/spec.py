@@ -1,6 +1,7 @@
 """The specification of a comparison: everything that determines its numbers, and nothing else."""
 
 import tomllib
+from collections.abc import Callable
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
 from experiments.attacks.names import attack_named
+from experiments.corruptions import corruptions_named
 from experiments.recipe import Recipe, recipe_for
 from networks import Physiology, Wiring
 from networks.described import Described
@@ -31,6 +33,9 @@ class Spec(Described):
     as ``options.pgd-linf.steps``. ``reference_attack`` at ``reference_epsilon`` is what the
     verdict, the forest and the transfer figure speak of. ``keep`` says which crafted inputs stay
     on disk after they were scored: "all", or "independent" for those that all networks share.
+    ``corruptions`` are names of :data:`experiments.corruptions.CORRUPTIONS`, "mnist-c" or "sweeps";
+    those of MNIST-C are made at its own severity, or with ``severities = "all"`` at all of them,
+    or read from the directory ``mnist_c`` that holds its files.
     With ``engine = "detailed"`` every spiking network has a row more, ``NAME@cells``: the same
     trained weights in cells, whose parameters ``physiology`` overrides
     (:class:`networks.Physiology`).
@@ -45,6 +50,10 @@ class Spec(Described):
     epsilons: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
     reference_attack: str
     reference_epsilon: float
+    ensemble_epsilons: tuple[float, ...] = ()
+    corruptions: tuple[str, ...] = ()
+    severities: Literal["default", "all"] = "default"
+    mnist_c: str | None = None
     effort: Annotated[float, Field(gt=0)] = 1.0
     training: dict[str, Any] = Field(default={})
     options: dict[str, dict[str, Any]] = Field(default={})
@@ -62,22 +71,35 @@ class Spec(Described):
 
     @model_validator(mode="after")
     def _can_be_honoured(self) -> Self:
-        for what in ("networks", "sources", "attacks"):
+        for what in ("networks", "sources", "attacks", "corruptions"):
             values = getattr(self, what)
             if twice := sorted({v for v in values if values.count(v) > 1}):
                 raise ValueError(f"{what}: '{twice[0]}' is given twice")
         for name in (*self.attacks, *self.options):
-            _attack(name)
+            _known(attack_named, name)
+        _known(corruptions_named, self.corruptions)
+        if self.mnist_c and self.severities == "all":
+            raise ValueError("severities: the files of MNIST-C hold one severity; write default")
         if not all(a < b for a, b in pairwise(self.epsilons)):
             raise ValueError(f"epsilons: give them in ascending order, not {self.epsilons}")
         if self.reference_attack not in self.attacks:
             raise ValueError(f"reference_attack: '{self.reference_attack}' is not among attacks")
         if self.reference_epsilon not in self.epsilons:
             raise ValueError(f"reference_epsilon: {self.reference_epsilon} is not among epsilons")
+        for epsilon in self.ensemble_epsilons:
+            if epsilon not in self.epsilons:
+                raise ValueError(f"ensemble_epsilons: {epsilon} is not among epsilons")
         if self.physiology and self.engine != "detailed":
             raise ValueError('physiology: it needs engine = "detailed"')
         Recipe.model_validate({"epochs": 1, "batch": 1, "rate": 1, **self.training})
         return self
+
+    def epsilons_of(self, attack: str) -> tuple[float, ...]:
+        """The budgets at which ``attack`` is run, ascending."""
+        if attack_named(attack).kind != "ensemble":
+            return self.epsilons
+        wanted = self.ensemble_epsilons or (self.reference_epsilon,)
+        return tuple(each for each in self.epsilons if each in wanted)
 
     def recipe(self, wiring: Wiring) -> Recipe:
         """How ``wiring`` is trained under this specification."""
@@ -92,9 +114,9 @@ class Spec(Described):
         )
 
 
-def _attack(name: str) -> None:
+def _known(look_up: Callable[[Any], Any], names: Any) -> None:
     try:
-        attack_named(name)
+        look_up(names)
     except BlindspotsError as error:
         raise ValueError(str(error).rstrip(".")) from None
 
