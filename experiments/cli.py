@@ -399,6 +399,47 @@ def attack(
 
 
 @app.command()
+def controls(
+    run: Annotated[Path, typer.Argument(help="Directory of a comparison.")],
+    networks: Annotated[
+        list[str] | None, typer.Argument(help="Its networks. Default: all that have feedback.")
+    ] = None,
+    individual: Annotated[int, typer.Option(min=0, help="Which individual.")] = 0,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="How many of its images. Default: 200, or all.")
+    ] = None,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Largest change of a pixel. Default: the run's reference."),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Of projected gradient ascent.")] = 40,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
+    ] = None,
+) -> None:
+    """Ask whether a network's robustness lies in its feedback, in time, or in its weights.
+
+    Perturbations that move, in the early and in the late half of time; gradients along feedforward
+    paths or feedback alone; feedback weaker and stronger at the test; a feedforward student
+    distilled from the network. Goes to RUN/controls.
+    """
+    from experiments.controls import control
+
+    control(
+        run,
+        networks or [],
+        individual=individual,
+        images=images,
+        epsilon=epsilon,
+        steps=steps,
+        data=data,
+        workers=workers,
+        console=Console(),
+    )
+
+
+@app.command()
 def report(run: Annotated[Path, typer.Argument(help="Directory of a comparison.")]) -> None:
     """Make statistics, figures and report.html anew from a run's result.nc."""
     from experiments.compare import finish

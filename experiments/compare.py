@@ -36,7 +36,7 @@ from networks.wiring import explain
 
 GIVEN = (  # to every attack by the comparison itself, or decided by it
     *("model", "inputs", "labels", "epsilons", "generator", "keep_going", "targeted", "guide"),
-    "return",
+    *("window", "return"),
 )
 
 

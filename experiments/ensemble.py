@@ -77,6 +77,11 @@ class Withstand:
         from experiments.training import load_individual
 
         network = load_individual(self.directory)
+        if network.wiring.is_random:
+            raise BlindspotsError(
+                f"'{network.wiring.name}' answers by chance, which the ensemble would take for "
+                "robustness; name it in a comparison, which averages over its draws."
+            )
         images, labels = scored(self.bench, self.images)
         with torch.no_grad():
             clean = network(images).argmax(1) == labels

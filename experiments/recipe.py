@@ -12,10 +12,11 @@ class Recipe(Described):
     """Adam with a one-cycle learning rate on the cross-entropy of the wiring's answer.
 
     ``objective``: "standard"; "noise" adds Gaussian noise of deviation ``epsilon``; "adversarial"
-    trains on L-infinity PGD of budget ``epsilon`` (Madry et al. 2018). ``shift`` moves training
-    images by up to that many pixels. Each of ``parts`` > 1 individuals sees its own disjoint part
-    of the training images (Szegedy et al. 2014, section 4.2). ``autoencoder`` > 0 first trains the
-    first layer for so many epochs as a sparse autoencoder, and then leaves it as it is.
+    trains on L-infinity PGD of budget ``epsilon`` (Madry et al. 2018); "distil" learns another
+    network's answers, softened by ``temperature``, not the labels (Hinton et al. 2015). ``shift``
+    moves training images by up to that many pixels. Each of ``parts`` > 1 individuals sees its own
+    disjoint part of the training images (Szegedy et al. 2014, section 4.2). ``autoencoder`` > 0
+    first trains the first layer for so many epochs as a sparse autoencoder, and then leaves it.
     """
 
     epochs: Annotated[int, Field(ge=1)]
@@ -23,14 +24,15 @@ class Recipe(Described):
     rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     shift: Annotated[int, Field(ge=0, le=4)] = 0
-    objective: Literal["standard", "noise", "adversarial"] = "standard"
+    objective: Literal["standard", "noise", "adversarial", "distil"] = "standard"
     epsilon: Annotated[float, Field(ge=0, le=1)] = 0.0
+    temperature: Annotated[float, Field(gt=0)] = 4.0
     parts: Annotated[int, Field(ge=1)] = 1
     autoencoder: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _disturbs_as_it_says(self) -> Self:
-        if self.objective != "standard" and self.epsilon == 0:
+        if self.objective in ("noise", "adversarial") and self.epsilon == 0:
             raise ValueError(f"the objective '{self.objective}' needs an epsilon above 0")
         return self
 
