@@ -21,6 +21,7 @@ from experiments.recipe import Recipe
 from experiments.store import damaged, key_of, unwritable
 from networks import BlindspotsError, Wiring, from_json
 from sim import Network
+from sim.parameters import weight_name
 
 Report = Callable[[float, float], None]
 """Told the fraction done and the validation accuracy so far."""
@@ -50,12 +51,14 @@ def train(
     device: torch.device | None = None,
     report: Report = lambda done, score: None,
 ) -> tuple[Network, dict[str, Any]]:
-    """The individual of ``seed`` with its weights of the best validation epoch, and its history.
+    """The individual of ``seed``, its weights of the epoch that the recipe keeps, and its history.
 
     After each epoch the whole state goes to ``checkpoint``; a call that finds one goes on from
-    there and ends with the same numbers. Raises Diverged where the loss is not finite.
+    there and ends with the same numbers. Raises Diverged where the loss is not finite, and
+    BlindspotsError where the recipe does not fit the wiring.
     """
     device = device or torch.device("cpu")
+    check_decay(wiring, recipe)
     split = part_of(data.train, seed % recipe.parts, recipe.parts)
     split = Split(split.images.to(device), split.labels.to(device))
     validation = Split(data.validation.images.to(device), data.validation.labels.to(device))
@@ -79,7 +82,7 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate * one_cycle(progress)
             inputs = _perturbed(network, recipe, split, chosen, generator)
-            loss = cross_entropy(network(inputs), split.labels[chosen])
+            loss = cross_entropy(network(inputs), split.labels[chosen]) + decay(network, recipe)
             if not torch.isfinite(loss):
                 raise Diverged(
                     f"Training {wiring.name} (seed {seed}) met a loss of {loss.item()} in epoch "
@@ -91,13 +94,32 @@ def train(
             if i % 50 == 0:
                 report(progress, max(history, default=0.0))
         history.append(accuracy(network, validation))
-        if history[-1] == max(history):
+        if recipe.keep == "last" or history[-1] == max(history):
             best = {k: v.detach().clone() for k, v in network.values.items()}
         _save(network, optimiser, history, best, checkpoint)
         report((epoch + 1) / recipe.epochs, max(history))
-    last_best = max(range(len(history)), key=lambda epoch: (history[epoch], epoch))
-    facts = {"seed": seed, "validation": history, "best_epoch": last_best + 1}
+    kept = max(range(len(history)), key=lambda epoch: (history[epoch], epoch))
+    if recipe.keep == "last":
+        kept = recipe.epochs - 1
+    facts = {"seed": seed, "validation": history, "best_epoch": kept + 1}
     return Network(wiring, best), facts
+
+
+def check_decay(wiring: Wiring, recipe: Recipe) -> None:
+    """Raise BlindspotsError unless the recipe prices every projection's weights, or none."""
+    given, wanted = len(recipe.decay_per_layer), len(wiring.projections)
+    if given not in (0, wanted):
+        raise BlindspotsError(
+            f"decay_per_layer has {given} values, but '{wiring.name}' has {wanted} projections; "
+            "give one for each, in their order."
+        )
+
+
+def decay(network: Network, recipe: Recipe) -> Tensor | float:
+    """What the weights cost: the sum of their squares by projection, times its price; no biases."""
+    priced = zip(network.wiring.projections, recipe.decay_per_layer, strict=False)
+    squares = [price * network.values[weight_name(p)].square().sum() for p, price in priced]
+    return torch.stack(squares).sum() if squares else 0.0
 
 
 def stream_of(wiring: Wiring, seed: int) -> int:

@@ -275,12 +275,15 @@ class Craft:
 
 @dataclass(frozen=True)
 class Score:
-    """What ``network`` answers to the inputs of ``on``, to the clean images where that is None."""
+    """What ``network`` answers to the inputs of ``on``, to the clean images where that is None.
+
+    ``on`` is any unit whose product holds "inputs" (sets, N, ...).
+    """
 
     stage: ClassVar[str] = "score"
     product: ClassVar[str] = "predictions.safetensors"
     network: Model
-    on: Craft | None
+    on: "Unit | None"
     images: int
     bench: Bench
 
