@@ -1,19 +1,21 @@
 """From the settings of a reproduction to the units of work that answer it."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import tomli_w
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from experiments.bench import Bench
 from experiments.recipe import Recipe
-from experiments.reproduce.members import PARTS, Member, members
+from experiments.reproduce.members import PARTS, Member, Panel, members
 from experiments.reproduce.units import Aim, Distort, Errors, Noise, Source
 from experiments.units import Score, Train, Unit
 from networks.area import Described
+from networks.errors import BlindspotsError
+from networks.wiring import explain
 
-SOURCE: dict[str, Source] = {"whole": "train", "letter": "train", "halves": "test"}
+SOURCE: dict[Panel, Source] = {"whole": "train", "letter": "train", "halves": "test"}
 """Whose images are distorted: training images in Tables 1 and 2, test images in 3 and 4."""
 
 
@@ -33,6 +35,14 @@ class Settings(Described):
         return tomli_w.dumps(self.model_dump(mode="json"))
 
 
+def settings_from(**values: Any) -> Settings:
+    """The settings; BlindspotsError names what cannot be honoured."""
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise BlindspotsError(f"The tables cannot be reproduced: {explain(error)}.") from None
+
+
 @dataclass(frozen=True)
 class Plan:
     """All units by their place in the result, everyone by name.
@@ -45,7 +55,7 @@ class Plan:
     trained: dict[str, Train]
     errors: dict[str, Errors]
     distorted: dict[tuple[str, Aim], Distort]
-    noise: dict[str, Noise]
+    noise: dict[Panel, Noise]
     noisy: dict[str, Score]
     scores: dict[tuple[str, str], Score]
 
@@ -61,7 +71,9 @@ def plan(settings: Settings, bench: Bench, everyone: tuple[Member, ...] | None =
     everyone = members() if everyone is None else everyone
     count, seed = settings.images, settings.seed
     trained = {
-        m.name: Train(m.wiring, shortened(m.recipe, settings.effort), 2 * seed + PARTS[m.part], bench)
+        m.name: Train(
+            m.wiring, shortened(m.recipe, settings.effort), 2 * seed + PARTS[m.part], bench
+        )
         for m in everyone
     }
     distorted: dict[tuple[str, Aim], Distort] = {}
