@@ -15,8 +15,6 @@ from experiments.reproduce.published import szegedy
 from experiments.reproduce.result import summarise
 from experiments.store import unwritable, write_text
 
-FAR = 0.15  # relative; beyond, a distortion deviates
-
 
 @dataclass(frozen=True)
 class Shown:
@@ -117,7 +115,7 @@ def distortions(summary: xr.Dataset, panel: str, title: str, note: str) -> Shown
             (None, None, None) if row is None else (row.train_error, row.test_error, row.distortion)
         )
         far = float(random["rms_distortion"])
-        off = "" if said[2] is None else f"{100 * (far / said[2] - 1):+.0f} %"
+        off = "–" if said[2] is None else deviation(far, said[2])
         rows.append(
             (
                 name,
@@ -145,9 +143,9 @@ def errors(summary: xr.Dataset, panel: str, level: str, title: str) -> Shown:
         rows.append(
             (source, *(beside(share(made.sel(network=n), "error"), said.get(n)) for n in names))
         )
-    for deviation in deviations(panel, level):
-        noise = summary.sel(deviation=deviation)
-        label = f"noise {deviation:g}" if deviation else "clean"
+    for size in deviations(panel, level):
+        noise = summary.sel(deviation=size)
+        label = f"noise {size:g}" if size else "clean"
         rows.append((label, *(share(noise.sel(network=n), "noise_error") for n in names)))
     caption = "rows: made for; columns: who answers; published numbers in round brackets"
     return Shown(title, caption, ("made for", *names), rows)
@@ -175,8 +173,15 @@ def spread(here: xr.Dataset, name: str) -> str:
 
 
 def percent(value: float) -> str:
-    """With one decimal, two below 10, where errors differ by tenths."""
-    return f"{value:.1f}" if np.isfinite(value) and value >= 9.95 else f"{value:.2f}"
+    """With one decimal; below 10, where errors differ by tenths, with two."""
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def deviation(measured: float, said: float) -> str:
+    """Of the measured number from the published one, relative."""
+    return f"{100 * (measured / said - 1):+.0f} %" if np.isfinite(measured) else "–"
 
 
 def beside(measured: str, said: float | None) -> str:
