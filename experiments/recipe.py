@@ -17,8 +17,8 @@ class Recipe(Described):
     of the training images (Szegedy et al. 2014, section 4.2). ``autoencoder`` > 0 first trains the
     first layer for so many epochs as a sparse autoencoder, and then leaves it as it is.
     ``decay_per_layer`` adds to the loss, for each projection of the wiring in its order, so many
-    times the sum of its squared weights; empty for none. ``keep`` says which epoch's weights are
-    kept: the best on the validation images, or the last.
+    times the sum of its squared weights; empty for none. The first holds for the autoencoder too.
+    ``keep`` says which epoch's weights are kept: the best on the validation images, or the last.
     """
 
     epochs: Annotated[int, Field(ge=1)]

@@ -73,7 +73,7 @@ def train(
     history, best = _resume(network, optimiser, checkpoint)
     if recipe.autoencoder and not history:
         chance = torch.Generator().manual_seed(stream)
-        pretrain(network, split.images, recipe.autoencoder, chance)
+        pretrain(network, split.images, recipe.autoencoder, chance, sum(recipe.decay_per_layer[:1]))
     for epoch in range(len(history), recipe.epochs):
         generator = torch.Generator().manual_seed(stream + 1 + epoch)
         order = torch.randperm(len(split.labels), generator=generator).to(device)

@@ -78,8 +78,7 @@ def plan(settings: Settings, bench: Bench, everyone: tuple[Member, ...] | None =
     }
     distorted: dict[tuple[str, Aim], Distort] = {}
     for m in everyone:
-        aims: tuple[Aim, ...] = ("random",) if m.panel == "halves" else ("random", "nearest")
-        for aim in aims:
+        for aim in aims_of(m):
             distorted[m.name, aim] = Distort(
                 trained[m.name], aim, SOURCE[m.panel], count, seed, bench
             )
@@ -100,6 +99,14 @@ def plan(settings: Settings, bench: Bench, everyone: tuple[Member, ...] | None =
             if m.panel == other.panel and m.panel != "letter"
         },
     )
+
+
+def aims_of(member: Member) -> tuple[Aim, ...]:
+    """How it is attacked; the published attack to the letter only where it is quick."""
+    if member.panel == "halves":
+        return ("random",)
+    is_softmax = member.panel == "whole" and len(member.wiring.projections) == 1
+    return ("random", "nearest", "literal") if is_softmax else ("random", "nearest")
 
 
 def shortened(recipe: Recipe, effort: float) -> Recipe:

@@ -13,6 +13,7 @@ from rich.table import Table
 from experiments.page import page, picture
 from experiments.reproduce.published import szegedy
 from experiments.reproduce.result import summarise
+from experiments.reproduce.units import LITERAL
 from experiments.store import unwritable, write_text
 
 
@@ -54,7 +55,7 @@ def in_terminal(shown: Shown) -> Table:
     table.add_column(shown.head[0], no_wrap=True)
     for heading in shown.head[1:]:
         table.add_column(heading, justify="right", overflow="fold")
-    is_wide = len(shown.head) > 8
+    is_wide = len(shown.head) > 9
     for first, *cells in shown.rows:
         table.add_row(first, *((c.partition(" ")[0] if is_wide else c) for c in cells))
     return table
@@ -91,9 +92,10 @@ def names_of(summary: xr.Dataset, panel: str) -> list[str]:
 def distortions(summary: xr.Dataset, panel: str, title: str, note: str) -> Shown:
     """Errors and distortions by network, beside the published ones."""
     caption = (
-        "distortion: root mean square over pixels and images of the smallest change found to a "
-        "random wrong class, as published, on images that the network gets right; mean: over "
-        f"images; nearest: mean to the nearest wrong class, a stronger attack; {note}"
+        "distortion: root-mean-squared smallest change found that reaches a random wrong class, as "
+        "published; mean over the images that the network gets right; rms: root mean square "
+        "over these; nearest: mean to the nearest wrong class, a stronger attack; literal: over the "
+        f"first {LITERAL} images by the published attack as printed, without scaled logits; {note}"
     )
     head = (
         "network",
@@ -101,8 +103,9 @@ def distortions(summary: xr.Dataset, panel: str, title: str, note: str) -> Shown
         "test error %",
         "distortion",
         "off",
-        "mean",
+        "rms",
         "nearest",
+        "literal",
         "found %",
     )
     rows: list[tuple[str, ...]] = []
@@ -114,17 +117,18 @@ def distortions(summary: xr.Dataset, panel: str, title: str, note: str) -> Shown
         said = (
             (None, None, None) if row is None else (row.train_error, row.test_error, row.distortion)
         )
-        far = float(random["rms_distortion"])
+        far = float(random["mean_distortion"])
         off = "–" if said[2] is None else deviation(far, said[2])
         rows.append(
             (
                 name,
                 beside(share(full.sel(split="train"), "full_error"), said[0]),
                 beside(share(full.sel(split="test"), "full_error"), said[1]),
-                beside(spread(random, "rms_distortion"), said[2]),
+                beside(spread(random, "mean_distortion"), said[2]),
                 off,
-                spread(random, "mean_distortion"),
+                spread(random, "rms_distortion"),
                 spread(near.sel(aim="nearest"), "mean_distortion"),
+                spread(near.sel(aim="literal"), "mean_distortion"),
                 percent(100 * float(random["found_share"])),
             )
         )

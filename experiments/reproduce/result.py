@@ -16,7 +16,7 @@ from experiments.store import damaged
 from experiments.units import Unit, is_complete, product
 
 LEVELS = ("minimal", "amplified")
-AIMS = ("random", "nearest")
+AIMS = ("random", "nearest", "literal")
 
 
 def assemble(settings: Settings, plan: Plan, bench: Bench) -> xr.Dataset:
@@ -29,7 +29,8 @@ def assemble(settings: Settings, plan: Plan, bench: Bench) -> xr.Dataset:
       source's inputs with random targets, at their smallest change and amplified to 0.1.
     - ``noise_prediction`` (network, deviation, image): under Gaussian noise; 0 is clean.
     - ``distortion`` (source, aim, image): root-mean-squared change of the nearest input found
-      that reaches a random wrong class, or any; infinite where none was found.
+      that reaches a random wrong class, or any, or a random one by the published attack to the
+      letter (:mod:`experiments.reproduce.literal`); infinite where none was found.
     - ``label`` (panel, image).
     - ``wrong``, ``asked`` (network, split): mistakes, and of how many images, over all training
       and all test images.

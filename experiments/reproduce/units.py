@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from experiments.data.dataset import Split
 
-Aim = Literal["random", "nearest"]
-"""The class to reach: a wrong one at random, as published, or whichever wrong one is nearest."""
+Aim = Literal["random", "nearest", "literal"]
+"""The class to reach: a wrong one at random, as published, or whichever wrong one is nearest; or a
+random one again, on the first images alone, by the published attack to the letter."""
 
 Source = Literal["train", "test"]
 """Which images are distorted."""
@@ -25,6 +26,7 @@ Source = Literal["train", "test"]
 AMPLIFIED = 0.1  # root-mean-squared change (Table 4)
 DEVIATIONS = (0.0, 0.06, 0.1, 0.3)  # of noise: Tables 2 to 4; 0 for the clean images
 SEARCHES, EVALUATIONS = 8, 10  # of `minimum_distortion`
+LITERAL = 40  # images
 
 
 @dataclass(frozen=True)
@@ -71,20 +73,10 @@ class Distort:
         """Craft; ``distance`` (N,) is infinite where nothing was found."""
         import torch
 
-        from experiments.attacks.lbfgs import minimum_distortion
-
         images, labels = pictures(self.bench, self.source, self.images)
-        generator = torch.Generator().manual_seed(self.seed)
-        targets = wrong_classes(labels, generator) if self.aim == "random" else None
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            found, far = minimum_distortion(
-                *(self.victim.model(), images, labels),
-                generator=generator,
-                targets=targets,
-                searches=SEARCHES,
-                evaluations=EVALUATIONS,
-            )
+            found, far = self.nearest(images, labels)
         inputs = torch.stack([found, amplified(images, found)])
         facts = {"crafted_on": self.victim.label, "data": self.bench.data}
         facts |= {"aim": self.aim, "source": self.source, "sha256": sha256_of(inputs)}
@@ -92,6 +84,28 @@ class Distort:
         with fresh_unit(self.stage, self.key) as directory:
             tensors = {"inputs": inputs, "distance": far, "labels": labels}
             save_tensors(tensors, directory / self.product, facts)
+
+    def nearest(self, images: "Tensor", labels: "Tensor") -> tuple["Tensor", "Tensor"]:
+        """The nearest inputs found, and how far they are; NaN where none was sought."""
+        import torch
+
+        from experiments.attacks.lbfgs import minimum_distortion
+        from experiments.reproduce.literal import literal_distortion
+
+        model, generator = self.victim.model(), torch.Generator().manual_seed(self.seed)
+        targets = None if self.aim == "nearest" else wrong_classes(labels, generator)
+        if targets is not None and self.aim == "literal":
+            found, far = images.clone(), torch.full((len(images),), torch.nan)
+            few = literal_distortion(model, images[:LITERAL], targets[:LITERAL])
+            found[:LITERAL], far[:LITERAL] = few[0], few[1].cpu()
+            return found, far
+        return minimum_distortion(
+            *(model, images, labels),
+            generator=generator,
+            targets=targets,
+            searches=SEARCHES,
+            evaluations=EVALUATIONS,
+        )
 
 
 @dataclass(frozen=True)
