@@ -94,8 +94,9 @@ def distortions(summary: xr.Dataset, panel: str, title: str, note: str) -> Shown
     caption = (
         "distortion: root-mean-squared smallest change found that reaches a random wrong class, as "
         "published; mean over the images that the network gets right; rms: root mean square "
-        "over these; nearest: mean to the nearest wrong class, a stronger attack; literal: over the "
-        f"first {LITERAL} images by the published attack as printed, without scaled logits; {note}"
+        "over these; nearest: mean to the nearest wrong class, a stronger attack; literal: over "
+        f"the first {LITERAL} images by the published attack as printed, with logits as they are; "
+        f"{note}"
     )
     head = (
         "network",
