@@ -316,6 +316,42 @@ def detailed(
     )
 
 
+reproductions = typer.Typer(no_args_is_help=True, help="Published tables once more, beside ours.")
+app.add_typer(reproductions, name="reproduce")
+
+
+@reproductions.callback()
+def _reproduce() -> None:
+    """Published tables once more, beside ours."""
+
+
+@reproductions.command()
+def szegedy(
+    out: Annotated[Path, typer.Option(help="Run directory.")] = Path("runs/szegedy"),
+    images: Annotated[int, typer.Option(min=2, help="Images to distort for each network.")] = 300,
+    effort: Annotated[float, typer.Option(help="Scales every recipe's epochs.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda. Default: a GPU where there is one.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. Default: one per core, one on a GPU.")
+    ] = None,
+) -> None:
+    """Tables 1 to 4 of Szegedy et al. (2014), with recurrent, modular and spiking networks.
+
+    Minimal distortions, and the errors that examples made for one network cause in the others.
+    Interrupted, the same command goes on where it stopped.
+    """
+    _check_device(device)
+    from experiments.reproduce.command import reproduce
+    from experiments.reproduce.plan import settings_from
+
+    settings = settings_from(images=images, effort=effort, seed=seed)
+    reproduce(settings, out, data=data, device=device, workers=workers, console=Console())
+
+
 @app.command()
 def transfer(
     run: Annotated[Path, typer.Argument(help="Directory of a comparison that kept its inputs.")],

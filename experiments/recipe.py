@@ -17,6 +17,9 @@ class Recipe(Described):
     moves training images by up to that many pixels. Each of ``parts`` > 1 individuals sees its own
     disjoint part of the training images (Szegedy et al. 2014, section 4.2). ``autoencoder`` > 0
     first trains the first layer for so many epochs as a sparse autoencoder, and then leaves it.
+    ``decay_per_layer`` adds to the loss, for each projection of the wiring in its order, so many
+    times the sum of its squared weights; empty for none. The first holds for the autoencoder too.
+    ``keep`` says which epoch's weights are kept: the best on the validation images, or the last.
     """
 
     epochs: Annotated[int, Field(ge=1)]
@@ -29,6 +32,8 @@ class Recipe(Described):
     temperature: Annotated[float, Field(gt=0)] = 4.0
     parts: Annotated[int, Field(ge=1)] = 1
     autoencoder: Annotated[int, Field(ge=0)] = 0
+    decay_per_layer: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    keep: Literal["best", "last"] = "best"
 
     @model_validator(mode="after")
     def _disturbs_as_it_says(self) -> Self:

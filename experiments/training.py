@@ -21,6 +21,7 @@ from experiments.recipe import Recipe
 from experiments.store import damaged, key_of, unwritable
 from networks import BlindspotsError, Wiring, from_json
 from sim import Network
+from sim.parameters import weight_name
 
 Report = Callable[[float, float], None]
 """Told the fraction done and the validation accuracy so far."""
@@ -51,11 +52,12 @@ def train(
     report: Report = lambda done, score: None,
     teacher: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Network, dict[str, Any]]:
-    """The individual of ``seed`` with its weights of the best validation epoch, and its history.
+    """The individual of ``seed``, its weights of the epoch that the recipe keeps, and its history.
 
     After each epoch the whole state goes to ``checkpoint``; a call that finds one goes on from
     there and ends with the same numbers. With the objective "distil" it learns from ``teacher``,
-    images to logits. Raises Diverged where the loss is not finite.
+    images to logits. Raises Diverged where the loss is not finite, and BlindspotsError where the
+    recipe does not fit the wiring.
     """
     if (recipe.objective == "distil") != (teacher is not None):
         raise BlindspotsError(
@@ -63,6 +65,7 @@ def train(
             "a teacher, which `blindspots controls` gives it."
         )
     device = device or torch.device("cpu")
+    check_decay(wiring, recipe)
     split = part_of(data.train, seed % recipe.parts, recipe.parts)
     split = Split(split.images.to(device), split.labels.to(device))
     validation = Split(data.validation.images.to(device), data.validation.labels.to(device))
@@ -77,7 +80,7 @@ def train(
     history, best = _resume(network, optimiser, checkpoint)
     if recipe.autoencoder and not history:
         chance = torch.Generator().manual_seed(stream)
-        pretrain(network, split.images, recipe.autoencoder, chance)
+        pretrain(network, split.images, recipe.autoencoder, chance, sum(recipe.decay_per_layer[:1]))
     for epoch in range(len(history), recipe.epochs):
         generator = torch.Generator().manual_seed(stream + 1 + epoch)
         network.generator = generator  # a random code draws what it drew before an interruption
@@ -91,6 +94,7 @@ def train(
                 loss = distillation(network(inputs), taught(teacher, inputs), recipe.temperature)
             else:
                 loss = cross_entropy(network(inputs), split.labels[chosen])
+            loss = loss + decay(network, recipe)
             if not torch.isfinite(loss):
                 raise Diverged(
                     f"Training {wiring.name} (seed {seed}) met a loss of {loss.item()} in epoch "
@@ -102,12 +106,14 @@ def train(
             if i % 50 == 0:
                 report(progress, max(history, default=0.0))
         history.append(accuracy(network, validation))
-        if history[-1] == max(history):
+        if recipe.keep == "last" or history[-1] == max(history):
             best = {k: v.detach().clone() for k, v in network.values.items()}
         _save(network, optimiser, history, best, checkpoint)
         report((epoch + 1) / recipe.epochs, max(history))
-    last_best = max(range(len(history)), key=lambda epoch: (history[epoch], epoch))
-    facts = {"seed": seed, "validation": history, "best_epoch": last_best + 1}
+    kept = max(range(len(history)), key=lambda epoch: (history[epoch], epoch))
+    if recipe.keep == "last":
+        kept = recipe.epochs - 1
+    facts = {"seed": seed, "validation": history, "best_epoch": kept + 1}
     return Network(wiring, best, chance_of(wiring, seed)), facts
 
 
@@ -125,6 +131,23 @@ def distillation(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:
     student = log_softmax(logits / temperature, 1)
     wanted = log_softmax(taught / temperature, 1)
     return temperature**2 * kl_div(student, wanted, reduction="batchmean", log_target=True)
+
+
+def check_decay(wiring: Wiring, recipe: Recipe) -> None:
+    """Raise BlindspotsError unless the recipe prices every projection's weights, or none."""
+    given, wanted = len(recipe.decay_per_layer), len(wiring.projections)
+    if given not in (0, wanted):
+        raise BlindspotsError(
+            f"decay_per_layer has {given} values, but '{wiring.name}' has {wanted} projections; "
+            "give one for each, in their order."
+        )
+
+
+def decay(network: Network, recipe: Recipe) -> Tensor | float:
+    """What the weights cost: the sum of their squares by projection, times its price; no biases."""
+    priced = zip(network.wiring.projections, recipe.decay_per_layer, strict=False)
+    squares = [price * network.values[weight_name(p)].square().sum() for p, price in priced]
+    return torch.stack(squares).sum() if squares else 0.0
 
 
 def stream_of(wiring: Wiring, seed: int) -> int:

@@ -23,6 +23,7 @@ from experiments.kept import Kept
 from experiments.recipe import Recipe
 from experiments.store import damaged, fresh_unit, key_of, link, unit_path
 from networks import Physiology, Wiring
+from networks.described import Described
 from networks.errors import BlindspotsError
 
 if TYPE_CHECKING:
@@ -35,8 +36,16 @@ if TYPE_CHECKING:
 CALIBRATED_ON = 100  # training images
 DRAWS = 10  # of a random network, over which an attack averages; see attacks.chance.ladder
 DISTANCES = ("distance_linf", "distance_rms")
-FORMAT = 3  # raise it when the same settings come to mean other numbers
+FORMAT = 4  # raise it when the same settings come to mean other numbers
 Report = Callable[[float, float], None]
+
+
+def said(description: Described) -> dict[str, Any]:
+    """What a description says besides its defaults, for keys.
+
+    A setting that is new, and has a default, leaves the keys of what was there before as they are.
+    """
+    return description.model_dump(mode="json", exclude_defaults=True)
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,8 @@ class Train:
         """Of everything that determines the weights."""
         return key_of(
             format=FORMAT,
-            wiring=self.wiring.model_dump(mode="json"),
-            recipe=self.recipe.model_dump(mode="json"),
+            wiring=said(self.wiring),
+            recipe=said(self.recipe),
             seed=self.seed,
             data=self.bench.sha256,
             device=self.bench.device,
@@ -133,7 +142,7 @@ class Embody:
         return key_of(
             format=FORMAT,
             individual=self.individual.key,
-            physiology=self.physiology.model_dump(mode="json"),
+            physiology=said(self.physiology),
             images=CALIBRATED_ON,
             software=f"brian2 {version('brian2')} numpy {version('numpy')}",
         )
@@ -408,12 +417,15 @@ class Corrupt:
 
 @dataclass(frozen=True)
 class Score:
-    """What ``network`` answers to the inputs of ``on``, to the clean images where that is None."""
+    """What ``network`` answers to the inputs of ``on``, to the clean images where that is None.
+
+    ``on`` is any unit whose product holds "inputs" (sets, N, ...).
+    """
 
     stage: ClassVar[str] = "score"
     product: ClassVar[str] = "predictions.safetensors"
     network: Model
-    on: Craft | Corrupt | None
+    on: "Unit | None"
     images: int
     bench: Bench
 
