@@ -2,7 +2,7 @@
 
 The paper adds lambda * sum(w^2) / k to the loss, "where k is the number of units in the layer".
 Softmax regression has one optimum, so its published errors tell whether that is what was done: with
-k = 10, FC10(1e-2) and FC10(1) err far less than published; with k = 2, the usual lambda / 2 * |w|^2,
+k = 10, FC10(1e-2) and FC10(1) err far less than published; with k = 2, the usual lambda / 2 |w|^2,
 they come near. (FC10(1e-4) cannot tell.) The tables are therefore made with k = 2, which was chosen
 among 1, 2, 4, 10 and 784 by those errors; the panel "letter" holds the networks with k = 10 or 100.
 
