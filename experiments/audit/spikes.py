@@ -1,0 +1,108 @@
+"""Checks of gradients through spikes, time and feedback: is any other way back more harmful?"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from experiments.attacks.guides import Way, ways
+from experiments.audit.finding import Finding, not_applicable
+from experiments.audit.grade import overturning, percent, spread_over
+from experiments.audit.subject import Subject
+from networks.derive import feedforward_part
+from sim import Network
+from sim.parameters import shapes
+
+MEMBRANE = frozenset({"surrogate", "adaptive", "straight-through", "smooth", "space"})
+SPREAD = 5.0  # points between the claim and the worst case over surrogates
+
+
+def fooled_through(subject: Subject, rows: Tensor, known: Iterable[tuple[str, Way]]) -> Tensor:
+    """Which rows (n,) each way back fools, bool (ways, n), every way on its own."""
+    entry, model = subject.claim.entry, subject.model
+    assert isinstance(model, Network)
+    outcomes = []
+    for name, way in known:
+        made = subject.attacked(
+            rows,
+            attack=f"pgd-{entry.norm}",
+            what=name,
+            guide=way.through(model),
+            loss="margin",
+            steps=subject.budget.steps,
+        )
+        outcomes.append(~subject.withstood(made, rows))
+    return torch.stack(outcomes)
+
+
+def swept(check: str, subject: Subject, families: frozenset[str], tolerated: float) -> Finding:
+    """The finding of a sweep over the ways back of some families."""
+    known = [(n, w) for n, w in ways(subject.model).items() if w.family in families]
+    if not known:
+        return not_applicable(check, "The model has no such ways back for the gradient.")
+    rows = spread_over(subject.survivors, subject.budget.few)
+    if not len(rows):
+        return overturning(check, subject, rows, torch.zeros(0, dtype=torch.bool), "")
+    each = fooled_through(subject, rows, known)
+    shares = each.float().mean(1)
+    best = int(shares.argmax())
+    note = (
+        f"The most harmful alone is {known[best][0]} ({percent(float(shares[best]))}), the least "
+        f"fools {percent(float(shares.min()))}."
+    )
+    return overturning(
+        *(check, subject, rows, each.any(0), f"PGD along {len(known)} other ways back"),
+        tolerated=tolerated,
+        note=note,
+    )
+
+
+def surrogates(subject: Subject) -> Finding:
+    """17. Over surrogates of other shapes and slopes the worst case is within five points.
+
+    Xu et al. 2022 (arXiv 2209.03358): success depends on the surrogate, so that the training
+    surrogate alone says little. Image by image over all of them, on some survivors.
+    """
+    if subject.wiring is None or not subject.wiring.spiking:
+        return not_applicable("surrogates", "The model has no spikes.")
+    return swept("surrogates", subject, MEMBRANE, SPREAD)
+
+
+def time_axis(subject: Subject) -> Finding:
+    """18. Other moments of the answer, and shorter ways back in time, fool nothing more."""
+    return swept("time axis", subject, frozenset({"time"}), SPREAD)
+
+
+def feedback_off(subject: Subject) -> Finding:
+    """19. Inputs made as if there were no feedback fool nothing that the claim leaves.
+
+    Along the feedforward paths of the whole network, and on the network whose feedback is cut;
+    the other direction, how the cut network withstands the claim's inputs, is told beside it.
+    """
+    model, wiring = subject.model, subject.wiring
+    known = [(n, w) for n, w in ways(model).items() if w.family == "paths"]
+    if wiring is None or not isinstance(model, Network) or not known:
+        return not_applicable("feedback off", "The model has no lateral or top-down projections.")
+    rows = spread_over(subject.survivors, subject.budget.images)
+    cut = without_feedback(model)
+    made = subject.attacked(rows, model=cut, keep_going=True, what="feedback off")
+    fooled = ~subject.withstood(made, rows)
+    if len(rows):
+        fooled |= fooled_through(subject, rows, known).any(0)
+    with torch.no_grad():
+        clean = (cut(subject.images).argmax(1) == subject.labels).float().mean()
+        under = (cut(subject.claimed).argmax(1) == subject.labels).float().mean()
+    note = (
+        f"The network without feedback gets {percent(float(clean))} right when clean and "
+        f"{percent(float(under))} of the claim's inputs."
+    )
+    return overturning(
+        *("feedback off", subject, rows, fooled, "Inputs made without feedback"), note=note
+    )
+
+
+def without_feedback(model: Network) -> Network:
+    """The same weights without lateral and top-down projections."""
+    wiring = feedforward_part(model.wiring)
+    values = {name: model.values[name].detach() for name in shapes(wiring)}
+    return Network(wiring, values, model.generator)
