@@ -21,7 +21,9 @@ def fooled_by(subject: Subject, inputs: Tensor) -> Tensor:
 def single_step(subject: Subject) -> Finding:
     """8. Many steps fool what one step fools (Athalye et al. 2018, section 3.1)."""
     if subject.claim.effort != "steps" or subject.claim.entry.kind != "gradient":
-        return not_applicable("single step", f"{subject.claim.attack} follows no gradient in steps.")
+        return not_applicable(
+            "single step", f"{subject.claim.attack} follows no gradient in steps."
+        )
     made = subject.attacked(
         subject.survivors, attack=f"pgd-{subject.claim.entry.norm}", random_start=False, **SINGLE
     )
@@ -46,9 +48,7 @@ def more_steps(subject: Subject) -> Finding:
         longer["relative_step"] = 2 * settings["relative_step"]
     made = subject.attacked(subject.survivors, what="more steps", **longer)
     means = f"{longer[effort]} {effort} rather than {settings[effort]}"
-    return overturning(
-        "more steps", subject, subject.survivors, fooled_by(subject, made), means
-    )
+    return overturning("more steps", subject, subject.survivors, fooled_by(subject, made), means)
 
 
 def more_restarts(subject: Subject) -> Finding:
@@ -62,9 +62,7 @@ def more_restarts(subject: Subject) -> Finding:
         more["random_start"] = True
     made = subject.attacked(subject.survivors, what="more restarts", **more)
     means = f"{more['restarts']} random starts rather than {settings['restarts']}"
-    return overturning(
-        "more restarts", subject, subject.survivors, fooled_by(subject, made), means
-    )
+    return overturning("more restarts", subject, subject.survivors, fooled_by(subject, made), means)
 
 
 def plateau(subject: Subject) -> Finding:

@@ -16,14 +16,10 @@ LABELS_ALONE: dict[Norm, str] = {"linf": "hopskipjump-linf", "l2": "hopskipjump-
 
 def square(subject: Subject) -> Finding:
     """4. Random search by scores fools no image that the claim leaves (AutoAttack: 0.2 points)."""
-    norm = subject.claim.entry.norm
-    name = f"square-{norm}"
-    if name not in ATTACKS:
-        return not_applicable("square", f"There is no Square attack within {norm}.")
-    rows = spread_over(subject.survivors, subject.budget.images)
-    made = subject.attacked(rows, attack=name, what="square", queries=subject.budget.queries)
+    if subject.squared is None:
+        return not_applicable("square", "There is no Square attack within this norm.")
     means = f"{subject.budget.queries} queries without gradients (Square)"
-    return overturning("square", subject, rows, ~subject.withstood(made, rows), means)
+    return overturning("square", subject, subject.survivors, ~subject.squared, means)
 
 
 def hard_label(subject: Subject) -> Finding:

@@ -65,7 +65,9 @@ def overturning(
     if not looked_at:
         sentence = "No image withstands the claimed attack, so there is nothing to overturn."
     else:
-        low, high = (100 * float(b) for b in wilson(np.array(count / looked_at), np.array(looked_at)))
+        low, high = (
+            100 * float(b) for b in wilson(np.array(count / looked_at), np.array(looked_at))
+        )
         sentence = (
             f"{means} fooled {count} of {looked_at} images that withstood the claimed attack "
             f"({100 * count / looked_at:.0f} % [{low:.0f}, {high:.0f}]; {points:.1f} points of "

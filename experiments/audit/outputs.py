@@ -101,7 +101,9 @@ def dynamic_inference(subject: Subject) -> Finding:
         return Finding("dynamic inference", "fail", len(called), "calls", sentence)
     changed = trained_on(subject)
     if changed:
-        sentence = f"The model is in training mode, in which {100 * changed:.0f} % of answers differ."
+        sentence = (
+            f"The model is in training mode, in which {100 * changed:.0f} % of answers differ."
+        )
         return Finding("dynamic inference", "fail", changed, "share changed", sentence)
     sentence = "No gradient is taken at inference, and the model is not in training mode."
     return Finding("dynamic inference", "pass", 0.0, "calls", sentence)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experiments.attacks.names import Attack, attack_named
+from experiments.attacks.names import ATTACKS, Attack, attack_named
 from experiments.attacks.threat import Threat
 from experiments.attacks.victim import Model
 from experiments.audit.quiet import without_warnings
@@ -162,6 +162,17 @@ class Subject:
     def survivors(self) -> Tensor:
         """The rows of the images that withstand the claim."""
         return self.standing.nonzero()[:, 0]
+
+    @cached_property
+    def squared(self) -> Tensor | None:
+        """Which survivors withstand Square too: bool (n,); None where the norm has none."""
+        name = f"square-{self.claim.entry.norm}"
+        if name not in ATTACKS:
+            return None
+        made = self.attacked(
+            self.survivors, attack=name, what="square", queries=self.budget.queries
+        )
+        return self.withstood(made, self.survivors)
 
     @property
     def subset(self) -> Tensor:
