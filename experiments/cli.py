@@ -83,8 +83,8 @@ def compare(
 
     Interrupted, the same command goes on where it stopped. Options override the preset or file.
 
-    Attacks: gaussian, uniform (noise controls), fgsm, pgd-linf, pgd-l2, lbfgs,
-    square-linf (by queries, without gradients).
+    Attacks: gaussian, uniform (noise controls), fgsm, pgd-linf, pgd-l2, apgd-linf, apgd-l2,
+    apgd-l1, lbfgs, square-linf (by queries, without gradients).
     """
     from experiments.spec import preset as settings_of
     from experiments.spec import read_settings, spec_from
@@ -302,6 +302,50 @@ def detailed(
         attack=attack,
         epsilon=epsilon,
         physiology=physiology_from(read_settings(physiology)) if physiology else None,
+        data=data,
+        workers=workers,
+        console=Console(),
+    )
+
+
+@app.command()
+def attack(
+    run: Annotated[Path, typer.Argument(help="Directory of a comparison.")],
+    networks: Annotated[
+        list[str] | None, typer.Argument(help="Its networks. Default: all that it trained.")
+    ] = None,
+    individual: Annotated[int, typer.Option(min=0, help="Which individual.")] = 0,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="How many of its images. Default: 1000, or all.")
+    ] = None,
+    norm: Annotated[str, typer.Option(help="linf or l2.")] = "linf",
+    epsilon: Annotated[float | None, typer.Option(help="Default: the run's reference.")] = None,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
+    ] = None,
+) -> None:
+    """Attack networks of a run by the whole ensemble, and say what each attack leaves standing.
+
+    Parameter-free: PGD, targeted APGD, margin restarts, other surrogates, paths and moments of
+    time, and queries without gradients, each on what withstood all before. Goes to RUN/attack.
+    """
+    from typing import get_args
+
+    from experiments.attacks.names import Norm
+    from experiments.ensemble import attack as run_ensemble
+    from networks.errors import unknown
+
+    norms = {str(each): each for each in get_args(Norm) if each != "l1"}
+    if norm not in norms:
+        raise unknown("norm", norm, norms)
+    run_ensemble(
+        run,
+        networks or [],
+        individual=individual,
+        images=images,
+        norm=norms[norm],
+        epsilon=epsilon,
         data=data,
         workers=workers,
         console=Console(),

@@ -22,6 +22,7 @@ STAGES = {  # in their order
     "embody": "calibrating cells",
     "craft": "crafting inputs",
     "score": "scoring everyone",
+    "withstand": "attacking by every means",
     "examine": "watching cells",
 }
 Tell = Callable[[Event], None]

@@ -169,8 +169,8 @@ def counts(dataset: xr.Dataset) -> str:
 
 def budget_label(norm: str) -> str:
     """Axis label of epsilon under a norm, with its unit."""
-    kind = "largest change" if norm == "linf" else "rms change"
-    return f"perturbation budget ε ({kind}, intensity range [0, 1])"
+    kinds = {"linf": "largest change", "l2": "rms change", "l1": "mean change"}
+    return f"perturbation budget ε ({kinds[norm]}, intensity range [0, 1])"
 
 
 def named(dataset: xr.Dataset, attack: str) -> xr.Dataset:

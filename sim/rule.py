@@ -28,11 +28,13 @@ class Rule(NamedTuple):
         fire: what a spiking unit emits, and its derivative; default: the surrogate of training.
         blocked: kinds of projection ("lateral", ...) through which no gradient flows.
         carries: whether a membrane hands its gradient on to the step before.
+        resets: whether a gradient flows through the reset to the spike that caused it.
     """
 
     fire: Fire = spike
     blocked: frozenset[str] = frozenset()
     carries: bool = True
+    resets: bool = False
 
 
 PLAIN = Rule()
@@ -96,8 +98,9 @@ def adaptive(shape: Shape, sharpness: float) -> Fire:
 def graded(slope: float) -> Fire:
     """A smooth twin: units emit sigmoid(slope * way above threshold), and its true derivative.
 
-    This one changes the answer: it is another network with the same weights, whose emissions are
-    rates (the rate-gradient attacks of Bu et al. 2023 and Hao et al. 2024 follow rates likewise).
+    This one changes the answer: it is another network with the same weights, which emits rates.
+    Its gradient is the true one under a rule with ``resets``. Attacks along rates: Bu et al. 2023
+    (arXiv 2303.12435), Hao et al. 2024 (ICLR).
     """
 
     def fire(unit: SpikingUnit, above: Tensor) -> Tensor:

@@ -116,6 +116,8 @@ def step(
             potential = potential.detach()
         if isinstance(area.unit, SpikingUnit):
             before = state.emitted.get(area.name, (None,))[0]
+            if before is not None and not rule.resets:
+                before = before.detach()
             u = membrane_step(area.unit, potential, before, drive)
             out = rule.fire(area.unit, u - area.unit.threshold)
         else:

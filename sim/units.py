@@ -38,13 +38,14 @@ def membrane_step(
     u[t] = beta u[t-1] + drive[t] - threshold out[t-1];   out[t] = 1 if u[t] > threshold else 0
 
     The membrane is returned before the reset by out[t], which acts at t+1 (snnTorch's ``Leaky``
-    with ``reset_delay=True``). No gradient flows through the reset, as in snnTorch.
+    with ``reset_delay=True``). In training no gradient flows through the reset, as in snnTorch:
+    the step detaches ``emitted``.
     """
     u = drive
     if potential is not None:
         u = torch.add(u, potential, alpha=unit.beta)
     if emitted is not None:
-        u = torch.sub(u, emitted.detach(), alpha=unit.threshold)
+        u = torch.sub(u, emitted, alpha=unit.threshold)
     return u
 
 

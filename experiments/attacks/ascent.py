@@ -1,4 +1,4 @@
-"""Projected gradient ascent (Madry et al. 2018, equation 2), under either norm."""
+"""Projected gradient ascent (Madry et al. 2018, equation 2), under linf and l2."""
 
 import math
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ def projected_ascent(
     generator: torch.Generator,
     batch_size: int,
 ) -> Tensor:
-    """The curve of projected gradient ascent under either norm, see `gradient.pgd_linf`."""
+    """The curve of projected gradient ascent under linf or l2, see `gradient.pgd_linf`."""
     offsets = [
         random_offsets(listed[0].norm, victim.clean, generator)
         if plan.random_start
@@ -78,15 +78,21 @@ def projected_ascent(
 def random_offsets(norm: Norm, like: Tensor, generator: torch.Generator) -> Tensor:
     """Random points in the ball of radius 1 around 0: shape of `like` (N, ...).
 
-    The linf ball: uniform. The l2 ball: any direction alike, with a radius uniform in [0, 1];
-    uniform in the ball itself, nearly all starts would lie at its edge, for it has 784 dimensions,
-    and so far from the gradient's direction the ascent fools fewer images.
+    The linf ball: uniform. The l2 and l1 balls: any point of the sphere alike, with a radius
+    uniform in [0, 1]; uniform in the ball itself, nearly all starts would lie at its edge, for it
+    has 784 dimensions, and so far from the gradient's direction the ascent fools fewer images.
     """
     if norm == "linf":
         return 2 * drawn(torch.rand, like, generator) - 1
-    direction = drawn(torch.randn, like, generator)
+    if norm == "l2":
+        direction = drawn(torch.randn, like, generator)
+        size = rms(direction)
+    else:  # Laplace's distribution is alike on all points of an l1 sphere
+        share = 2 * drawn(torch.rand, like, generator) - 1
+        direction = share.sign() * (-torch.log1p(-share.abs())).clamp_max(100)
+        size = direction.flatten(1).abs().mean(1)
     radius = drawn(torch.rand, like.flatten(1)[:, 0], generator)
-    return direction * per_image(radius / rms(direction), like)
+    return direction * per_image(radius / size, like)
 
 
 def steepest(gradient: Tensor, norm: Norm) -> Tensor:

@@ -30,7 +30,8 @@ class Way:
     """How a guide goes back through a network.
 
     Attributes:
-        family: "surrogate", "adaptive", "straight-through", "smooth", "space", "time", "paths".
+        family: "surrogate", "adaptive", "straight-through", "smooth", "reset", "space", "time",
+            "paths".
         rule: the derivative of a spike, and the projections that pass it on.
         reading: whose loss is raised: of the answer ("mean" over its steps, as the network gives
             it), of its "last" step, or the mean of the losses of "each" step.
@@ -78,7 +79,8 @@ def _ways(network: Network) -> Iterator[tuple[str, Way]]:
         for sharpness in SHARPNESS:
             yield f"adaptive {sharpness:g}", Way("adaptive", Rule(adaptive("atan", sharpness)))
         for slope in (2.0, 5.0, 10.0):
-            yield f"smooth {slope:g}", Way("smooth", Rule(graded(slope)))
+            yield f"smooth {slope:g}", Way("smooth", Rule(graded(slope), resets=True))
+        yield "through the reset", Way("reset", PLAIN._replace(resets=True))
     if any(a.has_memory for a in network.wiring.areas):
         yield "space alone", Way("space", PLAIN._replace(carries=False))
     yield "each step", Way("time", reading="each")

@@ -14,7 +14,7 @@ from networks.errors import unknown
 if TYPE_CHECKING:
     from experiments.attacks.victim import AttackFunction
 
-Norm = Literal["linf", "l2"]
+Norm = Literal["linf", "l2", "l1"]
 Kind = Literal["noise", "gradient", "query", "minimum"]
 
 
@@ -24,7 +24,8 @@ class Attack:
 
     Attributes:
         name: what the user writes.
-        norm: "linf" (largest change of a pixel) or "l2" (root-mean-squared change).
+        norm: "linf" (largest change of a pixel), "l2" (root-mean-squared change) or "l1" (mean
+            absolute change).
         kind: "noise" (ignores the network), "gradient" (spends the budget along the gradient),
             "query" (spends it by the network's answers alone) or "minimum" (seeks the smallest
             change that fools, along the gradient).
@@ -67,6 +68,18 @@ _ENTRIES = (
     Attack(
         *("pgd-l2", "l2", "gradient", "projected gradient, root-mean-squared (Madry 2018)"),
         *("gradient", "pgd_l2"),
+    ),
+    Attack(
+        *("apgd-linf", "linf", "gradient", "steps that adapt, every pixel (Croce and Hein 2020)"),
+        *("apgd", "apgd_linf"),
+    ),
+    Attack(
+        *("apgd-l2", "l2", "gradient", "steps that adapt, root-mean-squared (Croce 2020)"),
+        *("apgd", "apgd_l2"),
+    ),
+    Attack(
+        *("apgd-l1", "l1", "gradient", "sparse steps that adapt, mean change (Croce 2021)"),
+        *("apgd", "apgd_l1"),
     ),
     Attack(
         *("square-linf", "linf", "query", "random squares, no gradient (Andriushchenko 2020)"),

@@ -1,10 +1,11 @@
 """The budget of an attack: what it may change, how that is measured, and the check that it held.
 
-Epsilon has one unit under both norms, intensity: the largest change of a pixel under "linf", the
+Epsilon has one unit under all norms, intensity: the largest change of a pixel under "linf", the
 root mean squared change over the pixels under "l2" (the distortion of Szegedy et al. 2014,
 section 4.1, sqrt(mean((x' - x)^2)); the conventional Euclidean length on a 28 by 28 image is
-epsilon * sqrt(784) = 28 epsilon). The l2 ball of epsilon therefore contains the linf ball of the
-same epsilon. Images lie in the box [0, 1], before and after.
+epsilon * sqrt(784) = 28 epsilon), the mean absolute change under "l1" (the conventional sum is
+784 epsilon there). The l1 ball of epsilon therefore contains the l2 ball of the same epsilon, and
+that the linf ball. Images lie in the box [0, 1], before and after.
 """
 
 import math
@@ -27,7 +28,7 @@ class Threat:
     """What an attack may do.
 
     Attributes:
-        norm: "linf" or "l2", see the module.
+        norm: "linf", "l2" or "l1", see the module.
         epsilon: budget, in intensity, in [0, 1].
         targeted: whether a chosen class must be reached, rather than any wrong one.
 
@@ -57,10 +58,17 @@ def rms(change: Tensor) -> Tensor:
     return torch.linalg.vector_norm(flat, dim=1) / math.sqrt(flat.shape[1])
 
 
+def length(change: Tensor, norm: Norm) -> Tensor:
+    """How large a change is per image, in intensity: (N, ...) to (N,)."""
+    if norm == "l2":
+        return rms(change)
+    size = change.flatten(1).abs()
+    return size.amax(1) if norm == "linf" else size.mean(1)
+
+
 def distance(clean: Tensor, adversarial: Tensor, norm: Norm) -> Tensor:
     """How far each image was changed, in intensity: (N, ...) twice to float64 (N,)."""
-    change = adversarial.double() - clean.double()
-    return change.flatten(1).abs().amax(1) if norm == "linf" else rms(change)
+    return length(adversarial.double() - clean.double(), norm)
 
 
 def stretch(clean: Tensor, change: Tensor, epsilon: float) -> Tensor:
@@ -100,13 +108,43 @@ def stretch(clean: Tensor, change: Tensor, epsilon: float) -> Tensor:
     return moved.clamp(0, 1).reshape(clean.shape)
 
 
+def shrink(clean: Tensor, change: Tensor, epsilon: float) -> Tensor:
+    """The point nearest to clean + change in the box with a mean absolute change of epsilon.
+
+    Every pixel's change is lowered by the same amount s, down to 0 at most, and cut where the box
+    ends (Croce and Hein 2021, proposition 2.1, on the intersection of l1 ball and box). What is
+    left of all changes falls piecewise linearly with s, so that s follows from its corners.
+
+    Args:
+        clean: (N, ...) in [0, 1].
+        change: (N, ...), which clipped to the box is larger than epsilon.
+        epsilon: mean absolute change wanted, >= 0.
+
+    Returns:
+        (N, ...) in [0, 1].
+    """
+    start, size = clean.flatten(1).double(), change.flatten(1).abs().double()
+    sign = change.flatten(1).sign().double()
+    room = ((sign > 0).double() - start).abs()  # towards 1 where rising, else towards 0
+    corners, order = torch.cat([size, size - room], 1).sort(1, descending=True)
+    loose = torch.where(order < size.shape[1], 1.0, -1.0).double().cumsum(1)  # pixels that move
+    steps = loose[:, :-1] * (corners[:, :-1] - corners[:, 1:])
+    left = torch.nn.functional.pad(steps.cumsum(1), (1, 0))  # of all changes, at each corner
+    budget = epsilon * start.shape[1]
+    at = (left <= budget).sum(1, keepdim=True) - 1
+    excess = (budget - left.gather(1, at)) / loose.gather(1, at).clamp_min(1)
+    lowered = size - (corners.gather(1, at) - excess)
+    moved = start + sign * torch.minimum(lowered.clamp_min(0), room)
+    return moved.clamp(0, 1).reshape(clean.shape).to(clean.dtype)
+
+
 def project(clean: Tensor, points: Tensor, threat: Threat) -> Tensor:
     """The nearest points that the threat allows: in the ball around the clean images and the box.
 
     Args:
         clean: (N, ...) in [0, 1].
         points: (N, ...), finite.
-        threat: the budget; both norms are projected exactly (Euclidean distance).
+        threat: the budget; every norm is projected exactly (Euclidean distance).
 
     Returns:
         (N, ...) in [0, 1] and within epsilon of the clean images.
@@ -115,10 +153,11 @@ def project(clean: Tensor, points: Tensor, threat: Threat) -> Tensor:
         near = torch.minimum(torch.maximum(points, clean - threat.epsilon), clean + threat.epsilon)
         return near.clamp(0, 1)
     clipped = points.clamp(0, 1)
-    far = rms(clipped - clean) > threat.epsilon
+    far = length(clipped - clean, threat.norm) > threat.epsilon
     if not far.any():
         return clipped
-    clipped[far] = stretch(clean[far], (points - clean)[far], threat.epsilon)
+    nearest = stretch if threat.norm == "l2" else shrink
+    clipped[far] = nearest(clean[far], (points - clean)[far], threat.epsilon)
     return clipped
 
 

@@ -145,7 +145,7 @@ def query_cautions(summary: xr.Dataset) -> Iterator[str]:
 
 
 def beaten(summary: xr.Dataset, by: str) -> Iterator[tuple[str, list[str], float]]:
-    """Attacks of many steps (PGD) that another of the same norm outdoes by more than one point.
+    """Attacks of many steps (PGD) that another of their norm outdoes by more than one point.
 
     Yields:
         The attack of many steps, the networks on which it is outdone at some epsilon (both
@@ -153,7 +153,7 @@ def beaten(summary: xr.Dataset, by: str) -> Iterator[tuple[str, list[str], float
     """
     norm = str(summary["norm"].sel(attack=by).values)
     accuracy = summary["accuracy"].sel(view="white-box")
-    for many in (a for a in followers(summary) if a.startswith("pgd")):
+    for many in (a for a in followers(summary) if a.startswith(("pgd", "apgd"))):
         if str(summary["norm"].sel(attack=many).values) == norm:
             worst = (accuracy.sel(attack=many) - accuracy.sel(attack=by)).max("epsilon")
             wide = worst["network"].to_numpy()[(worst > TOLERANCE).to_numpy()]

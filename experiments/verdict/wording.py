@@ -66,7 +66,12 @@ def span(numbers: Sequence[int]) -> str:
 
 def budget(norm: str) -> str:
     """What epsilon measures under a norm."""
-    return "largest change" if norm == "linf" else "root-mean-squared change"
+    kinds = {
+        "linf": "largest change",
+        "l2": "root-mean-squared change",
+        "l1": "mean absolute change",
+    }
+    return kinds[norm]
 
 
 def reference(dataset: xr.Dataset) -> xr.Dataset:

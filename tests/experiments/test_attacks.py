@@ -25,7 +25,11 @@ NAMES = sorted(ATTACKS)
 AIMED = [name for name in NAMES if ATTACKS[name].kind != "noise"]
 FOLLOWERS = [name for name in AIMED if ATTACKS[name].kind != "query"]
 CURVE = [0.0, 0.03, 0.1, 0.4]
-FEW: dict[str, dict[str, int]] = {"square-linf": {"queries": 60}}  # where nothing need be found
+FEW: dict[str, dict[str, int]] = {  # where nothing need be found
+    "square-linf": {"queries": 60},
+    **{name: {"steps": 12} for name in NAMES if name.startswith("apgd")},
+}
+MONOTONE = ("pgd_linf", "pgd_l2", "apgd_linf", "apgd_l2", "apgd_l1", "square_linf", "lbfgs")
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -154,10 +158,14 @@ def test_every_result_is_finite_and_within_box_and_budget(
     assert float(out.max()) <= 1
     for each, epsilon in zip(out, epsilons, strict=True):
         change = (each - images).double().flatten(1).numpy()
-        size = np.abs(change) if attack.norm == "linf" else np.sqrt(np.mean(change**2, 1))
+        size = {
+            "linf": np.abs(change),
+            "l2": np.sqrt(np.mean(change**2, 1)),
+            "l1": np.mean(np.abs(change), 1),
+        }[attack.norm]
         assert size.max() <= epsilon + 1e-6
     right = accuracy(model, torch.cat([images[None], out]), labels)
-    if not keep_going or attack.attribute in ("pgd_linf", "pgd_l2", "square_linf", "lbfgs"):
+    if not keep_going or attack.attribute in MONOTONE:
         assert all(a >= b for a, b in pairwise(right))
 
 
@@ -224,7 +232,11 @@ def test_the_batch_size_changes_nothing(name: str, keep_going: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["fgsm", "uniform", "gaussian", "pgd-l2", "pgd-linf", "square-linf"]
+    "name",
+    [
+        *("fgsm", "uniform", "gaussian", "pgd-l2", "pgd-linf", "square-linf"),
+        *("apgd-linf", "apgd-l2", "apgd-l1"),
+    ],
 )
 def test_keep_going_spends_the_whole_budget(name: str) -> None:
     attack, model, images = ATTACKS[name], random_net(), grey(6)
@@ -233,7 +245,7 @@ def test_keep_going_spends_the_whole_budget(name: str) -> None:
     out = attack.function(model, images, labels, **common, keep_going=True)
     for each, epsilon in zip(out, common["epsilons"], strict=True):
         size = distance(images, each, attack.norm)
-        least = 0.98 if name in ("uniform", "pgd-l2") else 0.999
+        least = 0.98 if name in ("uniform", "pgd-l2", "apgd-l2", "apgd-l1") else 0.999
         assert float(size.min()) >= least * epsilon
     stopping = attack.function(model, images, labels, **common)
     wrong = right_labels(model, images) != labels

@@ -1,13 +1,17 @@
 """Budget, projection and check of an attack, against optimisers that know nothing of them."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 from torch import Tensor
 
 from experiments.attacks.ascent import random_offsets
+from experiments.attacks.names import Norm
 from experiments.attacks.threat import Threat, check, distance, project, rms, stretch
 from networks import BlindspotsError
 
@@ -64,7 +68,7 @@ def test_stretch_leaves_an_image_without_a_direction() -> None:
 def test_no_allowed_point_is_nearer_than_the_projection(seed: int, epsilon: float) -> None:
     """The variational inequality: (point - projection) . (allowed - projection) <= 0."""
     clean, points = images(4, seed), anywhere(4, seed)
-    for norm in ("linf", "l2"):
+    for norm in get_args(Norm):
         threat = Threat(norm, epsilon)
         found = project(clean, points, threat)
         for other in range(10):
@@ -79,6 +83,54 @@ def bisected_into(clean: Tensor, points: Tensor, threat: Threat) -> Tensor:
     far = distance(clean, points, threat.norm).reshape(-1, 1, 1, 1)
     share = torch.minimum(share, threat.epsilon / far.clamp_min(1e-12))
     return clean + share * (points - clean)
+
+
+def lowered(clean: np.ndarray, point: np.ndarray, epsilon: float) -> np.ndarray:
+    """The nearest point of box and l1 ball: the multiplier of the ball, found by bisection."""
+    change = point - clean
+
+    def moved(multiplier: float) -> np.ndarray:
+        smaller = np.sign(change) * np.maximum(np.abs(change) - multiplier, 0)
+        return np.clip(clean + smaller, 0, 1)
+
+    low, high = 0.0, float(np.abs(change).max())
+    if np.mean(np.abs(moved(0) - clean)) <= epsilon:
+        return moved(0)
+    for _ in range(100):
+        middle = (low + high) / 2
+        far = np.mean(np.abs(moved(middle) - clean)) > epsilon
+        low, high = (middle, high) if far else (low, middle)
+    return moved(high)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, epsilons, st.sampled_from([0.01, 1.0]))
+def test_the_l1_projection_is_that_of_a_bisected_multiplier(
+    seed: int, epsilon: float, scale: float
+) -> None:
+    clean, epsilon = images(3, seed), epsilon * scale
+    points = anywhere(3, seed).round(decimals=seed % 3)  # with ties
+    found = project(clean, points, Threat("l1", epsilon))
+    for x, p, y in zip(clean.numpy(), points.numpy(), found.numpy(), strict=True):
+        np.testing.assert_allclose(y, lowered(x, p, epsilon), atol=1e-9)
+
+
+def test_the_l1_projection_is_the_nearest_that_a_general_solver_finds() -> None:
+    rng = np.random.default_rng(3)
+    clean, point = rng.random(6).round(1), rng.normal(0.5, 1, 6)
+    up, down = np.eye(6), -np.eye(6)
+    solved = minimize(
+        lambda parts: np.sum((clean + parts @ np.vstack([up, down]) - point) ** 2),
+        np.zeros(12),
+        bounds=[*((0, 1 - x) for x in clean), *((0, x) for x in clean)],
+        constraints={"type": "ineq", "fun": lambda parts: 6 * 0.15 - parts.sum()},
+        options={"ftol": 1e-14, "maxiter": 1000},
+    )
+    oracle = clean + solved.x @ np.vstack([up, down])
+    one = torch.from_numpy(clean)[None], torch.from_numpy(point)[None]
+    found = project(*one, Threat("l1", 0.15))[0].numpy()
+    assert np.mean(np.abs(found - clean)) == pytest.approx(0.15)
+    np.testing.assert_allclose(found, oracle, atol=1e-5)
 
 
 def alternated(clean: np.ndarray, point: np.ndarray, epsilon: float) -> np.ndarray:
@@ -105,7 +157,7 @@ def test_the_l2_projection_is_that_of_alternating_projections(seed: int, epsilon
     np.testing.assert_allclose(found, oracle, atol=1e-6)
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", get_args(Norm))
 def test_allowed_points_stay_where_they_are(norm: str) -> None:
     clean = images(3, 1, at_the_edge=0)
     near = clean + 0.01 * (0.5 - clean)
@@ -116,8 +168,15 @@ def test_allowed_points_stay_where_they_are(norm: str) -> None:
 @given(seeds, epsilons)
 def test_projected_float32_points_pass_the_check(seed: int, epsilon: float) -> None:
     clean, points = images(4, seed).float(), 100 * anywhere(4, seed).float()
-    for norm in ("linf", "l2"):
+    for norm in get_args(Norm):
         check(clean, project(clean, points, Threat(norm, epsilon)), Threat(norm, epsilon))
+
+
+def test_the_l1_unit_is_the_mean_absolute_change() -> None:
+    clean = torch.zeros(1, 1, 28, 28)
+    changed = clean.clone()
+    changed[0, 0, 3, 5:7] = torch.tensor([1.0, 0.5])
+    assert float(distance(clean, changed, "l1")) == pytest.approx(1.5 / 784)
 
 
 def test_the_l2_unit_is_the_root_mean_square_of_szegedy() -> None:
@@ -163,14 +222,14 @@ def test_unknown_norms_are_refused() -> None:
         Threat("linff", 0.1)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", get_args(Norm))
 def test_random_starts_fill_the_ball(norm: str) -> None:
     like = torch.zeros(2000, *SHAPE)
     offsets = random_offsets(norm, like, torch.Generator().manual_seed(0))  # type: ignore[arg-type]
     far = distance(like, offsets, norm)  # type: ignore[arg-type]
     assert float(far.max()) <= 1 + 1e-6
     assert float(offsets.mean(0).abs().max()) < 0.06
-    if norm == "l2":
+    if norm != "linf":
         shares = [float((far < edge).float().mean()) for edge in (0.25, 0.5, 0.75)]
         np.testing.assert_allclose(shares, [0.25, 0.5, 0.75], atol=0.05)
 

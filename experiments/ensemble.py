@@ -1,0 +1,228 @@
+"""What a network withstands of the ensemble of attacks, stage by stage: the command ``attack``."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import xarray as xr
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from experiments.attacks.names import Norm
+from experiments.bench import Bench, scored
+from experiments.finished import chosen, finished, identity_of, images_of
+from experiments.progress import Monitor
+from experiments.provenance import commit, versions
+from experiments.result import image_indices, individual_directory, load_network, save_result
+from experiments.statistics.accuracies import wilson
+from experiments.store import fresh_unit, key_of, read_dataset, unit_path, unwritable
+from experiments.units import FORMAT, Report, Unit, save_tensors, sha256_of
+from experiments.work import complete, workers_for
+from networks import DETAILED
+from networks.errors import BlindspotsError
+
+if TYPE_CHECKING:
+    from experiments.attacks.worst import Round
+
+USUAL = 1000  # images
+CLEAN = "clean"
+ENSEMBLE = 1  # raise it when the same settings come to mean other attacks
+
+
+@dataclass(frozen=True)
+class Withstand:
+    """What the trained individual in ``directory`` withstands of the ensemble."""
+
+    stage: ClassVar[str] = "withstand"
+    product: ClassVar[str] = "rounds.nc"
+    directory: Path
+    network_sha256: str
+    norm: Norm
+    epsilon: float
+    images: int
+    seed: int
+    bench: Bench
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"worst case of {self.directory.parent.name} ({self.directory.name})"
+
+    @cached_property
+    def key(self) -> str:
+        """Of everything that determines the outcome."""
+        return key_of(
+            format=(FORMAT, ENSEMBLE),
+            network=self.network_sha256,
+            attack=(self.norm, self.epsilon, self.images, self.seed),
+            data=self.bench.sha256,
+            software=self.bench.software,
+        )
+
+    @property
+    def needs(self) -> tuple[Unit, ...]:
+        """Units that must be complete before."""
+        return ()
+
+    def run(self, report: Report) -> None:
+        """Run every stage; leave who withstood it, what it cost, and the inputs that remain."""
+        import torch
+
+        from experiments.attacks.worst import stages, worst_case
+        from experiments.training import load_individual
+
+        network = load_individual(self.directory)
+        images, labels = scored(self.bench, self.images)
+        with torch.no_grad():
+            clean = network(images).argmax(1) == labels
+        rounds: list[Round] = []
+        for each in worst_case(
+            *(network, images, labels),
+            norm=self.norm,
+            epsilons=[self.epsilon],
+            generator=torch.Generator().manual_seed(self.seed),
+        ):
+            rounds.append(each)
+            report(len(rounds) / len(stages(network, self.norm)), 0.0)
+        inputs = rounds[-1].found.inputs
+        facts = {"epsilons": [self.epsilon], "sha256": sha256_of(inputs[None])}
+        with fresh_unit(self.stage, self.key) as directory:
+            save_tensors(
+                {"inputs": inputs[None], "labels": labels}, directory / "inputs.safetensors", facts
+            )
+            table(clean.numpy(), rounds).to_netcdf(directory / self.product, engine="h5netcdf")
+
+
+def table(clean: np.ndarray, rounds: "Sequence[Round]") -> xr.Dataset:
+    """Who withstood each stage, (stage, image), and its cost; stage "clean" comes first."""
+    right = [clean, *(~each.found.fooled.numpy() for each in rounds)]
+    costs = [(0, 0, 0.0)] + [(r.cost.forward, r.cost.backward, r.seconds) for r in rounds]
+    forward, backward, seconds = zip(*costs, strict=True)
+    return xr.Dataset(
+        {
+            "correct": (("stage", "image"), np.stack(right).astype(np.int8)),
+            "forward": ("stage", list(forward), {"units": "images shown"}),
+            "backward": ("stage", list(backward), {"units": "images whose gradient was taken"}),
+            "seconds": ("stage", list(seconds), {"units": "s, one thread"}),
+        },
+        coords={"stage": [CLEAN, *(each.stage.name for each in rounds)]},
+    )
+
+
+def attack(
+    run: Path,
+    networks: Sequence[str],
+    *,
+    individual: int,
+    images: int | None,
+    norm: Norm,
+    epsilon: float | None,
+    data: Path | None,
+    workers: int | None,
+    console: Console,
+) -> xr.Dataset:
+    """Attack ``networks`` of ``run`` (default: all that were trained) by the whole ensemble.
+
+    What each stage leaves goes to RUN/attack/NORM-EPSILON.nc, one labelled result: ``correct``
+    (network, stage, image), 1 where the image withstood the stage and all before, 0 where not, -1
+    where the network has no such stage; ``forward``, ``backward``, ``seconds`` (network, stage).
+    """
+    compared, bench = finished(run, data)
+    epsilon = float(compared.attrs["reference_epsilon"]) if epsilon is None else epsilon
+    count = images_of(compared, run, images, USUAL)
+    planned = {
+        name: planned_for(run, name, individual, norm, epsilon, count, bench)
+        for name in networks_of(compared, run, networks)
+    }
+    out = run / "attack"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(out, error) from None
+    with Monitor(console, out / "log.jsonl") as monitor:
+        failures = complete(planned.values(), workers or workers_for("cpu"), monitor.tell)
+    for sentence in failures.values():
+        raise BlindspotsError(sentence)
+    result = assembled(planned, individual, bench)
+    save_result(result, out / f"{norm}-{epsilon:g}.nc")
+    for name in planned:
+        console.print(stage_table(result.sel(network=name)))
+    return result
+
+
+def networks_of(compared: xr.Dataset, run: Path, names: Sequence[str]) -> list[str]:
+    """Those of ``names`` that have a gradient; BlindspotsError where one was asked for and has not.
+
+    Networks in cells, and the user's own, are attacked in the comparison alone.
+    """
+    wanted = chosen(compared, run, list(names))
+    apart = [n for n in wanted if n.endswith(DETAILED) or ":" in n]
+    if names and apart:
+        raise BlindspotsError(
+            f"'{apart[0]}' is no network that '{run}' trained; name one that it did."
+        )
+    return [n for n in wanted if n not in apart]
+
+
+def planned_for(
+    run: Path, name: str, individual: int, norm: Norm, epsilon: float, images: int, bench: Bench
+) -> Withstand:
+    """The unit of work for one network of a run."""
+    load_network(run, name, individual)  # says so now if there is none
+    directory = individual_directory(run, name, individual)
+    seed = int(key_of(attack="worst", norm=norm, individual=individual)[:12], 16)
+    return Withstand(
+        *(directory.resolve(), identity_of(directory)), norm, epsilon, images, seed, bench
+    )
+
+
+def assembled(planned: dict[str, Withstand], individual: int, bench: Bench) -> xr.Dataset:
+    """All networks in one labelled result, with what it rests on."""
+    parts = [read_dataset(unit_path(u.stage, u.key) / u.product) for u in planned.values()]
+    order = list(dict.fromkeys(str(s) for part in parts for s in part["stage"].to_numpy()))
+    result = xr.concat(
+        [part.reindex(stage=order, fill_value={"correct": np.int8(-1)}) for part in parts],
+        xr.DataArray(list(planned), dims="network", name="network"),
+    )
+    first = next(iter(planned.values()))
+    return result.assign_coords(image=image_indices(bench, first.images)).assign_attrs(
+        **{"data": bench.data, "data_sha256": bench.sha256, "commit": commit() or ""},
+        versions=json.dumps(versions()),
+        weights_sha256=json.dumps({n: u.network_sha256 for n, u in planned.items()}),
+        individual=individual,
+        norm=first.norm,
+        epsilon=first.epsilon,
+        seed=first.seed,
+    )
+
+
+def stage_table(result: xr.Dataset) -> Table:
+    """One network's accuracy after each stage, for a terminal of 80 columns."""
+    shown = result.isel(stage=(result["correct"] >= 0).any("image").to_numpy())
+    rows = Table(
+        title=f"{shown['network'].values!s}: accuracy (%) after each attack",
+        caption="each attack is run on the images that withstood all above it",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+    )
+    rows.add_column("attack")
+    for heading in ("right", "95 %", "images", "gradients", "s"):
+        rows.add_column(heading, justify="right", no_wrap=True)
+    share = shown["correct"].mean("image").to_numpy()
+    low, high = wilson(share, np.full(len(share), shown.sizes["image"]))
+    for at, stage in enumerate(shown["stage"].to_numpy()):
+        cost = shown.isel(stage=at)
+        rows.add_row(
+            str(stage),
+            f"{100 * share[at]:.1f}",
+            f"{100 * low[at]:.1f}-{100 * high[at]:.1f}",
+            f"{float(cost['forward']):,.0f}",
+            f"{float(cost['backward']):,.0f}",
+            f"{float(cost['seconds']):.1f}",
+        )
+    return rows
