@@ -5,7 +5,7 @@ import torch
 from experiments.attacks.lbfgs import minimum_distortion
 from experiments.attacks.threat import check as check_threat
 from experiments.attacks.threat import distance, rms
-from experiments.audit.finding import Finding, not_applicable
+from experiments.audit.finding import Finding, not_applicable, outcome
 from experiments.audit.grade import graded, percent
 from experiments.audit.outputs import is_random
 from experiments.audit.quiet import without_warnings
@@ -27,12 +27,12 @@ def budget_validity(subject: Subject) -> Finding:
     again = subject.withstood(subject.claimed, subject.everything)
     changed = int((again != subject.standing).sum())
     chance = bool(changed) and is_random(subject)
-    outcome = "pass" if not changed else "warn" if chance else "fail"
+    found = outcome(failed=changed > 0 and not chance, doubtful=chance)
     sentence = (
         f"Inputs lie within {most:.6g} of the images, of {subject.claim.epsilon:g} allowed; judged "
         f"again, {changed} of {len(again)} are answered otherwise than recorded."
     )
-    return Finding("budget", outcome, most, "intensity", sentence)
+    return Finding("budget", found, most, "intensity", sentence)
 
 
 def monotone(subject: Subject) -> Finding:
@@ -48,12 +48,12 @@ def monotone(subject: Subject) -> Finding:
     for each in accuracies:
         lowest, rise = min(lowest, each), max(rise, each - lowest)
     points = 100 * rise
-    outcome = graded(points, len(rows), round(rise * len(rows)))
+    found = graded(points, len(rows), round(rise * len(rows)))
     sentence = (
         f"Accuracy at {', '.join(f'{m:g}' for m in MULTIPLES)} times the budget: "
         f"{', '.join(percent(each) for each in accuracies)}."
     )
-    return Finding("monotone", outcome, points, "points", sentence)
+    return Finding("monotone", found, points, "points", sentence)
 
 
 def reaches_chance(subject: Subject) -> Finding:
@@ -71,13 +71,13 @@ def reaches_chance(subject: Subject) -> Finding:
     made = subject.attacked(rows, epsilon=EVERYTHING)
     left = float(subject.withstood(made, rows).float().mean())
     median, blank = nearest(subject)
-    outcome = "fail" if left > chance + 1e-9 else "pass" if median < blank else "warn"
+    found = outcome(failed=left > chance + 1e-9, doubtful=median >= blank)
     sentence = (
         f"At a budget of {EVERYTHING} {percent(left)} stay right (chance: {percent(chance)}); the "
-        f"median nearest input that fools is {median:.2f} away, an image without content {blank:.2f} "
-        "(Euclidean)."
+        f"median nearest input that fools is {median:.2f} away (Euclidean), an image without "
+        f"content {blank:.2f}."
     )
-    return Finding("reaches chance", outcome, 100 * left, "% right", sentence)
+    return Finding("reaches chance", found, 100 * left, "% right", sentence)
 
 
 def nearest(subject: Subject) -> tuple[float, float]:

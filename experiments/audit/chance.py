@@ -6,13 +6,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from experiments.attacks.names import attack_named
 from experiments.attacks.victim import Model
 from experiments.audit.finding import Finding, not_applicable
 from experiments.audit.grade import graded, percent
 from experiments.audit.outputs import is_random
 from experiments.audit.subject import Subject
-from sim import Network
 
 DRAWS = (1, 5, 20, 50)
 PLATEAU = 0.02  # accuracy by which more draws may still lower it
@@ -21,18 +19,19 @@ FRESH = 20  # draws on which a verdict rests
 
 @contextmanager
 def fixed(model: object, seed: int) -> Iterator[None]:
-    """All chance that the model may draw from starts from one seed inside, and goes on after."""
-    own = model.generator if isinstance(model, Network) else None
-    state = own.get_state() if own is not None else None
+    """PyTorch's own chance, and that of the model's `generator` if it has one, starts from one seed inside, and goes on after."""
+    own = getattr(model, "generator", None)
+    sources = [own] if isinstance(own, torch.Generator) else []
+    states = [each.get_state() for each in sources]
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            if own is not None:
-                own.manual_seed(seed)
+            for each in sources:
+                each.manual_seed(seed)
             yield
     finally:
-        if own is not None and state is not None:
-            own.set_state(state)
+        for each, state in zip(sources, states, strict=True):
+            each.set_state(state)
 
 
 def frozen_at(model: Model, seed: int) -> Model:
@@ -64,8 +63,8 @@ def random_draws(subject: Subject) -> Finding:
     """15. A random model withstands neither one frozen draw nor gradients averaged over draws.
 
     Athalye et al. 2018, section 4.2. With one seed frozen the model is an ordinary network and
-    must fall as one. Then the attack averages over 1, 5, 20 and 50 draws until more lower accuracy no
-    further; what counts is the accuracy on fresh draws, against the claimed number.
+    must fall as one. Then the attack averages over 1, 5, 20 and 50 draws, until more of them
+    lower accuracy no further; what counts is the accuracy on fresh draws, against the claimed number.
     """
     if not is_random(subject):
         return not_applicable("random draws", "The model answers without chance.")
@@ -84,13 +83,13 @@ def random_draws(subject: Subject) -> Finding:
             break
     worst = min(reached)
     apart = 100 * max(claimed - worst, abs(claimed - redrawn))
-    outcome = graded(apart, len(rows), round(apart * len(rows) / 100))
+    found = graded(apart, len(rows), round(apart * len(rows) / 100))
     sentence = (
         f"On {len(rows)} images: claimed {percent(claimed)}, on fresh draws {percent(redrawn)}; "
         f"with one draw frozen {percent(one_draw)}; averaged over {DRAWS[: len(reached)]} draws "
         f"{', '.join(percent(each) for each in reached)}."
     )
-    return Finding("random draws", outcome, apart, "points", sentence)
+    return Finding("random draws", found, apart, "points", sentence)
 
 
 def aimed(subject: Subject, rows: Tensor, model: Callable[[Tensor], Tensor]) -> Tensor:
@@ -98,9 +97,11 @@ def aimed(subject: Subject, rows: Tensor, model: Callable[[Tensor], Tensor]) -> 
 
     The whole batch stays together, so that a frozen draw is the same at every step.
     """
-    entry = subject.claim.entry
-    attack = entry.name if entry.kind == "gradient" else attack_named(f"pgd-{entry.norm}").name
-    steps = {} if attack == "fgsm" else {"steps": subject.budget.steps}
     return subject.attacked(
-        *(rows,), attack=attack, model=model, keep_going=True, what="random draws", **steps
+        rows,
+        attack=f"pgd-{subject.claim.entry.norm}",
+        model=model,
+        keep_going=True,
+        what="random draws",
+        steps=subject.budget.steps,
     )

@@ -1,16 +1,18 @@
 """Checks of how hard the claimed attack tried: would more of the same have found more?"""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from experiments.attacks.goal import cross_entropy
-from experiments.audit.finding import Finding, not_applicable
+from experiments.audit.finding import Finding, not_applicable, outcome
 from experiments.audit.grade import overturning
 from experiments.audit.subject import Subject
 
 LATE = 0.25  # of the answers, that come last
 RISING = 0.1  # of the loss's whole rise, that may come as late as that
-SINGLE = {"steps": 1, "restarts": 1, "relative_step": 1, "schedule": "constant"}
+SINGLE: dict[str, Any] = {"steps": 1, "restarts": 1, "relative_step": 1, "schedule": "constant"}
 
 
 def fooled_by(subject: Subject, inputs: Tensor) -> Tensor:
@@ -33,7 +35,7 @@ def single_step(subject: Subject) -> Finding:
 
 
 def more_steps(subject: Subject) -> Finding:
-    """9. Going on for as long again, at the same step size, lowers accuracy by at most half a point.
+    """9. Going on as long again, at the same step size, lowers accuracy by at most half a point.
 
     Twice the steps, and where steps have a relative size, twice that: else they would halve, and a
     path that is too short would stay so.
@@ -86,7 +88,8 @@ def plateau(subject: Subject) -> Finding:
         f"The loss of the survivors rose from {best[0]:.3g} to {best[-1]:.3g}, "
         f"{100 * share:.0f} % of that in the last quarter of the attack."
     )
-    return Finding("plateau", "warn" if share > RISING else "pass", 100 * share, "%", sentence)
+    found = outcome(failed=False, doubtful=share > RISING)
+    return Finding("plateau", found, 100 * share, "%", sentence)
 
 
 def traced(subject: Subject) -> list[float]:
@@ -100,6 +103,6 @@ def traced(subject: Subject) -> list[float]:
             losses.append(float(cross_entropy(logits.detach(), labels).mean()))
         return logits
 
-    once = {"restarts": 1} if "restarts" in subject.claim.settings else {}
+    once: dict[str, Any] = {"restarts": 1} if "restarts" in subject.claim.settings else {}
     subject.attacked(rows, model=listening, keep_going=True, what="plateau", **once)
     return losses[1:]  # the first is the clean image's

@@ -42,6 +42,11 @@ class Finding:
             raise unknown("outcome", self.outcome, get_args(Outcome))
 
 
+def outcome(*, failed: bool, doubtful: bool = False) -> Outcome:
+    """Of a check with two thresholds, the graver first."""
+    return "fail" if failed else "warn" if doubtful else "pass"
+
+
 def not_applicable(check: str, why: str) -> Finding:
     """The finding of a check that has nothing to look at."""
     return Finding(check, "not applicable", math.nan, "", why)

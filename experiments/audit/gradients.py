@@ -13,7 +13,7 @@ from experiments.attacks.guides import ways
 from experiments.attacks.threat import project
 from experiments.attacks.victim import Guide, frozen
 from experiments.audit.chance import fixed
-from experiments.audit.finding import Finding, not_applicable
+from experiments.audit.finding import Finding, not_applicable, outcome
 from experiments.audit.subject import Subject
 
 NONE = 0.01  # share of images without a gradient from which the attack is void
@@ -64,12 +64,12 @@ def zero_gradient(subject: Subject) -> Finding:
         others = {n: missing(w.through(subject.model), few) for n, w in known.items()}  # type: ignore[arg-type]
     without = [name for name, each in others.items() if each > NONE]
     note = f" Of {len(others)} other surrogates {len(without)} have more." if others else ""
-    outcome = "fail" if share > NONE else "warn" if share else "pass"
+    found = outcome(failed=share > NONE, doubtful=share > 0)
     sentence = (
         f"The gradient by the input is exactly zero for {100 * share:.1f} % of images that are "
         f"right, at the image or at a random start.{note}"
     )
-    return Finding("zero gradient", outcome, 100 * share, "% of images", sentence)
+    return Finding("zero gradient", found, 100 * share, "% of images", sentence)
 
 
 def gradient_correctness(subject: Subject) -> Finding:
@@ -92,9 +92,9 @@ def gradient_correctness(subject: Subject) -> Finding:
         agreement = differences(subject, answer, isinstance(exact, nn.Module))
         if agreement is None or twin:
             return against_smoothed(subject, agreement)
-    outcome = "pass" if agreement >= AGREES else "warn" if agreement >= DOUBTFUL else "fail"
+    found = outcome(failed=agreement < DOUBTFUL, doubtful=agreement < AGREES)
     sentence = f"The cosine between the gradient and finite differences is {agreement:.4f}."
-    return Finding("gradient correctness", outcome, agreement, "cosine", sentence)
+    return Finding("gradient correctness", found, agreement, "cosine", sentence)
 
 
 def differences(subject: Subject, answer: Guide, is_double: bool) -> float | None:
@@ -137,25 +137,15 @@ def loss_rise(answer: Guide, points: Tensor, labels: Tensor, step: Tensor) -> Te
 def against_smoothed(subject: Subject, twin: float | None) -> Finding:
     """How well the gradient that the attack follows agrees with the slope of the smoothed loss."""
     rows = subject.subset[: subject.budget.handful]
-    found = [smoothed_cosine(subject, int(row)) for row in rows]
-    cosine = float(torch.tensor(found).median()) if found else 0.0
-    path = (
-        ""
-        if twin is None
-        else (
-            f" Through the smooth twin, gradient and finite differences have a cosine of {twin:.3f} "
-            "(no gradient flows through the reset)."
-        )
-    )
-    if twin is not None and twin < TWIN:
-        outcome = "fail"
-    else:
-        outcome = "pass" if cosine >= CHANCE else "warn"
+    cosines = [smoothed_cosine(subject, int(row)) for row in rows]
+    cosine = float(torch.tensor(cosines).median()) if cosines else 0.0
+    path = "" if twin is None else f" Through the smooth twin, against differences, {twin:.3f}."
+    found = outcome(failed=twin is not None and twin < TWIN, doubtful=cosine < CHANCE)
     sentence = (
-        f"The answer is flat between spikes; the cosine between the gradient that is followed and "
+        "The answer is flat between spikes; the cosine between the gradient that is followed and "
         f"the slope of the smoothed loss (noise {SIGMA}) is {cosine:.2f}.{path}"
     )
-    return Finding("gradient correctness", outcome, cosine, "cosine", sentence)
+    return Finding("gradient correctness", found, cosine, "cosine", sentence)
 
 
 def smoothed_cosine(subject: Subject, row: int) -> float:

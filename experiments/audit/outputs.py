@@ -9,7 +9,7 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
-from experiments.audit.finding import Finding
+from experiments.audit.finding import Finding, outcome
 from experiments.audit.subject import Subject
 
 PASSES = 5
@@ -41,7 +41,8 @@ def determinism(subject: Subject) -> Finding:
         if random
         else f"{PASSES} passes gave the same answers."
     )
-    return Finding("determinism", "warn" if random else "pass", apart, "relative", sentence)
+    found = outcome(failed=False, doubtful=random)
+    return Finding("determinism", found, apart, "relative", sentence)
 
 
 def outputs(subject: Subject) -> Finding:
@@ -67,7 +68,8 @@ def outputs(subject: Subject) -> Finding:
         f"{100 * ties:.1f} % of images tie between two classes, of which the first counts; "
         f"{'coarse answers' if coarse else 'answers'} with {levels:.2f} distinct values per logit."
     )
-    return Finding("outputs", "warn" if ties or coarse else "pass", ties, "share tied", sentence)
+    found = outcome(failed=False, doubtful=ties > 0 or coarse)
+    return Finding("outputs", found, ties, "share tied", sentence)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from experiments.audit.finding import Finding, not_applicable
+from experiments.audit.finding import Finding, not_applicable, outcome
 
 if TYPE_CHECKING:
     from experiments.audit.subject import Subject
@@ -64,7 +64,8 @@ def controls(subject: "Subject") -> Finding:
         if missed
         else "All known-broken controls were caught, and the sound one was not."
     )
-    return Finding("controls", "fail" if missed else "pass", len(missed), "controls", sentence)
+    found = outcome(failed=bool(missed))
+    return Finding("controls", found, len(missed), "controls", sentence)
 
 
 def certificate(subject: "Subject") -> Finding:
@@ -78,7 +79,7 @@ def certificate(subject: "Subject") -> Finding:
         f"{int(below.sum())} certified images were fooled, and {int(above.sum())} images withstood "
         "the attack that are wrong when clean."
     )
-    return Finding("certificate", "fail" if count else "pass", count, "images", sentence)
+    return Finding("certificate", outcome(failed=count > 0), count, "images", sentence)
 
 
 def individuals(subject: "Subject") -> Finding:
@@ -87,8 +88,8 @@ def individuals(subject: "Subject") -> Finding:
         return not_applicable("individuals", NO_RUN)
     count = subject.record.individuals
     sentence = f"The run has {count} trained individuals; a comparison wants {INDIVIDUALS}."
-    outcome = "pass" if count >= INDIVIDUALS else "warn"
-    return Finding("individuals", outcome, count, "individuals", sentence)
+    found = outcome(failed=False, doubtful=count < INDIVIDUALS)
+    return Finding("individuals", found, count, "individuals", sentence)
 
 
 def fairness(subject: "Subject") -> Finding:
@@ -100,12 +101,13 @@ def fairness(subject: "Subject") -> Finding:
         return not_applicable("fairness", "The run has no matched feedforward control for it.")
     size = abs(mine.parameters / control.parameters - 1) if control.parameters > 0 else 1.0
     clean = mine.clean - control.clean
-    fair = size <= SIZE and abs(clean) <= CLEAN + 1e-9
+    unfair = size > SIZE or abs(clean) > CLEAN + 1e-9
     sentence = (
         f"Beside {control.name}: parameters differ by {100 * size:.1f} %, clean accuracy by "
         f"{100 * clean:+.1f} points."
     )
-    return Finding("fairness", "pass" if fair else "warn", 100 * abs(clean), "points", sentence)
+    found = outcome(failed=False, doubtful=unfair)
+    return Finding("fairness", found, 100 * abs(clean), "points", sentence)
 
 
 def corruptions(subject: "Subject") -> Finding:
@@ -118,7 +120,8 @@ def corruptions(subject: "Subject") -> Finding:
         if there
         else "No corruptions were measured, so nothing is said of robustness in general."
     )
-    return Finding("corruptions", "pass" if there else "warn", float(there), "", sentence)
+    found = outcome(failed=False, doubtful=not there)
+    return Finding("corruptions", found, float(there), "", sentence)
 
 
 def provenance(subject: "Subject") -> Finding:
@@ -135,4 +138,4 @@ def provenance(subject: "Subject") -> Finding:
         if known
         else "Hashes of weights or of inputs, or versions, are not on record."
     )
-    return Finding("provenance", "pass" if known else "warn", 0, "files", sentence)
+    return Finding("provenance", outcome(failed=False, doubtful=not known), 0, "files", sentence)

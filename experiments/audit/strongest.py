@@ -2,19 +2,16 @@
 
 import torch
 
-from experiments.attacks.names import ATTACKS
 from experiments.attacks.worst import Stage, stages
 from experiments.audit.finding import Finding
 from experiments.audit.grade import overturning, percent
 from experiments.audit.subject import Subject
 
-TARGETS = 3  # nearest other classes, each aimed at in turn
-
 
 def ensemble(subject: Subject) -> list[Stage]:
     """The ensemble by which blindspots reports robust accuracy, but for Square: see `squared`."""
     listed = stages(subject.model, subject.claim.entry.norm)
-    return [s for s in listed if s.attack in ATTACKS and not s.attack.startswith("square")]
+    return [stage for stage in listed if not stage.attack.startswith("square")]
 
 
 def strongest(subject: Subject) -> Finding:
@@ -32,26 +29,9 @@ def strongest(subject: Subject) -> Finding:
         withstood = subject.withstood(made, rows[here])
         by += [] if withstood.all() else [stage.name]
         left = left.index_put((here,), withstood)
-    here = left.nonzero()[:, 0]
-    withstood = out_of_reach(subject, rows[here])
-    by += [] if withstood.all() else ["PGD, targeted"]
-    left = left.index_put((here,), withstood)
     total = len(subject.labels)
     note = f"Claimed {percent(len(rows) / total)}, worst case {percent(float(left.sum()) / total)}"
     note += f", by {'; '.join(by)}." if by else "."
     return overturning(
         "strongest", subject, rows, ~left, "The ensemble, targeted and untargeted,", note=note
     )
-
-
-def out_of_reach(subject: Subject, rows: torch.Tensor) -> torch.Tensor:
-    """Which of the given rows (n,) reach none of the nearest other classes, each aimed at."""
-    logits = subject.answers(subject.images[rows]).scatter(
-        1, subject.labels[rows, None], -torch.inf
-    )
-    standing = torch.ones_like(rows, dtype=torch.bool)
-    for targets in logits.argsort(1, descending=True)[:, : min(TARGETS, logits.shape[1] - 1)].T:
-        here = standing.nonzero()[:, 0]
-        made = subject.towards(rows[here], targets[here])
-        standing = standing.index_put((here,), subject.withstood(made, rows[here]))
-    return standing

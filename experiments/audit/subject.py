@@ -3,7 +3,7 @@
 import inspect
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -193,15 +193,15 @@ class Subject:
 
         Args:
             rows: (n,).
-            attack: the claimed one unless named; only that has the claim's options.
+            attack: the claimed one, with the claim's options; one that is named has its defaults.
             epsilon: the claimed one unless given.
             model: on which the inputs are made; default: this one.
             what: which source of chance is drawn from.
-            options: over the claim's or the attack's own.
+            options: over those.
         """
         if not len(rows):
             return self.images[rows]
-        kept = self.claim.options if attack in (None, self.claim.attack) else {}
+        kept = self.claim.options if attack is None else {}
         with without_warnings():
             made: Tensor = attack_named(attack or self.claim.attack).function(
                 *(model or self.model, self.images[rows], self.labels[rows]),
@@ -210,9 +210,3 @@ class Subject:
                 **{**kept, **options},
             )
         return made[0]
-
-    def towards(self, rows: Tensor, targets: Tensor) -> Tensor:
-        """What projected gradient makes of the given rows (n,) on the way to targets (n,)."""
-        aimed = replace(self, labels=self.labels.index_put((rows,), targets))
-        attack = f"pgd-{self.claim.entry.norm}"
-        return aimed.attacked(rows, attack=attack, what="towards", targeted=True, loss="margin")
