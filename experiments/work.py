@@ -24,6 +24,7 @@ STAGES = {  # in their order
     "score": "scoring everyone",
     "withstand": "attacking by every means",
     "examine": "watching cells",
+    "audit": "auditing accuracies",
 }
 Tell = Callable[[Event], None]
 """Told what happens: ``what`` is planned, started, progress, done, failed or spent (nothing that

@@ -19,7 +19,10 @@ FRESH = 20  # draws on which a verdict rests
 
 @contextmanager
 def fixed(model: object, seed: int) -> Iterator[None]:
-    """PyTorch's own chance, and that of the model's `generator` if it has one, starts from one seed inside, and goes on after."""
+    """All chance starts from one seed inside, and goes on afterwards as if nothing had been drawn.
+
+    PyTorch's own, and that of the model's `generator` if it has one.
+    """
     own = getattr(model, "generator", None)
     sources = [own] if isinstance(own, torch.Generator) else []
     states = [each.get_state() for each in sources]
@@ -64,7 +67,7 @@ def random_draws(subject: Subject) -> Finding:
 
     Athalye et al. 2018, section 4.2. With one seed frozen the model is an ordinary network and
     must fall as one. Then the attack averages over 1, 5, 20 and 50 draws, until more of them
-    lower accuracy no further; what counts is the accuracy on fresh draws, against the claimed number.
+    lower accuracy no further; what counts is the accuracy on fresh draws, against the claim.
     """
     if not is_random(subject):
         return not_applicable("random draws", "The model answers without chance.")

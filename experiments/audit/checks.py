@@ -4,8 +4,18 @@ import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from experiments.audit import budgets, chance, codes, effort, elsewhere, gradients, outputs, record
-from experiments.audit import spikes, strongest
+from experiments.audit import (
+    budgets,
+    chance,
+    codes,
+    effort,
+    elsewhere,
+    gradients,
+    outputs,
+    record,
+    spikes,
+    strongest,
+)
 from experiments.audit.finding import Finding
 from experiments.audit.subject import Subject
 

@@ -100,7 +100,7 @@ class _Misled(torch.autograd.Function):
         return linear(inputs, weight)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         inputs, back = ctx.saved_tensors
         return gradient @ back, gradient.T @ inputs, None
 
@@ -131,7 +131,9 @@ def spiking(split: Split, slope: float) -> Network:
     """A small spiking network, trained by its usual surrogate, that gives attacks another slope."""
     wiring = wiring_named("fc-b-spiking")
     inner = {area.name for area in hidden(wiring)}
-    small = [a.model_copy(update={"shape": (WIDTH,)}) if a.name in inner else a for a in wiring.areas]
+    small = [
+        a.model_copy(update={"shape": (WIDTH,)}) if a.name in inner else a for a in wiring.areas
+    ]
     wiring = wiring.replace(areas=tuple(small))
     learned = Network.initial(wiring, 5)
     taught(learned, split)
@@ -141,7 +143,9 @@ def spiking(split: Split, slope: float) -> Network:
         else a
         for a in small
     ]
-    return Network(wiring.replace(areas=tuple(steep)), {n: v.detach() for n, v in learned.values.items()})
+    return Network(
+        wiring.replace(areas=tuple(steep)), {n: v.detach() for n, v in learned.values.items()}
+    )
 
 
 @dataclass(frozen=True)
