@@ -82,7 +82,7 @@ def reaches_chance(subject: Subject) -> Finding:
 
 def nearest(subject: Subject) -> tuple[float, float]:
     """The median Euclidean distance to the nearest input that fools, and to one blank image."""
-    rows = subject.subset[: subject.budget.few]
+    rows = subject.subset[: subject.allowance.few]
     images = subject.images[rows]
     with without_warnings():
         try:

@@ -71,7 +71,7 @@ def random_draws(subject: Subject) -> Finding:
     """
     if not is_random(subject):
         return not_applicable("random draws", "The model answers without chance.")
-    rows = subject.subset[: subject.budget.few]
+    rows = subject.subset[: subject.allowance.few]
     claimed = float(subject.standing[rows].float().mean())
     frozen = frozen_at(subject.model, 0)
     inputs = aimed(subject, rows, frozen)
@@ -106,5 +106,5 @@ def aimed(subject: Subject, rows: Tensor, model: Callable[[Tensor], Tensor]) -> 
         model=model,
         keep_going=True,
         what="random draws",
-        steps=subject.budget.steps,
+        steps=subject.allowance.steps,
     )

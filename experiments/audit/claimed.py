@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from experiments.attacks.names import attack_named
+from experiments.audit.allowance import Allowance
 from experiments.audit.record import Beside, Record
 from experiments.audit.unit import Audit, Place
 from experiments.bench import Bench
@@ -19,6 +20,7 @@ from experiments.store import damaged
 from networks.errors import BlindspotsError, unknown
 
 USUAL = 100  # images
+ALLOWANCE = Allowance()
 CONTROL = "-control-params"
 
 
@@ -118,6 +120,7 @@ class Claimed:
             transferred=self.transferred(name),
             others=tuple(self.place(each, bench) for each in self.others(name)),
             record=self.record(name, provenance),
+            allowance=ALLOWANCE,
             bench=bench,
         )
 

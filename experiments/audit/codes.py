@@ -23,7 +23,7 @@ def codes(subject: Subject) -> Finding:
     model, wiring = subject.model, subject.wiring
     if wiring is None or not isinstance(model, Network) or wiring.is_feedforward:
         return not_applicable("codes", "The model takes the image in one pass, in no code.")
-    rows = spread_over(subject.survivors, subject.budget.images)
+    rows = spread_over(subject.survivors, subject.allowance.images)
     fooled = torch.zeros(len(rows), dtype=torch.bool)
     left = {}
     for code in CODES:

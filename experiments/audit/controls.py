@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, relu
 
 from experiments.attacks.victim import Model
+from experiments.audit.allowance import Allowance
 from experiments.audit.checks import CHECKS
 from experiments.audit.finding import Finding, Verdict, verdict
-from experiments.audit.subject import Budget, Claim, Subject
+from experiments.audit.subject import Claim, Subject
 from experiments.data.dataset import Dataset, Split
 from networks import wiring_named
 from networks.area import SpikingUnit
@@ -26,7 +27,7 @@ TRAINED_ON, PASSES, BATCH, RATE = 2000, 8, 50, 3e-3
 IMAGES = 60
 WIDTH = 64
 EPSILON = 0.1
-SMALL = Budget(images=30, few=12, handful=3, draws=1000, samples=400, steps=10, queries=200)
+SMALL = Allowance(images=30, few=30, handful=3, draws=1000, samples=400, steps=10, queries=200)
 
 
 def taught(model: nn.Module, split: Split) -> nn.Module:
@@ -157,18 +158,20 @@ class Control:
         check: that must fail on it; None: the model is sound and must not be void.
         model: from data to the model.
         options: of the claimed attack, projected gradient.
+        epsilon: its budget; small enough to leave some images standing.
     """
 
     name: str
     check: str | None
     model: Callable[[Split], Model]
     options: tuple[tuple[str, Any], ...] = ()
+    epsilon: float = EPSILON
 
     def subject(self, data: Dataset) -> Subject:
         """What is audited: the model, trained, on a few test images."""
         images, labels = data.test.images[:IMAGES], data.test.labels[:IMAGES]
-        claim = Claim("pgd-linf", EPSILON, dict(self.options))
-        return Subject(self.name, self.model(data.train), images, labels, claim, budget=SMALL)
+        claim = Claim("pgd-linf", self.epsilon, dict(self.options))
+        return Subject(self.name, self.model(data.train), images, labels, claim, allowance=SMALL)
 
 
 BARELY = (("steps", 10), ("relative_step", 0.3), ("schedule", "constant"), ("random_start", False))

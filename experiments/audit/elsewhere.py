@@ -18,7 +18,7 @@ def square(subject: Subject) -> Finding:
     """4. Random search by scores fools no image that the claim leaves (AutoAttack: 0.2 points)."""
     if subject.squared is None:
         return not_applicable("square", "There is no Square attack within this norm.")
-    means = f"{subject.budget.queries} queries without gradients (Square)"
+    means = f"{subject.allowance.queries} queries without gradients (Square)"
     return overturning("square", subject, subject.survivors, ~subject.squared, means)
 
 
@@ -27,7 +27,7 @@ def hard_label(subject: Subject) -> Finding:
     name = LABELS_ALONE.get(subject.claim.entry.norm)
     if name not in ATTACKS:
         return not_applicable("hard label", "There is no attack by labels alone for this norm.")
-    rows = spread_over(subject.survivors, subject.budget.handful)
+    rows = spread_over(subject.survivors, subject.allowance.handful)
     made = subject.attacked(rows, attack=name, what="hard label")
     return overturning(
         "hard label", subject, rows, ~subject.withstood(made, rows), "Labels alone (HopSkipJump)"
@@ -40,10 +40,10 @@ def noise(subject: Subject) -> Finding:
     Within the largest change of a pixel half of the draws are uniform and half at the corners;
     the same draws for every image and model.
     """
-    rows = spread_over(subject.survivors, subject.budget.handful)
+    rows = spread_over(subject.survivors, subject.allowance.handful)
     fooled = torch.zeros(len(rows), dtype=torch.bool)
     chance, epsilon = subject.chance("noise"), subject.claim.epsilon
-    for at in range(-(-subject.budget.draws // CHUNK)):
+    for at in range(-(-subject.allowance.draws // CHUNK)):
         directions = torch.randn((CHUNK, *subject.images.shape[1:]), generator=chance)
         for i, row in enumerate(rows):
             if not fooled[i]:
@@ -51,7 +51,7 @@ def noise(subject: Subject) -> Finding:
                 points = shaken(clean, directions, epsilon, subject.claim.entry.norm, at % 2 == 0)
                 answer = subject.answers(points).argmax(1)
                 fooled[i] = bool((answer != subject.labels[row]).any())
-    return overturning("noise", subject, rows, fooled, f"{subject.budget.draws} draws of noise")
+    return overturning("noise", subject, rows, fooled, f"{subject.allowance.draws} draws of noise")
 
 
 def shaken(

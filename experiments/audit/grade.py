@@ -15,8 +15,15 @@ TRANSFER = 1.0  # the same for what was not aimed at the model (Carlini et al. 2
 BROKEN = 3.0  # from here on the number is another one
 
 
-def graded(points: float, images: int, count: int, tolerated: float = CONVERGED) -> Outcome:
-    """Pass up to the tolerated points or one image, fail beyond three points and one image.
+def graded(
+    points: float,
+    images: int,
+    count: int,
+    *,
+    tolerated: float = CONVERGED,
+    broken: float = BROKEN,
+) -> Outcome:
+    """Pass up to the tolerated points or one image, fail beyond `broken` points and one image.
 
     Of 100 images half a point is less than one, so that a single image is always tolerated; and a
     single image among a few that stand for many is a warning, however many points it stands for.
@@ -26,10 +33,11 @@ def graded(points: float, images: int, count: int, tolerated: float = CONVERGED)
         images: N, which the accuracy is a share of.
         count: of images actually seen to change.
         tolerated: points.
+        broken: points.
     """
     if points <= max(tolerated, 100 / images) + 1e-9:
         return "pass"
-    return "fail" if points > BROKEN and count > 1 else "warn"
+    return "fail" if points > broken and count > 1 else "warn"
 
 
 def points_of(subject: Subject, count: int, looked_at: int) -> float:
@@ -46,6 +54,7 @@ def overturning(
     means: str,
     *,
     tolerated: float = CONVERGED,
+    broken: float = BROKEN,
     note: str = "",
 ) -> Finding:
     """The finding of a search among the images that withstood the claim.
@@ -56,12 +65,13 @@ def overturning(
         rows: (n,), survivors of the claim that were looked at.
         fooled: bool (n,), those that were fooled within the budget.
         means: by what, as the subject of the sentence.
-        tolerated: points of accuracy.
+        tolerated: points of accuracy, see `graded`.
+        broken: points of accuracy, see `graded`.
         note: a further sentence.
     """
     count, looked_at = int(fooled.sum()), len(rows)
     points = points_of(subject, count, looked_at)
-    outcome = graded(points, len(subject.labels), count, tolerated)
+    outcome = graded(points, len(subject.labels), count, tolerated=tolerated, broken=broken)
     if not looked_at:
         sentence = "No image withstands the claimed attack, so there is nothing to overturn."
     else:

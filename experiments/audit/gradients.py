@@ -60,7 +60,7 @@ def zero_gradient(subject: Subject) -> Finding:
     with frozen(subject.model):
         share = missing(subject.model, len(rows))
         known = {n: w for n, w in ways(subject.model).items() if w.family == "surrogate"}
-        few = subject.budget.few
+        few = subject.allowance.few
         others = {n: missing(w.through(subject.model), few) for n, w in known.items()}  # type: ignore[arg-type]
     without = [name for name, each in others.items() if each > NONE]
     note = f" Of {len(others)} other surrogates {len(without)} have more." if others else ""
@@ -102,7 +102,7 @@ def differences(subject: Subject, answer: Guide, is_double: bool) -> float | Non
 
     The median over images; None where the loss does not change at all: it has no slope.
     """
-    rows = subject.subset[: subject.budget.few]
+    rows = subject.subset[: subject.allowance.few]
     kind = torch.float64 if is_double else torch.float32
     clean, labels = subject.images[rows].to(kind), subject.labels[rows]
     points = clean.clamp(0.02, 0.98)  # off the edges, where an input may be thresholded
@@ -136,7 +136,7 @@ def loss_rise(answer: Guide, points: Tensor, labels: Tensor, step: Tensor) -> Te
 
 def against_smoothed(subject: Subject, twin: float | None) -> Finding:
     """How well the gradient that the attack follows agrees with the slope of the smoothed loss."""
-    rows = subject.subset[: subject.budget.handful]
+    rows = subject.subset[: subject.allowance.handful]
     cosines = [smoothed_cosine(subject, int(row)) for row in rows]
     cosine = float(torch.tensor(cosines).median()) if cosines else 0.0
     path = "" if twin is None else f" Through the smooth twin, against differences, {twin:.3f}."
@@ -155,7 +155,7 @@ def smoothed_cosine(subject: Subject, row: int) -> float:
     """
     image, label = subject.images[row : row + 1], subject.labels[row : row + 1]
     followed = slopes(subject.model, image, label).flatten()
-    half = subject.budget.samples // 2
+    half = subject.allowance.samples // 2
     chance = subject.chance(f"smoothed {row}")
     first, second = (estimated(subject.answers, image, label, half, chance) for _ in range(2))
     reliable = float(cosine_similarity(first, second, dim=0))

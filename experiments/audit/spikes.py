@@ -7,7 +7,7 @@ from torch import Tensor
 
 from experiments.attacks.guides import Way, ways
 from experiments.audit.finding import Finding, not_applicable
-from experiments.audit.grade import overturning, percent, spread_over
+from experiments.audit.grade import BROKEN, overturning, percent, spread_over
 from experiments.audit.subject import Subject
 from networks.derive import feedforward_part
 from sim import Network
@@ -15,7 +15,7 @@ from sim.parameters import shapes
 
 MEMBRANE = frozenset({"surrogate", "adaptive", "straight-through", "smooth", "space"})
 SLOPES = (0.5, 2.0, 10.0)  # of those that `guides.SLOPES` holds
-SPREAD = 5.0  # points between the claim and the worst case over surrogates
+SPREAD = 5.0  # points between the claim and the worst case over surrogates that are too many
 
 
 def fooled_through(subject: Subject, rows: Tensor, known: Iterable[tuple[str, Way]]) -> Tensor:
@@ -30,19 +30,19 @@ def fooled_through(subject: Subject, rows: Tensor, known: Iterable[tuple[str, Wa
             what=name,
             guide=way.through(model),
             loss="margin",
-            steps=subject.budget.steps,
+            steps=subject.allowance.steps,
         )
         outcomes.append(~subject.withstood(made, rows))
     return torch.stack(outcomes)
 
 
-def swept(check: str, subject: Subject, families: frozenset[str], tolerated: float) -> Finding:
+def swept(check: str, subject: Subject, families: frozenset[str], broken: float) -> Finding:
     """The finding of a sweep over the ways back of some families."""
     known = [(n, w) for n, w in ways(subject.model).items() if w.family in families]
     known = [(n, w) for n, w in known if w.family != "surrogate" or float(n.split()[1]) in SLOPES]
     if not known:
         return not_applicable(check, "The model has no such ways back for the gradient.")
-    rows = spread_over(subject.survivors, subject.budget.few)
+    rows = spread_over(subject.survivors, subject.allowance.few)
     if not len(rows):
         return overturning(check, subject, rows, torch.zeros(0, dtype=torch.bool), "")
     each = fooled_through(subject, rows, known)
@@ -54,13 +54,13 @@ def swept(check: str, subject: Subject, families: frozenset[str], tolerated: flo
     )
     return overturning(
         *(check, subject, rows, each.any(0), f"PGD along {len(known)} other ways back"),
-        tolerated=tolerated,
+        broken=broken,
         note=note,
     )
 
 
 def surrogates(subject: Subject) -> Finding:
-    """17. Over surrogates of other shapes and slopes the worst case is within five points.
+    """17. Surrogates of other shapes and slopes fool nothing more; five points are too many.
 
     Xu et al. 2022 (arXiv 2209.03358): success depends on the surrogate, so that the training
     surrogate alone says little. Image by image over all of them, on some survivors.
@@ -72,7 +72,7 @@ def surrogates(subject: Subject) -> Finding:
 
 def time_axis(subject: Subject) -> Finding:
     """18. Other moments of the answer, and shorter ways back in time, fool nothing more."""
-    return swept("time axis", subject, frozenset({"time"}), SPREAD)
+    return swept("time axis", subject, frozenset({"time"}), BROKEN)
 
 
 def feedback_off(subject: Subject) -> Finding:
@@ -85,7 +85,7 @@ def feedback_off(subject: Subject) -> Finding:
     known = [(n, w) for n, w in ways(model).items() if w.family == "paths"]
     if wiring is None or not isinstance(model, Network) or not known:
         return not_applicable("feedback off", "The model has no lateral or top-down projections.")
-    rows = spread_over(subject.survivors, subject.budget.images)
+    rows = spread_over(subject.survivors, subject.allowance.images)
     cut = without_feedback(model)
     made = subject.attacked(rows, model=cut, keep_going=True, what="feedback off")
     fooled = ~subject.withstood(made, rows)

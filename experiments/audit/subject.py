@@ -13,6 +13,7 @@ from torch import Tensor
 from experiments.attacks.names import ATTACKS, Attack, attack_named
 from experiments.attacks.threat import Threat
 from experiments.attacks.victim import Model
+from experiments.audit.allowance import Allowance
 from experiments.audit.quiet import without_warnings
 from experiments.audit.record import Record
 from networks import Wiring
@@ -60,29 +61,6 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Budget:
-    """How much each check may look at, so that a small network's audit takes under a minute.
-
-    Attributes:
-        images: right ones shown where all images would be too slow.
-        few: surviving images for costly searches.
-        handful: surviving images for the most costly.
-        draws: of random noise, per image.
-        samples: pairs of points from which a gradient is estimated.
-        steps: of each of the many guided attacks.
-        queries: of searches without gradients, per image.
-    """
-
-    images: int = 50
-    few: int = 16
-    handful: int = 5
-    draws: int = 10_000
-    samples: int = 2000
-    steps: int = 20
-    queries: int = 1000
-
-
-@dataclass(frozen=True)
 class Subject:
     """A model with the claim that is audited; what several checks need is computed once.
 
@@ -101,7 +79,7 @@ class Subject:
         others: models on which inputs are made anew, by name.
         record: what is known of the run; None outside of one.
         certified: bool (N,), images for which robustness was proved; None where nothing was.
-        budget: how much to look at.
+        allowance: how much to look at.
     """
 
     name: str
@@ -116,7 +94,7 @@ class Subject:
     others: Mapping[str, Model] = field(default_factory=dict)
     record: Record | None = None
     certified: Tensor | None = None
-    budget: Budget = Budget()
+    allowance: Allowance = Allowance()
 
     @property
     def wiring(self) -> Wiring | None:
@@ -170,14 +148,14 @@ class Subject:
         if name not in ATTACKS:
             return None
         made = self.attacked(
-            self.survivors, attack=name, what="square", queries=self.budget.queries
+            self.survivors, attack=name, what="square", queries=self.allowance.queries
         )
         return self.withstood(made, self.survivors)
 
     @property
     def subset(self) -> Tensor:
-        """Rows of images that are right when clean, at most `Budget.images`."""
-        return self.right.nonzero()[: self.budget.images, 0]
+        """Rows of images that are right when clean, at most `Allowance.images`."""
+        return self.right.nonzero()[: self.allowance.images, 0]
 
     def attacked(
         self,

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from experiments.audit.allowance import Allowance
 from experiments.audit.record import Record
 from experiments.bench import Bench, scored
 from experiments.store import damaged, fresh_unit, key_of, unit_path, write_text
@@ -93,6 +94,7 @@ class Audit:
         transferred: by source and attack, which were answered rightly of other inputs.
         others: on which inputs are made anew.
         record: what is known of the run.
+        allowance: how much to look at.
         bench: the data.
     """
 
@@ -109,6 +111,7 @@ class Audit:
     transferred: Mapping[str, tuple[bool, ...]]
     others: tuple[Place, ...]
     record: Record
+    allowance: Allowance
     bench: Bench
 
     @property
@@ -129,6 +132,7 @@ class Audit:
             transferred=dict(self.transferred),
             others=[(each.name, each.identity) for each in self.others],
             record=asdict(self.record),
+            allowance=asdict(self.allowance),
             data=self.bench.sha256,
             software=self.bench.software,
         )
@@ -177,6 +181,7 @@ class Audit:
             transferred={k: torch.tensor(v) for k, v in self.transferred.items()},
             others={each.name: each.model() for each in self.others},
             record=replace(self.record, missed=missed(self.bench), hashes=hashes),
+            allowance=self.allowance,
         )
 
     def kept(self) -> "tuple[torch.Tensor | None, bool]":
