@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from experiments.attacks.victim import AttackFunction
 
 Norm = Literal["linf", "l2", "l1"]
-Kind = Literal["noise", "gradient", "query", "minimum"]
+Kind = Literal["noise", "gradient", "query", "minimum", "ensemble"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Attack:
         norm: "linf" (largest change of a pixel), "l2" (root-mean-squared change) or "l1" (mean
             absolute change).
         kind: "noise" (ignores the network), "gradient" (spends the budget along the gradient),
-            "query" (spends it by the network's answers alone) or "minimum" (seeks the smallest
-            change that fools, along the gradient).
+            "query" (spends it by the network's answers alone), "minimum" (seeks the smallest
+            change that fools, along the gradient) or "ensemble" (several of these in turn).
         description: one line for a list of attacks.
         module: module of this room that holds the function.
         attribute: name of the function there.
@@ -88,6 +88,14 @@ _ENTRIES = (
     Attack(
         *("lbfgs", "l2", "minimum", "smallest change by box-constrained L-BFGS (Szegedy 2014)"),
         *("lbfgs", "lbfgs"),
+    ),
+    Attack(
+        *("worst-linf", "linf", "ensemble", "worst case over an ensemble, every pixel"),
+        *("worst", "worst_linf"),
+    ),
+    Attack(
+        *("worst-l2", "l2", "ensemble", "worst case over an ensemble, root-mean-squared"),
+        *("worst", "worst_l2"),
     ),
 )
 

@@ -2,7 +2,7 @@
 
 After AutoAttack (Croce and Hein 2020): attacks that fail for different reasons, one after the
 other, each on the images that withstood all before; an image counts as robust only if it
-withstands all. Nothing can be set, so that nothing can be set too low. Spiking and recurrent
+withstands all. Budgets are fixed, so that none can be set too low. Spiking and recurrent
 networks are attacked along other gradients than their own besides (`experiments.attacks.guides`),
 since no single surrogate is the most harmful one for all images.
 """
@@ -11,7 +11,6 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -30,7 +29,8 @@ from experiments.attacks.victim import (
     under_attack,
 )
 
-FIRST: Mapping[str, Any] = MappingProxyType({"steps": 40})
+STEPS = 40  # of each projected gradient
+QUERIES = 1000
 STRONGEST_WAYS = (*("space alone", "fast_sigmoid 5", "half the time", "atan 5"),)
 
 
@@ -94,25 +94,26 @@ class Round:
     seconds: float
 
 
-def stages(model: Model, norm: Norm) -> list[Stage]:
-    """The ensemble against a model, cheapest first."""
+def stages(model: Model, norm: Norm, effort: int = 1) -> list[Stage]:
+    """The ensemble against a model, cheapest first; `effort` as in `worst_linf`."""
+    steps = effort * STEPS
     listed = [
-        Stage("PGD, cross-entropy", f"pgd-{norm}", FIRST),
-        Stage("APGD, targeted", f"apgd-{norm}", {"loss": "dlr", "targets": 3, "steps": 50}),
-        Stage("PGD, margin, 3 starts", f"pgd-{norm}", {**FIRST, "loss": "margin", "restarts": 3}),
+        Stage("PGD, cross-entropy", f"pgd-{norm}", {"steps": steps}),
+        Stage("APGD, targeted", f"apgd-{norm}", {"loss": "dlr", "targets": 3, "steps": steps}),
+        Stage("PGD, margin", f"pgd-{norm}", {"steps": steps, "loss": "margin"}),
     ]
     known = ways(model)
     listed += [
         Stage(
             f"PGD through {name}",
             f"pgd-{norm}",
-            {**FIRST, "loss": "margin", "guide": known[name].through(model)},  # type: ignore[arg-type]
+            {"steps": steps, "guide": known[name].through(model)},  # type: ignore[arg-type]
         )
         for name in STRONGEST_WAYS
         if name in known
     ]
     if norm == "linf":
-        listed.append(Stage("Square, 1000 queries", "square-linf", {"queries": 1000}))
+        listed.append(Stage("Square", "square-linf", {"queries": effort * QUERIES}))
     return listed
 
 
@@ -124,6 +125,7 @@ def rounds(
     *,
     keep_going: bool,
     batch_size: int,
+    effort: int = 1,
 ) -> Iterator[Round]:
     """Runs the ensemble at one budget, and tells what stands after each stage.
 
@@ -134,9 +136,10 @@ def rounds(
         generator: of all chance; each stage draws a seed of its own from it.
         keep_going: whether the first stage spends its budget on every image.
         batch_size: images per forward pass.
+        effort: as in `worst_linf`.
     """
     best = start.at(victim.rows)
-    for at, stage in enumerate(stages(victim.model, threat.norm)):
+    for at, stage in enumerate(stages(victim.model, threat.norm, effort)):
         seed = int(torch.randint(2**62, (), generator=generator))
         everyone = keep_going and not at
         rows = victim.rows if everyone else victim.rows[~best.fooled]
@@ -179,6 +182,7 @@ def worst_case(
     epsilons: Sequence[float],
     generator: torch.Generator,
     keep_going: bool = False,
+    effort: int = 1,
     batch_size: int = BATCH,
 ) -> Iterator[Round]:
     """The ensemble at one budget after the other; what fools at one is kept at all larger ones.
@@ -190,7 +194,10 @@ def worst_case(
         best = clean_start(victim, keep_going=False, batch_size=batch_size)
         for threat in threats(norm, epsilons):
             for each in rounds(
-                *(victim, threat, best, generator), keep_going=keep_going, batch_size=batch_size
+                *(victim, threat, best, generator),
+                keep_going=keep_going,
+                batch_size=batch_size,
+                effort=effort,
             ):
                 yield each
             best = each.found
@@ -205,6 +212,7 @@ def worst_linf(
     epsilons: Sequence[float],
     generator: torch.Generator,
     keep_going: bool = False,
+    effort: int = 1,
     batch_size: int = BATCH,
 ) -> Tensor:
     """The worst case within the largest change of a pixel; see the module.
@@ -218,6 +226,7 @@ def worst_linf(
         generator: source of chance.
         keep_going: True: the first attack spends its whole budget on every image, as inputs for
             transfer need; the others go on where it failed.
+        effort: how many times the fixed steps and queries are spent; 2 tells whether 1 suffices.
         batch_size: images per forward pass.
 
     Returns:
@@ -234,6 +243,7 @@ def worst_linf(
             epsilons=epsilons,
             generator=generator,
             keep_going=keep_going,
+            effort=effort,
             batch_size=batch_size,
         ),
         len(stages(model, "linf")),
@@ -248,6 +258,7 @@ def worst_l2(
     epsilons: Sequence[float],
     generator: torch.Generator,
     keep_going: bool = False,
+    effort: int = 1,
     batch_size: int = BATCH,
 ) -> Tensor:
     """The worst case within the root-mean-squared change; otherwise as `worst_linf`."""
@@ -258,6 +269,7 @@ def worst_l2(
             epsilons=epsilons,
             generator=generator,
             keep_going=keep_going,
+            effort=effort,
             batch_size=batch_size,
         ),
         len(stages(model, "l2")),

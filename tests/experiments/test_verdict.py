@@ -178,6 +178,22 @@ def test_queries_stronger_than_the_gradient_are_a_sign_of_masked_gradients(make)
     none(speak(result), "one step")
 
 
+def test_adaptive_steps_outdone_by_queries_are_told_of_too(make):
+    result = by_queries(make({"fc-b": 0.5}, attacks=("fgsm-linf", "pgd-linf")))
+    names = [str(name).replace("pgd", "apgd") for name in result["attack"].values]
+    result = result.assign_coords(attack=names).assign_attrs(reference_attack="apgd-linf")
+    result["correct"].loc[{"network": "fc-b", "attack": "square-linf"}] = 0
+    assert "(apgd-linf) do" in one(speak(result), "Warning: queries without any gradient")
+
+
+@pytest.mark.parametrize(
+    ("norm", "says"), [("linf", "largest"), ("l2", "root-mean-squared"), ("l1", "mean absolute")]
+)
+def test_the_headline_says_what_epsilon_measures(make, norm, says):
+    result = make({"fc-b": 0.5}, attacks=("pgd-linf",))
+    one(speak(result.assign_coords(norm=("attack", [norm]))), f"({says} change,")
+
+
 def test_queries_outdone_from_elsewhere_say_nothing_of_gradients(make):
     """They may have been too few; and under another norm they compare with nothing."""
     result = make({"fc-b": 0.4, "fc-blt": 0.6}, attacks=("fgsm-linf", "pgd-l2"))

@@ -54,6 +54,8 @@ def test_curves(summary):
     has(figure, "white-box", "same inputs", "worst case", "accuracy (%)", "MNIST, 150 images")
     has(figure, "perturbation budget ε (largest change, intensity range [0, 1])", "1–3 individuals")
     has(robust_curves(summary, "pgd-l2"), "rms change")
+    by_mean = summary.assign_coords(norm=summary["norm"].where(summary["norm"] != "l2", "l1"))
+    has(robust_curves(by_mean, "pgd-l2"), "mean change")
     assert len(robust_curves(summary, "noise-linf").axes) == 1
 
 
