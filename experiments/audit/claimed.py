@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from experiments.attacks.names import attack_named
+from experiments.attacks.names import ATTACKS, attack_named
 from experiments.audit.allowance import Allowance
 from experiments.audit.record import Beside, Record
 from experiments.audit.unit import Audit, Place
@@ -65,6 +65,11 @@ class Claimed:
             raise BlindspotsError(
                 f"'{attack}' is noise, which claims no robustness to an adversary; choose an "
                 "attack with --attack."
+            )
+        if f"pgd-{(norm := attack_named(attack).norm)}" not in ATTACKS:
+            raise BlindspotsError(
+                f"'{attack}' is an attack within {norm}, for which the audit has no strongest "
+                "attack; choose one within linf or l2."
             )
         if individual >= compared.sizes["individual"]:
             raise BlindspotsError(

@@ -79,7 +79,7 @@ def plateau(subject: Subject) -> Finding:
         return not_applicable("plateau", why)
     losses = traced(subject)
     if len(losses) < 4:
-        return not_applicable("plateau", "No image withstands the claimed attack.")
+        return not_applicable("plateau", "No image withstands, or the attack is too short to tell.")
     best = torch.cummax(torch.tensor(losses), 0).values
     whole = float(best[-1] - best[0])
     late = float(best[-1] - best[round((1 - LATE) * (len(best) - 1))])

@@ -22,6 +22,7 @@ STEP = {torch.float64: 1e-6, torch.float32: 1e-2}  # Euclidean, of a finite diff
 AGREES, DOUBTFUL = 0.99, 0.9  # cosines between gradient and finite difference
 TWIN = 0.8  # the same through a smooth twin, whose gradient leaves out the reset by design
 SIGMA = 0.05  # intensity, of the noise that smooths a spiking network's loss
+RELIABLE = 0.05  # cosine of two estimates of that slope, from which on it is one
 CHANCE = 0.1  # cosine with the smoothed slope below which a gradient is no better than none
 SMOOTH = "smooth 5"  # whose slope is gentle enough for finite differences
 
@@ -138,7 +139,11 @@ def against_smoothed(subject: Subject, twin: float | None) -> Finding:
     """How well the gradient that the attack follows agrees with the slope of the smoothed loss."""
     rows = subject.subset[: subject.allowance.handful]
     cosines = [smoothed_cosine(subject, int(row)) for row in rows]
-    cosine = float(torch.tensor(cosines).median()) if cosines else 0.0
+    clear = [each for each in cosines if each is not None]
+    if not clear:
+        why = f"{subject.allowance.samples} samples do not show the slope of the smoothed loss."
+        return not_applicable("gradient correctness", why)
+    cosine = float(torch.tensor(clear).median())
     path = "" if twin is None else f" Through the smooth twin, against differences, {twin:.3f}."
     found = outcome(failed=twin is not None and twin < TWIN, doubtful=cosine < CHANCE)
     sentence = (
@@ -148,10 +153,11 @@ def against_smoothed(subject: Subject, twin: float | None) -> Finding:
     return Finding("gradient correctness", found, cosine, "cosine", sentence)
 
 
-def smoothed_cosine(subject: Subject, row: int) -> float:
+def smoothed_cosine(subject: Subject, row: int) -> float | None:
     """The cosine at one image, corrected for the noise of the estimate (Spearman 1904).
 
-    The two halves of the samples give two estimates, whose own cosine says how noisy they are.
+    The two halves of the samples give two estimates, whose own cosine says how noisy they are;
+    None where they have nothing in common.
     """
     image, label = subject.images[row : row + 1], subject.labels[row : row + 1]
     followed = slopes(subject.model, image, label).flatten()
@@ -159,8 +165,8 @@ def smoothed_cosine(subject: Subject, row: int) -> float:
     chance = subject.chance(f"smoothed {row}")
     first, second = (estimated(subject.answers, image, label, half, chance) for _ in range(2))
     reliable = float(cosine_similarity(first, second, dim=0))
-    if reliable <= 0:
-        return 0.0
+    if reliable < RELIABLE:
+        return None
     whole = 2 * reliable / (1 + reliable)
     raw = float(cosine_similarity(followed, first + second, dim=0))
     return max(-1.0, min(1.0, raw / whole**0.5))

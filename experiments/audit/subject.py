@@ -94,7 +94,7 @@ class Subject:
     others: Mapping[str, Model] = field(default_factory=dict)
     record: Record | None = None
     certified: Tensor | None = None
-    allowance: Allowance = Allowance()
+    allowance: Allowance = field(default_factory=Allowance)
 
     @property
     def wiring(self) -> Wiring | None:
