@@ -62,6 +62,14 @@ def compare(
     epsilons: Annotated[
         str | None, typer.Option(help="Comma-separated budgets in (0, 1], intensity.")
     ] = None,
+    corruptions: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated: mnist-c (all 15), sweeps, or names; '' for none."),
+    ] = None,
+    mnist_c: Annotated[
+        Path | None,
+        typer.Option("--mnist-c", help="Directory with MNIST-C's files: read, not re-implemented."),
+    ] = None,
     effort: Annotated[float | None, typer.Option(help="Scales every recipe's epochs.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything.")] = None,
     engine: Annotated[
@@ -101,6 +109,8 @@ def compare(
         images=images,
         attacks=_names(attacks),
         epsilons=_numbers(epsilons),
+        corruptions=_names(corruptions),
+        mnist_c=str(mnist_c) if mnist_c else None,
         effort=effort,
         seed=seed,
         engine=engine,
@@ -303,6 +313,44 @@ def detailed(
         epsilon=epsilon,
         physiology=physiology_from(read_settings(physiology)) if physiology else None,
         data=data,
+        workers=workers,
+        console=Console(),
+    )
+
+
+@app.command()
+def transfer(
+    run: Annotated[Path, typer.Argument(help="Directory of a comparison that kept its inputs.")],
+    attack: Annotated[str | None, typer.Option(help="Default: the run's reference.")] = None,
+    epsilon: Annotated[float | None, typer.Option(help="Default: the run's reference.")] = None,
+    parts: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Train its networks anew on so many disjoint parts of the training images."
+        ),
+    ] = 1,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda, as the run.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. Default: one per core, one on a GPU.")
+    ] = None,
+) -> None:
+    """Show what was crafted on every individual to every other: who is fooled by whose inputs.
+
+    Transfer rates between networks and kinds of networks with intervals, images that fool many at
+    once beside chance, and, with --parts 2, what sharing the training images has to do with it.
+    Goes to RUN/transfer.
+    """
+    _check_device(device)
+    from experiments.transfer.command import transfer as run_transfer
+
+    run_transfer(
+        run,
+        attack=attack,
+        epsilon=epsilon,
+        parts=parts,
+        data=data,
+        device=device,
         workers=workers,
         console=Console(),
     )

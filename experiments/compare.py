@@ -73,8 +73,8 @@ def compare(
             if event["what"] == "spent" and event["unit"].key not in kept:
                 discard(event["unit"])
 
-        failures = complete(planned.scores.values(), count, tell)
-    if not any(is_complete(unit) for unit in planned.scores.values()):
+        failures = complete(planned.asked, count, tell)
+    if not any(is_complete(unit) for unit in planned.asked):
         raise BlindspotsError(
             f"Nothing could be measured: {next(iter(failures.values()), 'no unit ended well')}"
         )
@@ -166,13 +166,16 @@ def bench_for(data: Path | None, device: str | None) -> Bench:
 
 
 def keep(out: Path, planned: Plan, spec: Spec) -> None:
-    """Trained individuals and crafted inputs into the run directory, by name."""
+    """Trained individuals, crafted and corrupted inputs into the run directory, by name."""
     for (name, i), model in (planned.sources | planned.individuals).items():
         if isinstance(model, Train | Embody) and is_complete(model):
             link(unit_path(model.stage, model.key), individual_directory(out, name, i))
     for place, craft in kept_sets(planned, spec).items():
         if is_complete(craft):
             link(unit_path(craft.stage, craft.key), out / "inputs" / set_name(*place))
+    for name, corrupted in planned.corrupted.items():
+        if is_complete(corrupted):
+            link(unit_path(corrupted.stage, corrupted.key), out / "corrupted" / name)
 
 
 def kept_sets(planned: Plan, spec: Spec) -> dict[tuple[str, int, str], Craft]:

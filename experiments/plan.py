@@ -6,9 +6,10 @@ from pathlib import Path
 
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench
+from experiments.corrupted import corrupted_scores, corrupted_sets
 from experiments.spec import MOST_INDIVIDUALS, Spec
 from experiments.store import key_of
-from experiments.units import Brought, Craft, Embody, Model, Score, Train
+from experiments.units import Brought, Corrupt, Craft, Embody, Model, Score, Train
 from networks import DETAILED, Physiology, Wiring, macs, parameters, read_wiring, wiring_named
 from networks.catalogue import recurrence, role, units
 from networks.errors import BlindspotsError
@@ -89,6 +90,7 @@ class Plan:
     ``individuals[network, i]``, ``sources[source, i]`` (networks that inputs are crafted on: the
     independent ones, and every network itself), ``sets[source, i, attack]`` and
     ``scores[network, i, source, attack]``, where source and attack are "" for the clean images.
+    ``corrupted[corruption]`` is the same for all, ``corrupted_scores[network, i, corruption]``.
     No gradient is followed through networks in cells, and they take far longer: they are sources of
     attacks by query alone, and are scored on what was crafted on the independent sources, on their
     trained twins and on themselves.
@@ -99,6 +101,13 @@ class Plan:
     sources: dict[tuple[str, int], Model]
     sets: dict[tuple[str, int, str], Craft]
     scores: dict[tuple[str, int, str, str], Score]
+    corrupted: dict[str, Corrupt]
+    corrupted_scores: dict[tuple[str, int, str], Score]
+
+    @property
+    def asked(self) -> tuple[Score, ...]:
+        """All that is to be known."""
+        return (*self.scores.values(), *self.corrupted_scores.values())
 
 
 def entries_of(spec: Spec) -> tuple[Entry, ...]:
@@ -151,7 +160,9 @@ def plan(spec: Spec, bench: Bench) -> Plan:
     }
     sources = {place: model for place, model in sources.items() if _is_source(place, sets)}
     scores = dict(_scores(spec, bench, individuals, sets))
-    return Plan(entries, individuals, sources, sets, scores)
+    corrupted = corrupted_sets(spec, bench)
+    answers = dict(corrupted_scores(corrupted, individuals))
+    return Plan(entries, individuals, sources, sets, scores, corrupted, answers)
 
 
 def _can_be_crafted(attack: str, source: str, model: Model) -> bool:

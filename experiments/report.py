@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from experiments.corruption_report import corruption_section, corruption_table, has_corruptions
 from experiments.counts import count, short
 from experiments.page import page, picture
 from experiments.statistics import VIEWS
@@ -32,6 +33,14 @@ CAPTIONS = {
     "table says, often in size), paired by image and individual, with 95 % bootstrap intervals "
     "over individuals and images.",
     "transfer": "Accuracy of each network (columns) on what was crafted on each source (rows).",
+    "corruptions": "Accuracy under each corruption of MNIST-C at the severity that its authors "
+    "chose; bars are 95 % Wilson intervals over images. All networks saw the same images, so bars "
+    "that overlap may hide a difference.",
+    "corruption-examples": "The same images clean and corrupted, as every network saw them.",
+    "corruption-severities": "Severity 0 is the clean image; bands are 95 % Wilson intervals.",
+    "sweeps": "One property of the image from little to much; the clean accuracy stands where the "
+    "image stays as it is; bands are 95 % Wilson intervals over images.",
+    "sweep-examples": "One image at every level of every sweep.",
     "distortion": "How little change is enough: share of images fooled by at most a given "
     "minimal distortion.",
 }
@@ -181,6 +190,8 @@ def write_report(
     console.print(terminal_table(summary))
     if summary.sizes["contrast"]:
         console.print(contrast_table(summary))
+    if has_corruptions(summary):
+        console.print(corruption_table(summary))
     for sentence in [sentences[0], *(s for s in sentences if s.startswith("Warning: "))]:
         style = "yellow" if sentence.startswith("Warning: ") else ""
         console.print(f"- {sentence}", style=style, highlight=False, markup=False)
@@ -206,7 +217,7 @@ def html(
     pictures = [
         {
             "name": name,
-            "caption": CAPTIONS.get(name.partition("-")[0], ""),
+            "caption": CAPTIONS.get(name, CAPTIONS.get(name.partition("-")[0], "")),
             "data": picture(path),
         }
         for name, path in in_order(figures, str(result.attrs["reference_attack"]))
@@ -228,6 +239,7 @@ def html(
         findings=[s for s in sentences[2:] if not s.startswith("Warning: ")],
         cautions=[s.removeprefix("Warning: ") for s in sentences if s.startswith("Warning: ")],
         failures=failures(result),
+        corrupted=corruption_section(summary) if has_corruptions(summary) else None,
         pictures=pictures,
         spec=str(result.attrs["spec"]),
         provenance=provenance_of(out),

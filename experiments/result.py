@@ -6,19 +6,21 @@ import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from experiments.answers import read_tensors, right
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
+from experiments.corrupted import corrupted_outcomes
 from experiments.plan import INDEPENDENT, Plan
 from experiments.spec import Spec
 from experiments.statistics import common_images
-from experiments.store import damaged, unit_path, unwritable
-from experiments.units import DISTANCES, Craft, Embody, Unit, is_complete
+from experiments.store import unit_path, unwritable
+from experiments.units import DISTANCES, Corrupt, Craft, Embody, is_complete
 from networks.errors import BlindspotsError, unknown
 
 if TYPE_CHECKING:
@@ -49,6 +51,11 @@ def assemble(spec: Spec, plan: Plan, bench: Bench) -> xr.Dataset:
       cells and in training, in the area that is furthest off after calibration.
     - ``example_clean``, ``example_inputs``: images of the first independent source at the
       reference epsilon.
+    - where the comparison has corruptions, ``corruption_correct``, ``corruption_prediction``
+      (network, individual, corruption, severity, image) and ``example_corrupted`` (corruption,
+      severity, ...): severities count from 1, ``default_severity`` (corruption) is MNIST-C's own,
+      0 for sweeps; ``corruption_level`` (corruption, severity) is the parameter in
+      ``corruption_unit``, and -1 or NaN stands where a corruption has no such severity.
     """
     names = [e.name for e in plan.entries]
     sources = list(dict.fromkeys(source for source, _ in plan.sources))
@@ -111,12 +118,8 @@ def assemble(spec: Spec, plan: Plan, bench: Bench) -> xr.Dataset:
         },
     )
     result = result.merge(minimum_distortion(result)).merge(rate_errors(result, plan))
-    return result.merge(examples(result, plan, split.images.cpu().numpy()[:, 0]))
-
-
-def right(prediction: NDArray[np.int8], label: NDArray[np.int8]) -> NDArray[np.int8]:
-    """1 where the prediction is the label, 0 where not, -1 where there is none."""
-    return np.where(prediction < 0, -1, prediction == label).astype(np.int8)
+    result = result.merge(examples(result, plan, split.images.cpu().numpy()[:, 0]))
+    return result.merge(corrupted_outcomes(result, plan))
 
 
 def described(plan: Plan) -> dict[str, tuple[str, list[str | int]]]:
@@ -135,18 +138,6 @@ def image_indices(bench: Bench, count: int) -> NDArray[np.int64]:
 def is_measured(craft: Craft) -> bool:
     """Whether the set was crafted, even if its inputs were discarded after they were scored."""
     return (unit_path(craft.stage, craft.key) / "distances.safetensors").exists()
-
-
-def read_tensors(unit: Unit, name: str) -> dict[str, NDArray[Any]]:
-    """The arrays of a unit's safetensors file."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    path = unit_path(unit.stage, unit.key) / name
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise damaged(path, error) from None
 
 
 def minimum_distortion(result: xr.Dataset) -> xr.Dataset:
@@ -281,12 +272,12 @@ def load_network(
 
 def inputs_hashes(plan: Plan) -> dict[str, str]:
     """SHA-256 of each complete set of inputs, by its file's name in the run directory."""
-    found = {}
-    for place, craft in plan.sets.items():
-        if is_measured(craft):
-            path = unit_path(Craft.stage, craft.key) / "inputs.json"
-            found[set_name(*place)] = str(json.loads(path.read_text())["sha256"])
-    return found
+    sets: dict[str, Craft | Corrupt] = {
+        set_name(*place): craft for place, craft in plan.sets.items() if is_measured(craft)
+    }
+    sets |= {f"corrupted/{k}": each for k, each in plan.corrupted.items() if is_complete(each)}
+    paths = {name: unit_path(each.stage, each.key) / "inputs.json" for name, each in sets.items()}
+    return {name: str(json.loads(path.read_text())["sha256"]) for name, path in paths.items()}
 
 
 def set_name(source: str, individual: int, attack: str) -> str:

@@ -74,7 +74,7 @@ def score_saved(
         ),
         caption=f"SHA-256 of the inputs {facts['sha256'][:16]}… checked",
     )
-    table.add_column("epsilon", justify="right")
+    table.add_column(facts.get("along", "epsilon"), justify="right")
     table.add_column("accuracy (%)", justify="right")
     for epsilon, images in zip(facts["epsilons"], tensors["inputs"], strict=True):
         right = (predictions(model, images) == tensors["labels"]).double().mean()

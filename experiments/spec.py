@@ -1,6 +1,7 @@
 """The specification of a comparison: everything that determines its numbers, and nothing else."""
 
 import tomllib
+from collections.abc import Callable
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
 from experiments.attacks.names import attack_named
+from experiments.corruptions import corruptions_named
 from experiments.recipe import Recipe, recipe_for
 from networks import Physiology, Wiring
 from networks.described import Described
@@ -31,6 +33,9 @@ class Spec(Described):
     as ``options.pgd-linf.steps``. ``reference_attack`` at ``reference_epsilon`` is what the
     verdict, the forest and the transfer figure speak of. ``keep`` says which crafted inputs stay
     on disk after they were scored: "all", or "independent" for those that all networks share.
+    ``corruptions`` are names of :data:`experiments.corruptions.CORRUPTIONS`, "mnist-c" or "sweeps";
+    those of MNIST-C are made at its own severity, or with ``severities = "all"`` at all of them,
+    or read from the directory ``mnist_c`` that holds its files.
     With ``engine = "detailed"`` every spiking network has a row more, ``NAME@cells``: the same
     trained weights in cells, whose parameters ``physiology`` overrides
     (:class:`networks.Physiology`).
@@ -45,6 +50,9 @@ class Spec(Described):
     epsilons: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
     reference_attack: str
     reference_epsilon: float
+    corruptions: tuple[str, ...] = ()
+    severities: Literal["default", "all"] = "default"
+    mnist_c: str | None = None
     effort: Annotated[float, Field(gt=0)] = 1.0
     training: dict[str, Any] = Field(default={})
     options: dict[str, dict[str, Any]] = Field(default={})
@@ -62,12 +70,15 @@ class Spec(Described):
 
     @model_validator(mode="after")
     def _can_be_honoured(self) -> Self:
-        for what in ("networks", "sources", "attacks"):
+        for what in ("networks", "sources", "attacks", "corruptions"):
             values = getattr(self, what)
             if twice := sorted({v for v in values if values.count(v) > 1}):
                 raise ValueError(f"{what}: '{twice[0]}' is given twice")
         for name in (*self.attacks, *self.options):
-            _attack(name)
+            _known(attack_named, name)
+        _known(corruptions_named, self.corruptions)
+        if self.mnist_c and self.severities == "all":
+            raise ValueError("severities: the files of MNIST-C hold one severity; write default")
         if not all(a < b for a, b in pairwise(self.epsilons)):
             raise ValueError(f"epsilons: give them in ascending order, not {self.epsilons}")
         if self.reference_attack not in self.attacks:
@@ -92,9 +103,9 @@ class Spec(Described):
         )
 
 
-def _attack(name: str) -> None:
+def _known(look_up: Callable[[Any], Any], names: Any) -> None:
     try:
-        attack_named(name)
+        look_up(names)
     except BlindspotsError as error:
         raise ValueError(str(error).rstrip(".")) from None
 

@@ -1,4 +1,4 @@
-"""Units of work: train one individual, craft one set of inputs, score one network on one set.
+"""Units of work: train one individual, craft or corrupt one set of inputs, score one network on it.
 
 Each is a value that holds all that determines its outcome. Its key is made of that, and its outcome
 lies under the key, so that runs resume, and share what they have in common.
@@ -18,13 +18,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from experiments.attacks.names import Norm, attack_named
 from experiments.bench import Bench, scored
+from experiments.corruptions import corruption_named
 from experiments.recipe import Recipe
 from experiments.store import damaged, fresh_unit, key_of, link, unit_path
 from networks import Physiology, Wiring
 from networks.errors import BlindspotsError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
 
 CALIBRATED_ON = 100  # training images
@@ -274,13 +277,116 @@ class Craft:
 
 
 @dataclass(frozen=True)
+class Corrupt:
+    """The first ``images`` scored images under ``corruption`` at each of the ``severities``.
+
+    ``official`` is a directory with the files of MNIST-C, whose images have ``official_sha256``;
+    without it they are made here.
+    """
+
+    stage: ClassVar[str] = "corrupt"
+    product: ClassVar[str] = "inputs.safetensors"
+    corruption: str
+    severities: tuple[int, ...]
+    images: int
+    seed: int
+    bench: Bench
+    official: Path | None = None
+    official_sha256: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Where the images are from, for people."""
+        if self.official:
+            return "MNIST-C"
+        is_sweep = corruption_named(self.corruption).kind == "sweep"
+        return "sweep" if is_sweep else "MNIST-C-style, re-implemented"
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.corruption} ({self.origin})"
+
+    @cached_property
+    def key(self) -> str:
+        """Of everything that determines the inputs."""
+        levels = [corruption_named(self.corruption).level(each) for each in self.severities]
+        return key_of(
+            format=FORMAT,
+            corruption=self.corruption,
+            levels=levels,
+            images=self.images,
+            seed=0 if self.official else self.seed,
+            data=self.bench.sha256,
+            official=self.official_sha256,
+            software=f"numpy {version('numpy')} scipy {version('scipy')}",
+        )
+
+    @property
+    def needs(self) -> tuple["Unit", ...]:
+        """Units that must be complete before."""
+        return ()
+
+    def run(self, report: Report) -> None:
+        """Make the inputs, each severity from the generator's same state, or read them."""
+        import torch
+
+        images, labels = (each.cpu() for each in scored(self.bench, self.images))
+        made = self._official() if self.official else self._made(images[:, 0].numpy())
+        inputs = torch.from_numpy(made)[:, :, None]
+        facts = {
+            "attack": self.corruption,
+            "crafted_on": f"no network ({self.origin})",
+            "along": "severity",
+            "epsilons": self.severities,
+            "options": {},
+            "data": self.bench.data,
+            "sha256": sha256_of(inputs),
+            "warnings": [],
+        }
+        with fresh_unit(self.stage, self.key) as directory:
+            save_tensors({"inputs": inputs, "labels": labels}, directory / self.product, facts)
+            (directory / "inputs.json").write_text(json.dumps(facts, indent=1))
+
+    def _made(self, images: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        import numpy as np
+
+        from experiments.corruptions import corrupt
+
+        return np.stack(
+            [
+                corrupt(
+                    self.corruption,
+                    images,
+                    severity=each,
+                    generator=np.random.default_rng(self.seed),
+                )
+                for each in self.severities
+            ]
+        )
+
+    def _official(self) -> "NDArray[np.float32]":
+        import numpy as np
+
+        from experiments.corruptions.official import check_labels, official_images
+        from experiments.data.dataset import scored_images
+
+        assert self.official
+        data = self.bench.load()
+        check_labels(self.official, self.corruption, data.test.labels.numpy())
+        found = official_images(self.official, self.corruption)
+        chosen = found[scored_images(data, self.images)[1]]
+        return (chosen / np.float32(255)).astype(np.float32)[None]
+
+
+@dataclass(frozen=True)
 class Score:
     """What ``network`` answers to the inputs of ``on``, to the clean images where that is None."""
 
     stage: ClassVar[str] = "score"
     product: ClassVar[str] = "predictions.safetensors"
     network: Model
-    on: Craft | None
+    on: Craft | Corrupt | None
     images: int
     bench: Bench
 

@@ -21,6 +21,7 @@ STAGES = {  # in their order
     "train": "training individuals",
     "embody": "calibrating cells",
     "craft": "crafting inputs",
+    "corrupt": "corrupting inputs",
     "score": "scoring everyone",
     "withstand": "attacking by every means",
     "examine": "watching cells",

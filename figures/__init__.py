@@ -5,10 +5,15 @@ figures to change before `save`. Nothing here touches pyplot or leaves settings 
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["draw_all"]
 
@@ -21,7 +26,9 @@ def draw_all(
     - for every attack that is no noise: `curves-ATTACK`; `noise-ATTACK` where noise of its norm
       was measured; `images-ATTACK` (at the reference epsilon) where examples were kept;
     - `forest` and `transfer` at the reference attack and epsilon;
-    - `distortion` if minimal distortions were measured.
+    - `distortion` if minimal distortions were measured;
+    - `corruptions` and `corruption-examples` if the corruptions of MNIST-C were measured,
+      `corruption-severities` if at several severities, `sweeps` and `sweep-examples`.
 
     Args:
         result: the labelled result.
@@ -55,7 +62,26 @@ def draw_all(
     paths["transfer"] = save(transfer_matrix(result, attack, epsilon), directory, "transfer")[0]
     if "minimum_distortion" in result and np.isfinite(result["minimum_distortion"]).any():
         paths["distortion"] = save(distortion_curves(result), directory, "distortion")[0]
+    for name, figure in corruption_figures(result, summary):
+        paths[name] = save(figure, directory, name)[0]
     return paths
+
+
+def corruption_figures(result: xr.Dataset, summary: xr.Dataset) -> Iterator[tuple[str, "Figure"]]:
+    """The figures of corrupted images that the result holds the data for, by name."""
+    from figures import corruptions as room
+
+    if "corruption_accuracy" not in summary:
+        return
+    kinds = set(summary["corruption_kind"].to_numpy())
+    if "mnist-c" in kinds:
+        yield "corruptions", room.corruption_accuracies(summary)
+        yield "corruption-examples", room.corruption_examples(result)
+    if room.several(summary, "mnist-c"):
+        yield "corruption-severities", room.corruption_curves(summary, "mnist-c")
+    if "sweep" in kinds:
+        yield "sweeps", room.corruption_curves(summary, "sweep")
+        yield "sweep-examples", room.sweep_examples(result)
 
 
 def measured(summary: xr.Dataset) -> xr.Dataset:

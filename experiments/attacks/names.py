@@ -86,6 +86,18 @@ _ENTRIES = (
         *("square", "square_linf"),
     ),
     Attack(
+        *("spsa-linf", "linf", "query", "ascent along estimated gradients (Uesato 2018)"),
+        *("spsa", "spsa_linf"),
+    ),
+    Attack(
+        *("hopskipjump-l2", "l2", "query", "smallest change, by labels alone (Chen 2020)"),
+        *("hopskipjump", "hopskipjump_l2"),
+    ),
+    Attack(
+        *("hopskipjump-linf", "linf", "query", "smallest change, by labels alone (Chen 2020)"),
+        *("hopskipjump", "hopskipjump_linf"),
+    ),
+    Attack(
         *("lbfgs", "l2", "minimum", "smallest change by box-constrained L-BFGS (Szegedy 2014)"),
         *("lbfgs", "lbfgs"),
     ),

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from experiments.attacks.cost import count
 from experiments.attacks.curve import BATCH, clean_start, curve, step_along, threats
+from experiments.attacks.directions import seeds
 from experiments.attacks.goal import Goal, Loss
 from experiments.attacks.noise import drawn
 from experiments.attacks.threat import Threat, per_image
@@ -28,6 +30,7 @@ def square_linf(
     keep_going: bool = False,
     queries: int = 1000,
     share: float = 0.8,
+    answers: int = 1,
     loss: Loss = "margin",
     targeted: bool = False,
     batch_size: int = BATCH,
@@ -53,8 +56,14 @@ def square_linf(
             none is the clean image, unless that alone is answered wrong. It costs E * N * queries
             answers, whatever the model withstands; a slow one wants fewer of each. Either way an
             image fooled at one budget is fooled at every larger one.
-        queries: answers asked for per image and budget, >= 1, besides one about the clean image.
+        queries: inputs asked about per image and budget, >= 1, besides the clean image.
         share: of the pixels, how many the first square covers, in (0, 1]; p in the paper.
+        answers: 1: the model answers the same input always alike. 2 or more, for one that does
+            not: what counts is the mean of so many of its logits, and the best input so far is
+            asked about anew beside every square, for else the luckiest answer would stay, and not
+            the best input. Both are asked under the same chance, as far as the model draws it from
+            PyTorch's global generator, which is left as it was. Such a query costs 2 * answers
+            forward passes; an image counts as fooled once it was so twice in succession.
         loss: what is raised, see `Goal`.
         targeted: see `Goal`.
         batch_size: images per forward pass.
@@ -67,14 +76,15 @@ def square_linf(
     """
     with under_attack(model, inputs, labels, Goal(loss, targeted)) as victim:
         listed = threats("linf", epsilons, targeted)
-        chance = Chance.draw(victim.clean, queries, share, generator)
+        chance = Chance.draw(victim.clean, queries, share, generator, answers)
 
         def search(part: Victim, best: Found, threat: Threat) -> Found:
             wander(part, best, threat, chance.at(part.rows), keep_going)
             return best
 
         # judged even where all go on: what is wrong as it is must not count as withstanding
-        start = clean_start(victim, keep_going=False, batch_size=batch_size)
+        first = chance.fixed(victim, -1)
+        start = clean_start(first, keep_going=False, batch_size=batch_size)
         if keep_going:  # spends the budget even where no query beats the clean image's loss
             start.loss.fill_(-torch.inf)
         return curve(victim, listed, start, search, keep_going=keep_going, batch_size=batch_size)
@@ -96,22 +106,34 @@ class Chance:
         sides: of the squares of the further queries, in pixels; Q - 1 of them.
         corners: uint8 (Q - 1, 2, N), row and column where each square begins.
         brighter: bool (Q - 1, N), whether it adds epsilon.
+        answers: of the model, whose mean counts.
+        seeds: of the model's own chance, one per query, one for the last judgement and one for
+            the clean images.
     """
 
     stripes: Tensor
     sides: Sequence[int]
     corners: Tensor
     brighter: Tensor
+    answers: int
+    seeds: Sequence[int]
 
     @classmethod
     def draw(
-        cls, clean: Tensor, queries: int, share: float, generator: torch.Generator
+        cls,
+        clean: Tensor,
+        queries: int,
+        share: float,
+        generator: torch.Generator,
+        answers: int = 1,
     ) -> "Chance":
         """For images (N, 1, H, W).
 
         Raises:
-            BlindspotsError: no query, or a share outside (0, 1].
+            BlindspotsError: no query, no answer, or a share outside (0, 1].
         """
+        if answers < 1:
+            raise BlindspotsError(f"Square was asked for {answers} answers; give 1 or more.")
         if queries < 1 or not 0 < share <= 1:
             raise BlindspotsError(
                 f"Square was asked for {queries} queries and a first square over a share of "
@@ -127,14 +149,23 @@ class Chance:
             corners[query, 0] = (numbers[0] * (height - each + 1)).to(torch.uint8)
             corners[query, 1] = (numbers[1] * (width - each + 1)).to(torch.uint8)
             brighter[query] = numbers[2] < 0.5
-        return cls(2 * stripes.to(clean.dtype) - 1, sides, corners, brighter)
+        own = seeds(queries + 2, generator).tolist()
+        return cls(2 * stripes.to(clean.dtype) - 1, sides, corners, brighter, answers, own)
 
     def at(self, rows: Tensor) -> "Chance":
         """That of the given rows (n,)."""
-        return Chance(
-            *(self.stripes[rows], self.sides),
-            *(self.corners[..., rows], self.brighter[:, rows]),
+        return replace(
+            self,
+            stripes=self.stripes[rows],
+            corners=self.corners[..., rows],
+            brighter=self.brighter[:, rows],
         )
+
+    def fixed(self, part: Victim, query: int) -> Victim:
+        """The model as it answers at that query (from 0)."""
+        if self.answers == 1:
+            return part
+        return replace(part, model=averaged(part.model, self.answers, self.seeds[query]))
 
     def squares(self, like: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Per further query the pixels in the square, bool (N, 1, H, W), and its sign (N,)."""
@@ -157,17 +188,38 @@ def wander(part: Victim, best: Found, threat: Threat, chance: Chance, keep_going
         keep_going: whether an image is asked about after it was fooled.
     """
     live, here = torch.arange(len(best.fooled), device=best.fooled.device), part
-    run = part.judge(step_along(part.clean, chance.stripes, threat.epsilon))
-    for inside, sign in chance.squares(part.clean):
-        if not keep_going and run.fooled.any():
+    run = chance.fixed(part, 0).judge(step_along(part.clean, chance.stripes, threat.epsilon))
+    for query, (inside, sign) in enumerate(chance.squares(part.clean), 1):
+        now = chance.fixed(here, query)
+        run, done = asked_again(now, run) if chance.answers > 1 else (run, run.fooled)
+        if not keep_going and done.any():
             best.keep_better(live, run)
-            stay = ~run.fooled
-            live, here, run = live[stay], here.at(stay), run.at(stay)
+            live, here, now, run = live[~done], here.at(~done), now.at(~done), run.at(~done)
         if not len(live):
             return
         points = painted(here.clean, run.inputs, inside[live], sign[live], threat.epsilon)
-        run.keep_better(torch.arange(len(live), device=live.device), here.judge(points))
+        run.keep_better(torch.arange(len(live), device=live.device), now.judge(points))
+    if chance.answers > 1:
+        run, _ = asked_again(chance.fixed(here, -2), run)
     best.keep_better(live, run)
+
+
+def averaged(model: Model, answers: int, seed: int) -> Model:
+    """The mean of so many answers of a model whose chance begins with that seed at every call."""
+
+    def mean(points: Tensor) -> Tensor:
+        count(forward=(answers - 1) * len(points))
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return torch.stack([model(points) for _ in range(answers)]).mean(0)
+
+    return mean
+
+
+def asked_again(part: Victim, run: Found) -> tuple[Found, Tensor]:
+    """What the model makes of the same inputs now, and whether it was fooled both times."""
+    again = part.judge(run.inputs)
+    return again, again.fooled & run.fooled
 
 
 def painted(clean: Tensor, points: Tensor, inside: Tensor, sign: Tensor, epsilon: float) -> Tensor:

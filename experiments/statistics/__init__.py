@@ -12,6 +12,7 @@ import xarray as xr
 
 from experiments.statistics.accuracies import clean_accuracies, common_images, robust_accuracies
 from experiments.statistics.contrasts import Contrast, contrast_table
+from experiments.statistics.corruptions import corrupted_accuracies
 from experiments.statistics.distortion import minimal_distortions
 from experiments.statistics.views import VIEWS, by_view, like_for_like
 
@@ -51,7 +52,9 @@ def summarise(
           (contrast) for the clean images;
         - where networks run in cells, `rate_error` (network): the largest of any individual;
         - where the result holds `minimum_distortion`: `median_distortion`, `_low`, `_high` and
-          `distortion_found` (network).
+          `distortion_found` (network);
+        - where the result holds `corruption_correct`, what `corrupted_accuracies` of
+          `experiments.statistics.corruptions` makes of it.
 
         The coordinates of network, attack and source and the attributes of the result come
         along.
@@ -68,6 +71,7 @@ def summarise(
             resamples=resamples,
         ),
         minimal_distortions(result, generator=generator, resamples=resamples),
+        corrupted_accuracies(result, generator=generator, resamples=resamples),
     ]
     summary = xr.merge(parts, combine_attrs="drop", compat="override", join="outer")
     if "rate_error" in result:

@@ -252,6 +252,18 @@ def work_here() -> Callable[..., AbstractContextManager[Work]]:
     return lambda most=1000: working(Work(most))
 
 
+@pytest.fixture(scope="session")
+def here_on_digits(shared_cache: Path) -> Callable[[], AbstractContextManager[Work]]:
+    """Has units of the small comparison worked on in this process, whatever the fixture's scope."""
+
+    @contextmanager
+    def here() -> Iterator[Work]:
+        with digits_alone(shared_cache), working(Work()) as work:
+            yield work
+
+    return here
+
+
 @pytest.fixture
 def cells_copy(cells_run: Path, tmp_path: Path) -> Path:
     """The run once more, to be changed."""

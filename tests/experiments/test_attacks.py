@@ -28,6 +28,9 @@ CURVE = [0.0, 0.03, 0.1, 0.4]
 FEW: dict[str, dict[str, int]] = {  # where nothing need be found
     "square-linf": {"queries": 60},
     **{name: {"steps": 12} for name in NAMES if name.startswith("apgd")},
+    "spsa-linf": {"steps": 4, "pairs": 4},
+    "hopskipjump-l2": {"steps": 3, "evaluations": 20},
+    "hopskipjump-linf": {"steps": 3, "evaluations": 20},
 }
 MONOTONE = ("pgd_linf", "pgd_l2", "apgd_linf", "apgd_l2", "apgd_l1", "square_linf", "lbfgs")
 

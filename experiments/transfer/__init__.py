@@ -1,0 +1,1 @@
+"""Does what is crafted on one individual fool the others? The command ``transfer``."""
