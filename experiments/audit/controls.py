@@ -180,7 +180,7 @@ CONTROLS = (
     Control("zero-gradient encoder", "zero gradient", lambda s: Drawn(taught(perceptron(), s))),
     Control("saturated softmax", "outputs", lambda s: Saturated(taught(perceptron(), s))),
     Control("feedback alignment", "gradient correctness", lambda s: taught(FeedbackAligned(), s)),
-    Control(*("surrogate of slope 1000", "surrogates", lambda s: spiking(s, 1000.0)), epsilon=0.08),
+    Control(*("surrogate of slope 1000", "surrogates", lambda s: spiking(s, 1000.0)), epsilon=0.07),
     Control("ten small steps", "more steps", lambda s: taught(perceptron(), s), BARELY),
     Control("judged on one draw", "random draws", lambda s: Shaken(taught(perceptron(), s))),
     Control("sound network", None, lambda s: taught(perceptron(), s), THOROUGH),

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from experiments.attacks.guides import Way, ways
+from experiments.attacks.victim import Guide
 from experiments.audit.finding import Finding, not_applicable
 from experiments.audit.grade import BROKEN, overturning, percent, spread_over
 from experiments.audit.subject import Subject
@@ -18,22 +19,24 @@ SLOPES = (0.5, 2.0, 10.0)  # of those that `guides.SLOPES` holds
 SPREAD = 5.0  # points between the claim and the worst case over surrogates that are too many
 
 
+def fooled_along(subject: Subject, rows: Tensor, name: str, guide: Guide | None) -> Tensor:
+    """Which rows (n,) projected gradient fools along a guide, or the model's own gradient."""
+    made = subject.attacked(
+        rows,
+        attack=f"pgd-{subject.claim.entry.norm}",
+        what=name,
+        guide=guide,
+        loss="margin",
+        steps=subject.allowance.steps,
+    )
+    return ~subject.withstood(made, rows)
+
+
 def fooled_through(subject: Subject, rows: Tensor, known: Iterable[tuple[str, Way]]) -> Tensor:
     """Which rows (n,) each way back fools, bool (ways, n), every way on its own."""
-    entry, model = subject.claim.entry, subject.model
-    assert isinstance(model, Network)
-    outcomes = []
-    for name, way in known:
-        made = subject.attacked(
-            rows,
-            attack=f"pgd-{entry.norm}",
-            what=name,
-            guide=way.through(model),
-            loss="margin",
-            steps=subject.allowance.steps,
-        )
-        outcomes.append(~subject.withstood(made, rows))
-    return torch.stack(outcomes)
+    assert isinstance(subject.model, Network)
+    network = subject.model
+    return torch.stack([fooled_along(subject, rows, n, w.through(network)) for n, w in known])
 
 
 def swept(check: str, subject: Subject, families: frozenset[str], broken: float) -> Finding:
@@ -48,9 +51,10 @@ def swept(check: str, subject: Subject, families: frozenset[str], broken: float)
     each = fooled_through(subject, rows, known)
     shares = each.float().mean(1)
     best = int(shares.argmax())
+    own = float(fooled_along(subject, rows, "own", None).float().mean())
     note = (
         f"The most harmful alone is {known[best][0]} ({percent(float(shares[best]))}), the least "
-        f"fools {percent(float(shares.min()))}."
+        f"fools {percent(float(shares.min()))}, its own gradient, tried again, {percent(own)}."
     )
     return overturning(
         *(check, subject, rows, each.any(0), f"PGD along {len(known)} other ways back"),

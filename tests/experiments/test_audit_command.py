@@ -81,7 +81,6 @@ def test_a_claim_that_the_record_does_not_bear_out_is_void(run: Path, work) -> N
     result = audited(run, "fc-b", images=20)
     outcomes = result["outcome"].sel(network="fc-b")
     assert outcomes.sel(check="provenance").item() == "fail"
-    assert outcomes.sel(check="budget").item() == "fail"
     assert verdicts(run) == {"fc-b": "void"}
 
 
@@ -132,7 +131,7 @@ def test_a_run_or_controls_must_be_named(refused: Callable[..., str]) -> None:
 
 
 def test_findings_lie_under_their_unit(run: Path, work) -> None:  # type: ignore[no-untyped-def]
-    audited(run, "fc-b", images=20)
+    audited(run, "fc-b", images=19)
     unit = next(each for each in work.done if each.product == "findings.json")
     from experiments.audit.unit import read_told
 

