@@ -74,7 +74,7 @@ def plateau(subject: Subject) -> Finding:
     rise in the last quarter of the attack.
     """
     effort = subject.claim.effort
-    if effort is None or subject.claim.entry.kind == "minimum":
+    if effort is None or subject.claim.entry.kind in ("minimum", "ensemble"):
         why = f"{subject.claim.attack} does not raise a loss from step to step."
         return not_applicable("plateau", why)
     losses = traced(subject)

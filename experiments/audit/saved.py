@@ -1,6 +1,5 @@
 """An audit as one labelled result, saved beside the run and loaded again."""
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -73,17 +72,20 @@ def load_audit(run: str | os.PathLike[str]) -> xr.Dataset:
     return read_dataset(path)
 
 
-def verdicts(run: str | os.PathLike[str]) -> dict[str, Verdict]:
-    """The verdict on each network's claimed accuracy, by name; empty where none was audited."""
+def verdicts(
+    run: str | os.PathLike[str], attack: str | None = None, epsilon: float | None = None
+) -> dict[str, Verdict]:
+    """The verdict on each network's claimed accuracy, by name; empty where none was audited.
+
+    With ``attack`` and ``epsilon``, empty too where it was another claim that was audited.
+    """
     if not audit_path(Path(run)).exists():
         return {}
-    found = load_audit(run)["verdict"]
+    audit = load_audit(run)
+    asked = {"attack": attack, "epsilon": epsilon}
+    if any(value not in (None, audit.attrs[key]) for key, value in asked.items()):
+        return {}
+    found = audit["verdict"]
     return {
         str(n): cast("Verdict", str(found.sel(network=n).values)) for n in found["network"].values
     }
-
-
-def worst(audit: xr.Dataset, network: str) -> float:
-    """Accuracy of a network in the worst case over the claim and all checks."""
-    share = float(audit["withstood"].sel(network=network).mean())
-    return share if math.isfinite(share) else math.nan
