@@ -152,9 +152,8 @@ def terminal_table(summary: xr.Dataset, audited: Mapping[str, Verdict]) -> Table
         table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
     for row in rows(summary, audited):
         middle = [text.partition(" ")[0] for text in (row.clean, row.noise, *row.views)]
-        table.add_row(
-            row.network, short(row.parameters), short(row.macs), *middle, MARKS.get(row.audit, "-")
-        )
+        sizes = (short(row.parameters), short(row.macs))
+        table.add_row(row.network, *sizes, *middle, MARKS.get(row.audit, "-"))
     return table
 
 
