@@ -121,7 +121,7 @@ def interval(here: xr.Dataset, name: str) -> str:
 
 
 def verdicts_of(out: Path, summary: xr.Dataset) -> dict[str, Verdict]:
-    """The verdicts of the run's audit on what the table shows; none where it audited other claims."""
+    """The verdicts of the run's audit; none where it was of other claims than the table's."""
     at = reference(summary)
     return verdicts(out, str(at["attack"].values), float(at["epsilon"]))
 
