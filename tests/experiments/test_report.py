@@ -4,11 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import xarray as xr
 from rich.console import Console
 
 from experiments import load_result
-from experiments.compare import finish
+from experiments.compare import finish, summarised
 from experiments.counts import count, short
+from experiments.report import rows, verdicts_of
 
 
 @pytest.fixture
@@ -64,3 +66,27 @@ def test_terminal_output_fits_80_columns(small_run: Path, tmp_path: Path) -> Non
 )
 def test_short_counts(number: int, said: str) -> None:
     assert short(number) == said
+
+
+def test_verdicts_stand_beside_what_was_audited(small_run: Path, tmp_path: Path) -> None:
+    """And nowhere else: an audit of another claim says nothing of these."""
+    result = load_result(small_run)
+    summary = summarised(result)
+    attrs = {
+        "attack": result.attrs["reference_attack"],
+        "epsilon": result.attrs["reference_epsilon"],
+    }
+    names = result["network"].values[:2].tolist()
+    audit = xr.Dataset(
+        {"verdict": ("network", ["trusted", "void"])}, coords={"network": names}, attrs=attrs
+    )
+    (tmp_path / "audit").mkdir()
+    audit.to_netcdf(tmp_path / "audit" / "audit.nc", engine="h5netcdf")
+    told = verdicts_of(tmp_path, summary)
+    assert told == dict(zip(names, ("trusted", "void"), strict=True))
+    marks = {row.network: row.audit for row in rows(summary, told)}
+    assert [marks[name] for name in names] == ["trusted", "void"]
+    assert set(marks.values()) == {"trusted", "void", "-"}
+    audit.attrs["epsilon"] = 0.123
+    audit.to_netcdf(tmp_path / "audit" / "audit.nc", engine="h5netcdf")
+    assert verdicts_of(tmp_path, summary) == {}
