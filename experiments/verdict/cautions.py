@@ -179,12 +179,13 @@ def spiking(summary: xr.Dataset) -> Iterator[str]:
     if not names:
         return
     queries = [a for a in aimed(summary) if a not in followers(summary)]
-    if followers(summary):
+    ensembles = summary["attack"].to_numpy()[(summary["kind"] == "ensemble").to_numpy()]
+    if followers(summary) and not ensembles.size:
         beside = f", and by queries without it ({listed(queries)})" if queries else " alone"
         yield (
             f"Warning: {listed(names)} {'was' if len(names) == 1 else 'were'} attacked through "
             f"the surrogate gradient of training{beside}; attacks through several surrogates can "
-            "fool more images, so these figures are the loosest upper bounds of all."
+            "fool more images (worst-linf), so these figures are the loosest upper bounds of all."
         )
     if "units" in [str(f) for f in summary["factor"].to_numpy()]:
         yield (

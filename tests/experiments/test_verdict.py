@@ -216,6 +216,13 @@ def test_queries_do_not_depend_on_the_surrogate(make):
     none(speak(alone, contrasts), "surrogate")
 
 
+def test_an_ensemble_follows_several_surrogates(make):
+    result = make({"fc-b": 0.5, "fc-b-spiking": 0.4}, attacks=("fgsm-linf", "pgd-linf"))
+    kinds = result["kind"].where(result["attack"] != "pgd-linf", "ensemble")
+    said = speak(result.assign_coords(kind=kinds), [("units", "fc-b-spiking", "fc-b")])
+    none(said, "surrogate gradient of training")
+
+
 def test_queries_that_do_no_more_than_noise_are_named(make):
     result = by_queries(
         make({"fc-b": 0.5, "fc-blt": 0.5}, attacks=("noise-linf", "fgsm-linf", "pgd-linf"))
