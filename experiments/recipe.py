@@ -12,10 +12,12 @@ class Recipe(Described):
     """Adam with a one-cycle learning rate on the cross-entropy of the wiring's answer.
 
     ``objective``: "standard"; "noise" adds Gaussian noise of deviation ``epsilon``; "adversarial"
-    trains on L-infinity PGD of budget ``epsilon`` (Madry et al. 2018). ``shift`` moves training
-    images by up to that many pixels. Each of ``parts`` > 1 individuals sees its own disjoint part
-    of the training images (Szegedy et al. 2014, section 4.2). ``autoencoder`` > 0 first trains the
-    first layer for so many epochs as a sparse autoencoder, and then leaves it as it is.
+    trains on L-infinity PGD of budget ``epsilon`` (Madry et al. 2018), of ``attack_steps`` steps,
+    the budget rising over the first ``rise`` of training; its best epoch is that of the highest
+    robust accuracy. ``shift`` moves training images by up to that many pixels. Each of ``parts`` >
+    1 individuals sees its own disjoint part of the training images (Szegedy et al. 2014, section
+    4.2). ``autoencoder`` > 0 first trains the first layer for so many epochs as a sparse
+    autoencoder, and then leaves it as it is.
     """
 
     epochs: Annotated[int, Field(ge=1)]
@@ -25,6 +27,8 @@ class Recipe(Described):
     shift: Annotated[int, Field(ge=0, le=4)] = 0
     objective: Literal["standard", "noise", "adversarial"] = "standard"
     epsilon: Annotated[float, Field(ge=0, le=1)] = 0.0
+    attack_steps: Annotated[int, Field(ge=1)] = 7
+    rise: Annotated[float, Field(ge=0, le=1)] = 0.4
     parts: Annotated[int, Field(ge=1)] = 1
     autoencoder: Annotated[int, Field(ge=0)] = 0
 
