@@ -29,11 +29,18 @@ def first_layer(wiring: Wiring) -> tuple[str, str]:
     return weight_name(ways[0]), bias_name(ways[0].target)
 
 
-def pretrain(network: Network, images: Tensor, epochs: int, generator: torch.Generator) -> None:
+def pretrain(
+    network: Network,
+    images: Tensor,
+    epochs: int,
+    generator: torch.Generator,
+    decay: float = 0.0,
+) -> None:
     """Train the first layer, in place, to carry what a linear decoder needs to redraw the image.
 
     Minimises the cross-entropy of the reconstruction per pixel plus ``WEIGHT`` times the
-    Kullback-Leibler divergence of the hidden units' mean activities from ``SPARSITY`` (per unit).
+    Kullback-Leibler divergence of the hidden units' mean activities from ``SPARSITY`` (per unit),
+    plus ``decay`` times the squares of all weights, the decoder's too.
 
     ``images`` (N, 1, 28, 28) in [0, 1].
     """
@@ -50,6 +57,8 @@ def pretrain(network: Network, images: Tensor, epochs: int, generator: torch.Gen
             hidden = torch.sigmoid(flat[chosen] @ weight.T + bias)
             redrawn = hidden @ decoder.T + ground
             loss = reconstruction(redrawn, flat[chosen]) + WEIGHT * divergence(hidden.mean(0))
+            if decay:
+                loss = loss + decay * (weight.square().sum() + decoder.square().sum())
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from experiments.attacks.names import ATTACKS
 from networks.errors import BlindspotsError
 
 app = typer.Typer(
@@ -43,7 +44,7 @@ def _check_device(name: str | None) -> None:
         raise BlindspotsError(f"There is no device '{name}'; choose cpu or cuda.")
 
 
-@app.command()
+@app.command(epilog=f"Attacks: {', '.join(ATTACKS)}.")
 def compare(
     preset: Annotated[
         str | None, typer.Option(help="quick (minutes), standard (much longer) or full (GPU).")
@@ -90,9 +91,6 @@ def compare(
     """Train, craft, score everyone on the same inputs, and write a report.
 
     Interrupted, the same command goes on where it stopped. Options override the preset or file.
-
-    Attacks: gaussian, uniform (noise controls), fgsm, pgd-linf, pgd-l2, apgd-linf, apgd-l2,
-    apgd-l1, lbfgs, square-linf (by queries, without gradients).
     """
     from experiments.spec import preset as settings_of
     from experiments.spec import read_settings, spec_from
@@ -318,6 +316,42 @@ def detailed(
     )
 
 
+reproductions = typer.Typer(no_args_is_help=True, help="Published tables once more, beside ours.")
+app.add_typer(reproductions, name="reproduce")
+
+
+@reproductions.callback()
+def _reproduce() -> None:
+    """Published tables once more, beside ours."""
+
+
+@reproductions.command()
+def szegedy(
+    out: Annotated[Path, typer.Option(help="Run directory.")] = Path("runs/szegedy"),
+    images: Annotated[int, typer.Option(min=2, help="Images to distort for each network.")] = 300,
+    effort: Annotated[float, typer.Option(help="Scales every recipe's epochs.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda. Default: a GPU where there is one.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. Default: one per core, one on a GPU.")
+    ] = None,
+) -> None:
+    """Tables 1 to 4 of Szegedy et al. (2014), with recurrent, modular and spiking networks.
+
+    Minimal distortions, and the errors that examples made for one network cause in the others.
+    Interrupted, the same command goes on where it stopped.
+    """
+    _check_device(device)
+    from experiments.reproduce.command import reproduce
+    from experiments.reproduce.plan import settings_from
+
+    settings = settings_from(images=images, effort=effort, seed=seed)
+    reproduce(settings, out, data=data, device=device, workers=workers, console=Console())
+
+
 @app.command()
 def transfer(
     run: Annotated[Path, typer.Argument(help="Directory of a comparison that kept its inputs.")],
@@ -394,6 +428,47 @@ def attack(
         images=images,
         norm=norms[norm],
         epsilon=epsilon,
+        data=data,
+        workers=workers,
+        console=Console(),
+    )
+
+
+@app.command()
+def controls(
+    run: Annotated[Path, typer.Argument(help="Directory of a comparison.")],
+    networks: Annotated[
+        list[str] | None, typer.Argument(help="Its networks. Default: all that have feedback.")
+    ] = None,
+    individual: Annotated[int, typer.Option(min=0, help="Which individual.")] = 0,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="How many of its images. Default: 200, or all.")
+    ] = None,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Largest change of a pixel. Default: the run's reference."),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Of projected gradient ascent.")] = 40,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
+    ] = None,
+) -> None:
+    """Ask whether a network's robustness lies in its feedback, in time, or in its weights.
+
+    Perturbations that move, in the early and in the late half of time; gradients along feedforward
+    paths or feedback alone; feedback weaker and stronger at the test; a feedforward student
+    distilled from the network. Goes to RUN/controls.
+    """
+    from experiments.controls import control
+
+    control(
+        run,
+        networks or [],
+        individual=individual,
+        images=images,
+        epsilon=epsilon,
+        steps=steps,
         data=data,
         workers=workers,
         console=Console(),

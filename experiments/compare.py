@@ -4,7 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import get_type_hints
+from typing import Protocol, get_type_hints
 
 import numpy as np
 import xarray as xr
@@ -36,7 +36,7 @@ from networks.wiring import explain
 
 GIVEN = (  # to every attack by the comparison itself, or decided by it
     *("model", "inputs", "labels", "epsilons", "generator", "keep_going", "targeted", "guide"),
-    "return",
+    *("window", "return"),
 )
 
 
@@ -128,7 +128,14 @@ def check_options(spec: Spec) -> None:
                 raise BlindspotsError(f"Option {option} of {name}: {explain(error)}.") from None
 
 
-def check_unclaimed(out: Path, spec: Spec) -> None:
+class Stated(Protocol):
+    """Settings that can be written down."""
+
+    def to_toml(self) -> str:
+        """Text that reads back to equal settings."""
+
+
+def check_unclaimed(out: Path, spec: Stated) -> None:
     """Raise BlindspotsError where ``out`` holds anything but this comparison."""
     path = out / "spec.toml"
     if path.exists() and path.read_text() != spec.to_toml():
@@ -141,7 +148,7 @@ def check_unclaimed(out: Path, spec: Spec) -> None:
         )
 
 
-def claim(out: Path, spec: Spec) -> None:
+def claim(out: Path, spec: Stated) -> None:
     """Make ``out`` this comparison's directory."""
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -77,6 +77,11 @@ class Withstand:
         from experiments.training import load_individual
 
         network = load_individual(self.directory)
+        if network.wiring.is_random:
+            raise BlindspotsError(
+                f"'{network.wiring.name}' answers by chance, which the ensemble would take for "
+                "robustness; name it in a comparison, which averages over its draws."
+            )
         images, labels = scored(self.bench, self.images)
         with torch.no_grad():
             clean = network(images).argmax(1) == labels
@@ -130,7 +135,8 @@ def attack(
 
     What each stage leaves goes to RUN/attack/NORM-EPSILON.nc, one labelled result: ``correct``
     (network, stage, image), 1 where the image withstood the stage and all before, 0 where not, -1
-    where the network has no such stage; ``forward``, ``backward``, ``seconds`` (network, stage).
+    where the network has no such stage; ``forward``, ``backward``, ``seconds`` (network, stage), -1
+    and NaN there.
     """
     compared, bench = finished(run, data)
     epsilon = float(compared.attrs["reference_epsilon"]) if epsilon is None else epsilon
@@ -184,9 +190,11 @@ def planned_for(
 def assembled(planned: dict[str, Withstand], individual: int, bench: Bench) -> xr.Dataset:
     """All networks in one labelled result, with what it rests on."""
     parts = [read_dataset(unit_path(u.stage, u.key) / u.product) for u in planned.values()]
-    order = list(dict.fromkeys(str(s) for part in parts for s in part["stage"].to_numpy()))
+    longest = sorted(parts, key=lambda part: -part.sizes["stage"])
+    order = list(dict.fromkeys(str(s) for part in longest for s in part["stage"].to_numpy()))
+    absent = {"correct": np.int8(-1), "forward": -1, "backward": -1, "seconds": np.nan}
     result = xr.concat(
-        [part.reindex(stage=order, fill_value={"correct": np.int8(-1)}) for part in parts],
+        [part.reindex(stage=order, fill_value=absent) for part in parts],
         xr.DataArray(list(planned), dims="network", name="network"),
     )
     first = next(iter(planned.values()))

@@ -190,7 +190,7 @@ def _feedforward(name: str) -> Wiring:
 def _craft(spec: Spec, attack: str, index: int, model: Model, bench: Bench) -> Craft:
     chance = int(key_of(seed=spec.seed, attack=attack, individual=index)[:12], 16)
     options = tuple(sorted(spec.options.get(attack, {}).items()))
-    return Craft(model, attack, spec.epsilons, spec.images, chance, bench, options)
+    return Craft(model, attack, spec.epsilons_of(attack), spec.images, chance, bench, options)
 
 
 def _scores(

@@ -44,9 +44,9 @@ def assemble(spec: Spec, plan: Plan, bench: Bench) -> xr.Dataset:
     - ``clean_correct``, ``clean_prediction`` (network, individual, image); ``label`` (image).
     - ``distance_linf``, ``distance_rms`` (source, individual, attack, epsilon, image): how far
       the input is from the clean image, in intensity; NaN where there is none.
-    - ``minimum_distortion`` (network, individual, image), where an attack of that kind was run:
-      root-mean-squared change, 0 where the clean image is wrong, inf where none was found up to
-      the largest epsilon.
+    - ``minimum_distortion`` (network, individual, image), where attacks of that kind under l2 were
+      run: the smallest root-mean-squared change that any of them found, 0 where the clean image is
+      wrong, inf where none was found up to the largest epsilon.
     - ``rate_error`` (network, individual), where networks run in cells: |ln ratio| of the rate in
       cells and in training, in the area that is furthest off after calibration.
     - ``example_clean``, ``example_inputs``: images of the first independent source at the
@@ -72,7 +72,8 @@ def assemble(spec: Spec, plan: Plan, bench: Bench) -> xr.Dataset:
             continue
         answers = read_tensors(unit, unit.product)["prediction"]
         if source:
-            prediction[place[name], i, origin[source], spec.attacks.index(attack)] = answers
+            of_set = prediction[place[name], i, origin[source], spec.attacks.index(attack)]
+            of_set[rows_of(spec, attack)] = answers
         else:
             clean[place[name], i] = answers[0]
     far = {
@@ -82,7 +83,8 @@ def assemble(spec: Spec, plan: Plan, bench: Bench) -> xr.Dataset:
         if is_measured(craft):
             tensors = read_tensors(craft, "distances.safetensors")
             for name in DISTANCES:
-                far[name][origin[source], i, spec.attacks.index(attack)] = tensors[name]
+                of_set = far[name][origin[source], i, spec.attacks.index(attack)]
+                of_set[rows_of(spec, attack)] = tensors[name]
     result = xr.Dataset(
         {
             "prediction": (OUTCOME, prediction),
@@ -122,6 +124,11 @@ def assemble(spec: Spec, plan: Plan, bench: Bench) -> xr.Dataset:
     return result.merge(corrupted_outcomes(result, plan))
 
 
+def rows_of(spec: Spec, attack: str) -> list[int]:
+    """Where among all epsilons those lie at which ``attack`` was run."""
+    return [spec.epsilons.index(each) for each in spec.epsilons_of(attack)]
+
+
 def described(plan: Plan) -> dict[str, tuple[str, list[str | int]]]:
     """The coordinates that tell what the networks are."""
     facts = [each.described() for each in plan.entries]
@@ -141,22 +148,27 @@ def is_measured(craft: Craft) -> bool:
 
 
 def minimum_distortion(result: xr.Dataset) -> xr.Dataset:
-    """How far the nearest input lies that fools the network it was crafted on, by image."""
-    kinds = [str(k) for k in result["kind"].to_numpy()]
-    if "minimum" not in kinds:
+    """How far the nearest input lies that fools the network it was crafted on, by image.
+
+    The smallest that any of the "minimum" attacks of the l2 norm found: each is an upper bound.
+    Those of other norms seek another nearest input, whose root-mean-squared change says nothing.
+    """
+    wanted = (result["kind"] == "minimum") & (result["norm"] == "l2")
+    if not wanted.any():
         return xr.Dataset()
-    last = result.isel(attack=kinds.index("minimum"), epsilon=-1)
+    last = result.isel(attack=np.flatnonzero(wanted), epsilon=-1)
     rows = []
     for name in result["network"].to_numpy():
-        own = last.sel(source=name) if name in last["source"] else None
-        if own is None:
+        if name not in last["source"]:
             rows.append(np.full(last["clean_correct"].shape[1:], np.nan, np.float32))
             continue
+        own = last.sel(source=name).transpose("attack", "individual", "image", ...)
         fooled = own["correct"].sel(network=name).to_numpy()
         distance = np.where(fooled == 0, own["distance_rms"].to_numpy(), np.inf)
         clean = own["clean_correct"].sel(network=name).to_numpy()
         distance = np.where(clean == 0, 0.0, distance)
-        rows.append(np.where(fooled < 0, np.nan, distance).astype(np.float32))
+        nearest = np.fmin.reduce(np.where(fooled < 0, np.nan, distance))
+        rows.append(nearest.astype(np.float32))
     return xr.Dataset({"minimum_distortion": (("network", "individual", "image"), np.stack(rows))})
 
 
@@ -186,11 +198,12 @@ def examples(result: xr.Dataset, plan: Plan, clean: NDArray[np.float32]) -> xr.D
     firsts = sorted(int(np.flatnonzero((label == d) & common)[0]) for d in digits)
     chosen = firsts[:EXAMPLES]
     source = str(result["source"].to_numpy()[0])
-    at = int(np.flatnonzero(result["epsilon"] == result.attrs["reference_epsilon"])[0])
+    reference = result.attrs["reference_epsilon"]
     pictures = np.full((result.sizes["attack"], len(chosen), *clean.shape[1:]), np.nan, np.float32)
     for a, attack in enumerate(result["attack"].to_numpy()):
         craft = plan.sets[source, 0, str(attack)]
-        if is_complete(craft):
+        if is_complete(craft) and reference in craft.epsilons:
+            at = craft.epsilons.index(reference)
             pictures[a] = read_tensors(craft, craft.product)["inputs"][at, chosen, 0]
     dims = ("example", "row", "column")
     return xr.Dataset(

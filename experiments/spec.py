@@ -18,7 +18,7 @@ from networks.described import Described
 from networks.errors import BlindspotsError, unknown
 from networks.wiring import explain
 
-PRESETS = ("quick", "standard", "full")
+PRESETS = ("quick", "standard", "full", "adversarial")
 MOST_INDIVIDUALS = 1000  # the independent sources' seeds start above
 
 
@@ -50,6 +50,7 @@ class Spec(Described):
     epsilons: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
     reference_attack: str
     reference_epsilon: float
+    ensemble_epsilons: tuple[float, ...] = ()
     corruptions: tuple[str, ...] = ()
     severities: Literal["default", "all"] = "default"
     mnist_c: str | None = None
@@ -85,10 +86,20 @@ class Spec(Described):
             raise ValueError(f"reference_attack: '{self.reference_attack}' is not among attacks")
         if self.reference_epsilon not in self.epsilons:
             raise ValueError(f"reference_epsilon: {self.reference_epsilon} is not among epsilons")
+        for epsilon in self.ensemble_epsilons:
+            if epsilon not in self.epsilons:
+                raise ValueError(f"ensemble_epsilons: {epsilon} is not among epsilons")
         if self.physiology and self.engine != "detailed":
             raise ValueError('physiology: it needs engine = "detailed"')
         Recipe.model_validate({"epochs": 1, "batch": 1, "rate": 1, **self.training})
         return self
+
+    def epsilons_of(self, attack: str) -> tuple[float, ...]:
+        """The budgets at which ``attack`` is run, ascending."""
+        if attack_named(attack).kind != "ensemble":
+            return self.epsilons
+        wanted = self.ensemble_epsilons or (self.reference_epsilon,)
+        return tuple(each for each in self.epsilons if each in wanted)
 
     def recipe(self, wiring: Wiring) -> Recipe:
         """How ``wiring`` is trained under this specification."""

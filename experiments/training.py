@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.nn.functional import cross_entropy, pad
+from torch.nn.functional import cross_entropy, kl_div, log_softmax, pad
 
 from experiments.adversarial import attacked, budget, robust_accuracy
 from experiments.autoencoder import first_layer, pretrain
@@ -19,6 +19,7 @@ from experiments.recipe import Recipe
 from experiments.store import damaged, key_of, unwritable
 from networks import BlindspotsError, Wiring, from_json
 from sim import Network
+from sim.parameters import weight_name
 
 Report = Callable[[float, float], None]
 """Told the fraction done and the best validation score so far."""
@@ -47,13 +48,22 @@ def train(
     checkpoint: Path,
     device: torch.device | None = None,
     report: Report = lambda done, score: None,
+    teacher: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Network, dict[str, Any]]:
-    """The individual of ``seed`` with its weights of the best validation epoch, and its history.
+    """The individual of ``seed``, its weights of the epoch that the recipe keeps, and its history.
 
     After each epoch the whole state goes to ``checkpoint``; a call that finds one goes on from
-    there and ends with the same numbers. Raises Diverged where the loss is not finite.
+    there and ends with the same numbers. With the objective "distil" it learns from ``teacher``,
+    images to logits. Raises Diverged where the loss is not finite, and BlindspotsError where the
+    recipe does not fit the wiring.
     """
+    if (recipe.objective == "distil") != (teacher is not None):
+        raise BlindspotsError(
+            f"The objective of {wiring.name} is '{recipe.objective}'; 'distil', and it alone, has "
+            "a teacher, which `blindspots controls` gives it."
+        )
     device = device or torch.device("cpu")
+    check_decay(wiring, recipe)
     split = part_of(data.train, seed % recipe.parts, recipe.parts)
     split = Split(split.images.to(device), split.labels.to(device))
     validation = Split(data.validation.images.to(device), data.validation.labels.to(device))
@@ -68,16 +78,21 @@ def train(
     history, best = _resume(network, optimiser, checkpoint)
     if recipe.autoencoder and not history:
         chance = torch.Generator().manual_seed(stream)
-        pretrain(network, split.images, recipe.autoencoder, chance)
+        pretrain(network, split.images, recipe.autoencoder, chance, sum(recipe.decay_per_layer[:1]))
     for epoch in range(len(history), recipe.epochs):
         generator = torch.Generator().manual_seed(stream + 1 + epoch)
+        network.generator = generator  # a random code draws what it drew before an interruption
         order = torch.randperm(len(split.labels), generator=generator).to(device)
         for i, chosen in enumerate(order.split(recipe.batch)):
             progress = (epoch * batches + i) / (recipe.epochs * batches)
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate * one_cycle(progress)
             inputs = _perturbed(network, recipe, split, chosen, generator, progress)
-            loss = cross_entropy(network(inputs), split.labels[chosen])
+            if teacher:
+                loss = distillation(network(inputs), taught(teacher, inputs), recipe.temperature)
+            else:
+                loss = cross_entropy(network(inputs), split.labels[chosen])
+            loss = loss + decay(network, recipe)
             if not torch.isfinite(loss):
                 raise Diverged(
                     f"Training {wiring.name} (seed {seed}) met a loss of {loss.item()} in epoch "
@@ -89,13 +104,48 @@ def train(
             if i % 50 == 0:
                 report(progress, max(history, default=0.0))
         history.append(_score(network, recipe, validation))
-        if history[-1] == max(history):
+        if recipe.keep == "last" or history[-1] == max(history):
             best = {k: v.detach().clone() for k, v in network.values.items()}
         _save(network, optimiser, history, best, checkpoint)
         report((epoch + 1) / recipe.epochs, max(history))
-    last_best = max(range(len(history)), key=lambda epoch: (history[epoch], epoch))
-    facts = {"seed": seed, "validation": history, "best_epoch": last_best + 1}
-    return Network(wiring, best), facts
+    kept = max(range(len(history)), key=lambda epoch: (history[epoch], epoch))
+    if recipe.keep == "last":
+        kept = recipe.epochs - 1
+    facts = {"seed": seed, "validation": history, "best_epoch": kept + 1}
+    return Network(wiring, best, chance_of(wiring, seed)), facts
+
+
+@torch.no_grad()
+def taught(teacher: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """The teacher's logits, through which no gradient flows."""
+    return teacher(images)
+
+
+def distillation(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:
+    """The mean divergence KL(teacher || student) of answers at a temperature, times its square.
+
+    Hinton et al. 2015, arXiv 1503.02531, section 2; the square keeps the gradient's size.
+    """
+    student = log_softmax(logits / temperature, 1)
+    wanted = log_softmax(taught / temperature, 1)
+    return temperature**2 * kl_div(student, wanted, reduction="batchmean", log_target=True)
+
+
+def check_decay(wiring: Wiring, recipe: Recipe) -> None:
+    """Raise BlindspotsError unless the recipe prices every projection's weights, or none."""
+    given, wanted = len(recipe.decay_per_layer), len(wiring.projections)
+    if given not in (0, wanted):
+        raise BlindspotsError(
+            f"decay_per_layer has {given} values, but '{wiring.name}' has {wanted} projections; "
+            "give one for each, in their order."
+        )
+
+
+def decay(network: Network, recipe: Recipe) -> Tensor | float:
+    """What the weights cost: the sum of their squares by projection, times its price; no biases."""
+    priced = zip(network.wiring.projections, recipe.decay_per_layer, strict=False)
+    squares = [price * network.values[weight_name(p)].square().sum() for p, price in priced]
+    return torch.stack(squares).sum() if squares else 0.0
 
 
 def stream_of(wiring: Wiring, seed: int) -> int:
@@ -105,6 +155,16 @@ def stream_of(wiring: Wiring, seed: int) -> int:
     individual i of one would be a twin of individual i of another, on which its inputs transfer.
     """
     return int(key_of(network=wiring.name, seed=seed)[:12], 16)
+
+
+def chance_of(wiring: Wiring, seed: int) -> torch.Generator | None:
+    """What a trained individual draws its code from, anew each time it is loaded; None: nothing.
+
+    Apart from the chance of its training, which ends anywhere in its own stream.
+    """
+    if not wiring.is_random:
+        return None
+    return torch.Generator().manual_seed(int(key_of(code=wiring.name, seed=seed)[:12], 16))
 
 
 def one_cycle(progress: float, warm: float = 0.3) -> float:
@@ -213,8 +273,13 @@ def load_individual(directory: Path) -> Network:
     path = directory / "weights.safetensors"
     try:
         wiring = from_json((directory / "wiring.json").read_text())
-        return Network(wiring, load_file(path))
+        network = Network(wiring, load_file(path))
     except (OSError, UnicodeDecodeError) as error:
         raise BlindspotsError(f"'{directory}' holds no trained network: {error}.") from None
     except SafetensorError as error:
         raise damaged(path, error) from None
+    if wiring.is_random:
+        from experiments.finished import seed_of  # which needs all that a comparison needs
+
+        network.generator = chance_of(wiring, seed_of(directory))
+    return network

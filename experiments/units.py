@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from experiments.attacks.names import Norm, attack_named
 from experiments.bench import Bench, scored
 from experiments.corruptions import corruption_named
+from experiments.kept import Kept
 from experiments.recipe import Recipe
 from experiments.store import damaged, fresh_unit, key_of, link, unit_path
 from networks import Physiology, Wiring
+from networks.described import Described
 from networks.errors import BlindspotsError
 
 if TYPE_CHECKING:
@@ -29,16 +31,26 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from sim import Network
 
 CALIBRATED_ON = 100  # training images
+DRAWS = 10  # of a random network, over which an attack averages; see attacks.chance.ladder
 DISTANCES = ("distance_linf", "distance_rms")
-FORMAT = 3  # raise it when the same settings come to mean other numbers
+FORMAT = 4  # raise it when the same settings come to mean other numbers
 Report = Callable[[float, float], None]
+
+
+def said(description: Described) -> dict[str, Any]:
+    """What a description says besides its defaults, for keys.
+
+    A setting that is new, and has a default, leaves the keys of what was there before as they are.
+    """
+    return description.model_dump(mode="json", exclude_defaults=True)
 
 
 @dataclass(frozen=True)
 class Train:
-    """Individual of ``wiring`` that starts from ``seed``."""
+    """Individual of ``wiring`` that starts from ``seed``; with a ``teacher``, distilled from it."""
 
     stage: ClassVar[str] = "train"
     product: ClassVar[str] = "weights.safetensors"
@@ -46,29 +58,32 @@ class Train:
     recipe: Recipe
     seed: int
     bench: Bench
+    teacher: "Train | Kept | None" = None
 
     @property
     def label(self) -> str:
         """For people."""
-        return f"{self.wiring.name} (seed {self.seed})"
+        of = f" taught by {self.teacher.label}" if self.teacher else ""
+        return f"{self.wiring.name} (seed {self.seed}){of}"
 
     @cached_property
     def key(self) -> str:
         """Of everything that determines the weights."""
         return key_of(
             format=FORMAT,
-            wiring=self.wiring.model_dump(mode="json"),
-            recipe=self.recipe.model_dump(mode="json"),
+            wiring=said(self.wiring),
+            recipe=said(self.recipe),
             seed=self.seed,
             data=self.bench.sha256,
             device=self.bench.device,
             software=self.bench.software,
+            **({"teacher": self.teacher.key} if self.teacher else {}),
         )
 
     @property
     def needs(self) -> tuple["Unit", ...]:
-        """Units that must be complete before."""
-        return ()
+        """The teacher, where there is one that is made here."""
+        return self.teacher.before if self.teacher else ()
 
     def run(self, report: Report) -> None:
         """Train, from the last checkpoint if there is one."""
@@ -83,6 +98,7 @@ class Train:
             checkpoint=checkpoint,
             device=device,
             report=report,
+            teacher=self.teacher.model() if self.teacher else None,
         )
         facts |= {"recipe": dict(self.recipe), "data": self.bench.data, "key": self.key}
         with fresh_unit(self.stage, self.key) as directory:
@@ -94,7 +110,12 @@ class Train:
         """What must be complete before :meth:`model` is there."""
         return (self,)
 
-    def model(self) -> "Callable[[torch.Tensor], torch.Tensor]":
+    @property
+    def is_random(self) -> bool:
+        """Whether it answers the same image by chance."""
+        return self.wiring.is_random
+
+    def model(self) -> "Network":
         """The trained individual."""
         from experiments.training import load_individual
 
@@ -121,7 +142,7 @@ class Embody:
         return key_of(
             format=FORMAT,
             individual=self.individual.key,
-            physiology=self.physiology.model_dump(mode="json"),
+            physiology=said(self.physiology),
             images=CALIBRATED_ON,
             software=f"brian2 {version('brian2')} numpy {version('numpy')}",
         )
@@ -135,6 +156,11 @@ class Embody:
     def before(self) -> tuple["Unit", ...]:
         """What must be complete before :meth:`model` is there."""
         return (self,)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether its input is coded by chance; the cells' own noise is the same at every call."""
+        return self.individual.is_random
 
     def run(self, report: Report) -> None:
         """Calibrate on training images; the weights come along."""
@@ -180,6 +206,11 @@ class Brought:
         """What must be complete before :meth:`model` is there."""
         return ()
 
+    @property
+    def is_random(self) -> bool:
+        """Never: :meth:`model` refuses what answers by chance."""
+        return False
+
     def model(self) -> "Callable[[torch.Tensor], torch.Tensor]":
         """The callable, imported; it must answer as it did when the comparison was planned."""
         from experiments.bring import fingerprint, imported
@@ -192,7 +223,7 @@ class Brought:
         return imported(self.reference, self.bench.device)
 
 
-Model = Train | Embody | Brought
+Model = Train | Embody | Brought | Kept
 
 
 @dataclass(frozen=True)
@@ -228,6 +259,7 @@ class Craft:
             data=self.bench.sha256,
             device=self.bench.device,
             software=self.bench.software,
+            **({"draws": DRAWS} if self.victim.is_random else {}),
         )
 
     @property
@@ -239,22 +271,25 @@ class Craft:
         """Craft the inputs, and measure how far they are from the clean images.
 
         Every set spends its whole budget, so that what is crafted on one network is as strong as
-        it can be on the others.
+        it can be on the others. A random victim is attacked on the average of its draws.
         """
         import torch
 
+        from experiments.attacks.chance import averaged
         from experiments.attacks.threat import distance
 
         images, labels = scored(self.bench, self.images)
-        attack = attack_named(self.attack)
+        attack, victim, usual = attack_named(self.attack), self.victim.model(), dict[str, Any]()
+        if self.victim.is_random:
+            victim, usual = averaged(victim, attack.function, self.seed, DRAWS)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             inputs = attack.function(
-                *(self.victim.model(), images, labels),
+                *(victim, images, labels),
                 epsilons=self.epsilons,
                 generator=torch.Generator().manual_seed(self.seed),
                 keep_going=True,
-                **dict(self.options),
+                **{**usual, **dict(self.options)},
             )
         norms: tuple[Norm, Norm] = ("linf", "l2")
         far = {
@@ -266,6 +301,7 @@ class Craft:
             "crafted_on": self.victim.label,
             "epsilons": self.epsilons,
             "options": dict(self.options),
+            "draws": DRAWS if self.victim.is_random else 1,
             "data": self.bench.data,
             "sha256": sha256_of(inputs),
             "warnings": sorted({str(w.message) for w in caught}),
@@ -381,12 +417,15 @@ class Corrupt:
 
 @dataclass(frozen=True)
 class Score:
-    """What ``network`` answers to the inputs of ``on``, to the clean images where that is None."""
+    """What ``network`` answers to the inputs of ``on``, to the clean images where that is None.
+
+    ``on`` is any unit whose product holds "inputs" (sets, N, ...).
+    """
 
     stage: ClassVar[str] = "score"
     product: ClassVar[str] = "predictions.safetensors"
     network: Model
-    on: Craft | Corrupt | None
+    on: "Unit | None"
     images: int
     bench: Bench
 
@@ -407,10 +446,16 @@ class Score:
         return (*self.network.before, self.on) if self.on else self.network.before
 
     def run(self, report: Report) -> None:
-        """Write down every prediction, int8 (epsilon, image)."""
+        """Write down every prediction, int8 (epsilon, image).
+
+        A random network answers from one draw for each image. The draws are its own, for all sets
+        the same, and no attack has seen them: so worst cases over sets are not those over draws.
+        """
         import torch
         from safetensors import SafetensorError
         from safetensors.torch import load_file
+
+        from experiments.attacks.chance import fresh
 
         if self.on:
             try:
@@ -420,7 +465,13 @@ class Score:
         else:
             sets = scored(self.bench, self.images).images[None]
         model = self.network.model()
-        answers = torch.stack([predictions(model, each) for each in sets])
+        chance = int(key_of(verdict=self.network.key)[:12], 16)
+        answers = torch.stack(
+            [
+                predictions(fresh(model, chance) if self.network.is_random else model, each)
+                for each in sets
+            ]
+        )
         with fresh_unit(self.stage, self.key) as directory:
             save_tensors({"prediction": answers.to(torch.int8)}, directory / self.product)
 

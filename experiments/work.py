@@ -25,6 +25,7 @@ STAGES = {  # in their order
     "score": "scoring everyone",
     "withstand": "attacking by every means",
     "examine": "watching cells",
+    "control": "controlling for feedback and time",
 }
 Tell = Callable[[Event], None]
 """Told what happens: ``what`` is planned, started, progress, done, failed or spent (nothing that

@@ -23,8 +23,9 @@ def draw_all(
 ) -> dict[str, Path]:
     """Draws and saves (PNG and PDF) every figure that the result holds the data for.
 
-    - for every attack that is no noise: `curves-ATTACK`; `noise-ATTACK` where noise of its norm
-      was measured; `images-ATTACK` (at the reference epsilon) where examples were kept;
+    - for every attack that is no noise: `curves-ATTACK` where it was run at several budgets, with
+      `noise-ATTACK` where noise of its norm was; `images-ATTACK` (at the reference epsilon) where
+      examples were kept;
     - `forest` and `transfer` at the reference attack and epsilon;
     - `distortion` if minimal distortions were measured;
     - `corruptions` and `corruption-examples` if the corruptions of MNIST-C were measured,
@@ -49,8 +50,11 @@ def draw_all(
     epsilon = float(result.attrs["reference_epsilon"])
     paths: dict[str, Path] = {}
     for each in aimed(summary):
-        paths[f"curves-{each}"] = save(robust_curves(summary, each), directory, f"curves-{each}")[0]
-        if has_noise(summary, str(summary["norm"].sel(attack=each).values)):
+        curved = several_budgets(summary, each)
+        if curved:
+            name = f"curves-{each}"
+            paths[name] = save(robust_curves(summary, each), directory, name)[0]
+        if curved and has_noise(summary, str(summary["norm"].sel(attack=each).values)):
             name = f"noise-{each}"
             paths[name] = save(noise_control(summary, each), directory, name)[0]
         if "example_inputs" in result and result["example_inputs"].sel(attack=each).notnull().any():
@@ -94,6 +98,13 @@ def aimed(summary: xr.Dataset) -> list[str]:
     """Measured attacks that are no noise."""
     here = measured(summary)
     return [str(each) for each in here["attack"].to_numpy()[here["kind"].to_numpy() != "noise"]]
+
+
+def several_budgets(summary: xr.Dataset, attack: str) -> bool:
+    """Whether an attack was run at more than one budget, or there is but one."""
+    here = measured(summary)["accuracy"].sel(attack=attack)
+    others = [dim for dim in here.dims if dim != "epsilon"]
+    return int(here.notnull().any(others).sum()) > min(1, here.sizes["epsilon"] - 1)
 
 
 def has_noise(summary: xr.Dataset, norm: str) -> bool:

@@ -6,9 +6,11 @@ from functools import cache
 from itertools import pairwise, product
 
 from networks.area import Area, InputUnit, RateUnit
+from networks.code import Code, Latency, Poisson
 from networks.count import macs, parameters
 from networks.derive import (
     as_spiking,
+    coded,
     feedforward_part,
     modular,
     sparse,
@@ -73,7 +75,16 @@ def _design() -> Iterator[Factors]:
 FACTORS = {factors.name: factors for factors in _design()}
 SZEGEDY_TWINS = tuple(f"{name}-spiking" for name, sizes in SZEGEDY.items() if sizes)
 BINARISED = "FC100-100-10-binarised"
-NAMES: tuple[str, ...] = (*SZEGEDY, BINARISED, *SZEGEDY_TWINS, *FACTORS)
+CODES: dict[str, Code] = {"poisson": Poisson(), "latency": Latency()}
+CODED = {  # name: the same network of a constant input, and the code
+    f"{of}-{code}": (of, code)
+    for of, code in (
+        ("fc-b-spiking", "poisson"),
+        ("fc-blt-spiking", "poisson"),
+        ("fc-blt-spiking", "latency"),
+    )
+}
+NAMES: tuple[str, ...] = (*SZEGEDY, BINARISED, *SZEGEDY_TWINS, *FACTORS, *CODED)
 
 
 @cache
@@ -85,6 +96,9 @@ def wiring_named(name: str) -> Wiring:
         wiring = _factorial(FACTORS[name])
     elif name in SZEGEDY_TWINS:
         wiring = as_spiking(wiring_named(name.removesuffix("-spiking")))
+    elif name in CODED:
+        of, code = CODED[name]
+        wiring = coded(wiring_named(of), CODES[code])
     elif name == BINARISED:
         wiring = _binarised(wiring_named("FC100-100-10"))
     else:
@@ -112,6 +126,7 @@ FACTOR_ORDER = (
     ("units", "spiking against rate units"),
     ("cells", "detailed cells against the trained units"),
     ("input", "binarised against grey input"),
+    ("code", "Poisson- or latency-coded against constant input"),
 )
 
 
@@ -122,6 +137,10 @@ def _baselines(name: str) -> Iterator[tuple[str, str]]:
         yield "input", "FC100-100-10"
     if name in SZEGEDY_TWINS:
         yield "units", name.removesuffix("-spiking")
+    if name in CODED:
+        of, code = CODED[name]
+        yield "code", of
+        yield from ((factor, f"{baseline}-{code}") for factor, baseline in _baselines(of))
     factors = FACTORS.get(name)
     if factors is None:
         return

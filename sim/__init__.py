@@ -5,7 +5,7 @@ from sim.network import Network
 from sim.parameters import initial_parameters
 from sim.run import run
 from sim.step import Circuit, State, step
-from sim.stimulus import encode
+from sim.stimulus import encode, poisson
 
 __all__ = [
     "Circuit",
@@ -18,6 +18,7 @@ __all__ = [
     "State",
     "encode",
     "initial_parameters",
+    "poisson",
     "run",
     "step",
 ]

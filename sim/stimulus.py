@@ -23,7 +23,7 @@ def encode(
             raise BlindspotsError(
                 "The input is Poisson coded, which is random; give the network a torch.Generator."
             )
-        return [_poisson(code, images, generator) for _ in range(steps)]
+        return [poisson(code, images, _drawn(images, generator)) for _ in range(steps)]
     return _latency(code, images, steps)
 
 
@@ -32,12 +32,20 @@ def _straight_through(value: Tensor, like: Tensor) -> Tensor:
     return value + (like - like.detach())
 
 
-def _poisson(code: Poisson, images: Tensor, generator: torch.Generator) -> Tensor:
+def poisson(code: Poisson, images: Tensor, draw: Tensor) -> Tensor:
+    """One frame of spikes: 1 where ``draw``, uniform in [0, 1), is below the probability.
+
+    ``draw`` is like ``images`` (N, ...), or (1, ...): then all images have one chance in common.
+    """
     probability = code.gain * images
+    return _straight_through((draw < probability).to(images.dtype), probability)
+
+
+def _drawn(images: Tensor, generator: torch.Generator) -> Tensor:
     draw = torch.rand(
         images.shape, generator=generator, dtype=images.dtype, device=generator.device
     )
-    return _straight_through((draw.to(images.device) < probability).to(images.dtype), probability)
+    return draw.to(images.device)
 
 
 def _latency(code: Latency, images: Tensor, steps: int) -> list[Tensor]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from experiments.attacks.names import Norm
-from experiments.attacks.threat import Threat, check, project
+from experiments.attacks.threat import Threat, Window, check, project
 from experiments.attacks.victim import Found, Victim
 from networks.errors import BlindspotsError
 
@@ -20,13 +20,18 @@ Place = Callable[[Tensor, Tensor, float], Tensor]
 """From clean images, a direction for each and epsilon, to the input of that budget."""
 
 
-def threats(norm: Norm, epsilons: Sequence[float], targeted: bool = False) -> list[Threat]:
+def threats(
+    norm: Norm,
+    epsilons: Sequence[float],
+    targeted: bool = False,
+    window: Window | None = None,
+) -> list[Threat]:
     """One threat per budget.
 
     Raises:
         BlindspotsError: no budget, one outside [0, 1], or not in ascending order.
     """
-    listed = [Threat(norm, float(epsilon), targeted) for epsilon in epsilons]
+    listed = [Threat(norm, float(epsilon), targeted, window) for epsilon in epsilons]
     rising = all(a.epsilon < b.epsilon for a, b in pairwise(listed))
     if not listed or not rising:
         raise BlindspotsError(

@@ -8,6 +8,7 @@ from torch import Tensor
 from experiments.attacks.ascent import Plan, Schedule, projected_ascent
 from experiments.attacks.curve import BATCH, along, batches, step_along, threats
 from experiments.attacks.goal import Goal, Loss
+from experiments.attacks.threat import Window
 from experiments.attacks.victim import Found, Guide, Model, under_attack
 
 
@@ -83,6 +84,7 @@ def pgd_linf(
     loss: Loss = "cross-entropy",
     targeted: bool = False,
     guide: Guide | None = None,
+    window: Window | None = None,
     batch_size: int = BATCH,
 ) -> Tensor:
     """Projected gradient ascent within the largest change of a pixel (Madry et al. 2018, eq. 2).
@@ -115,6 +117,7 @@ def pgd_linf(
         loss: what is raised, see `Goal`.
         targeted: see `Goal`.
         guide: whose gradient is followed, see `victim.Guide`; None: the model's own.
+        window: of movies (N, steps, ...), the only frames [first, end) that may change.
         batch_size: images per forward pass.
 
     Returns:
@@ -130,7 +133,7 @@ def pgd_linf(
     plan = Plan(steps, restarts, relative_step, schedule, random_start, keep_going)
     with under_attack(model, inputs, labels, Goal(loss, targeted), guide) as victim:
         return projected_ascent(
-            victim, plan, threats("linf", epsilons, targeted), generator, batch_size
+            *(victim, plan, threats("linf", epsilons, targeted, window)), generator, batch_size
         )
 
 
@@ -154,8 +157,8 @@ def pgd_l2(
 ) -> Tensor:
     """Projected gradient ascent within the root-mean-squared change (Madry et al. 2018, eq. 2).
 
-    As `pgd_linf`, with the same arguments, result, errors and warning, but each step follows the
-    gradient scaled to a root mean square of `relative_step` * epsilon / steps.
+    As `pgd_linf`, with the same arguments (but no window), result, errors and warning, but each
+    step follows the gradient scaled to a root mean square of `relative_step` * epsilon / steps.
     """
     plan = Plan(steps, restarts, relative_step, schedule, random_start, keep_going)
     with under_attack(model, inputs, labels, Goal(loss, targeted), guide) as victim:

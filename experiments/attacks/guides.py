@@ -16,10 +16,10 @@ from torch import Tensor
 from experiments.attacks.victim import Guide, Model
 from sim import Network
 from sim.rule import PLAIN, Rule, Shape, adaptive, graded, surrogate
+from sim.scaled import FEEDBACK
 from sim.unroll import potentials
 
 Reading = Literal["mean", "last", "each"]
-FEEDBACK = frozenset({"lateral", "top-down"})
 SHAPES: tuple[Shape, ...] = ("fast_sigmoid", "atan", "sigmoid", "triangle", "rectangle")
 SLOPES = (0.5, 1.0, 2.0, 5.0, 10.0, 25.0)
 SHARPNESS = (0.5, 1.0, 2.0)
@@ -36,12 +36,14 @@ class Way:
         reading: whose loss is raised: of the answer ("mean" over its steps, as the network gives
             it), of its "last" step, or the mean of the losses of "each" step.
         steps: through how many last steps of the answer's time the gradient goes back; 0: all.
+        less: a rule whose gradient is taken off; the logits stay as they are.
     """
 
     family: str
     rule: Rule = PLAIN
     reading: Reading = "mean"
     steps: int = 0
+    less: Rule | None = None
 
     def through(self, network: Network) -> Guide:
         """The guide: inputs (N, ...) to logits (N, K), or (T, N, K) for the loss of each step."""
@@ -50,6 +52,9 @@ class Way:
         def guide(points: Tensor) -> Tensor:
             frames = network.frames(points)
             rows = potentials(network.circuit(), frames, rule=self.rule, cut=cut)
+            if self.less:
+                other = potentials(network.circuit(), frames, rule=self.less, cut=cut)
+                rows = rows - (other - other.detach())
             return {"mean": lambda: rows.mean(0), "last": lambda: rows[-1], "each": lambda: rows}[
                 self.reading
             ]()
@@ -87,4 +92,6 @@ def _ways(network: Network) -> Iterator[tuple[str, Way]]:
     yield "last step", Way("time", reading="last")
     yield "half the time", Way("time", steps=-(-network.wiring.steps // 2))
     if FEEDBACK & {p.kind for p in network.wiring.projections}:
-        yield "feedforward paths", Way("paths", PLAIN._replace(blocked=FEEDBACK))
+        forward = PLAIN._replace(blocked=FEEDBACK)
+        yield "feedforward paths", Way("paths", forward)
+        yield "feedback paths", Way("paths", less=forward)

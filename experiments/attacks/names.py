@@ -102,6 +102,30 @@ _ENTRIES = (
         *("lbfgs", "lbfgs"),
     ),
     Attack(
+        *("fmn-l2", "l2", "minimum", "smallest change by a ball that adapts (Pintor 2021)"),
+        *("fmn", "fmn_l2"),
+    ),
+    Attack(
+        *("fmn-linf", "linf", "minimum", "the same, every pixel (Pintor 2021)"),
+        *("fmn", "fmn_linf"),
+    ),
+    Attack(
+        *("deepfool-l2", "l2", "minimum", "first boundary on a straight walk (DeepFool 2016)"),
+        *("deepfool", "deepfool_l2"),
+    ),
+    Attack(
+        *("deepfool-linf", "linf", "minimum", "the same, every pixel (DeepFool 2016)"),
+        *("deepfool", "deepfool_linf"),
+    ),
+    Attack(
+        *("fab-l2", "l2", "minimum", "smallest change along the boundary (Croce & Hein 2020)"),
+        *("fab", "fab_l2"),
+    ),
+    Attack(
+        *("fab-linf", "linf", "minimum", "the same, every pixel (Croce & Hein 2020)"),
+        *("fab", "fab_linf"),
+    ),
+    Attack(
         *("worst-linf", "linf", "ensemble", "worst case over an ensemble, every pixel"),
         *("worst", "worst_linf"),
     ),

@@ -19,6 +19,7 @@ from experiments.attacks.names import Norm
 from networks.errors import BlindspotsError, unknown
 
 TOLERANCE = 1e-6  # intensity; above the rounding of float32, below anything that matters
+Window = tuple[int, int]
 ROUNDS = 100  # of `stretch`; a handful suffice unless nearly every pixel meets the box
 TINY = 1e-30  # keeps divisions finite where there is nothing to divide
 
@@ -31,20 +32,33 @@ class Threat:
         norm: "linf", "l2" or "l1", see the module.
         epsilon: budget, in intensity, in [0, 1].
         targeted: whether a chosen class must be reached, rather than any wrong one.
+        window: of movies (N, steps, ...), the only frames [first, end) that may change; None: all.
 
     Raises:
-        BlindspotsError: no such norm, or epsilon outside [0, 1].
+        BlindspotsError: no such norm or window, or epsilon outside [0, 1].
     """
 
     norm: Norm
     epsilon: float
     targeted: bool = False
+    window: Window | None = None
 
     def __post_init__(self) -> None:
         if self.norm not in get_args(Norm):
             raise unknown("norm", self.norm, get_args(Norm))
         if not (math.isfinite(self.epsilon) and 0 <= self.epsilon <= 1):
             raise BlindspotsError(f"Epsilon is {self.epsilon}; give a budget between 0 and 1.")
+        if self.window and not 0 <= self.window[0] <= self.window[1]:
+            raise BlindspotsError(
+                f"The window is {self.window}; give a first frame from 0 on, and an end after it."
+            )
+
+    def held(self, clean: Tensor, points: Tensor) -> Tensor:
+        """The points (N, ...), with the clean frames outside the window."""
+        if self.window is None:
+            return points
+        first, end = self.window
+        return torch.cat([clean[:, :first], points[:, first:end], clean[:, end:]], 1)
 
 
 def per_image(values: Tensor, like: Tensor) -> Tensor:
@@ -149,6 +163,7 @@ def project(clean: Tensor, points: Tensor, threat: Threat) -> Tensor:
     Returns:
         (N, ...) in [0, 1] and within epsilon of the clean images.
     """
+    points = threat.held(clean, points)
     if threat.norm == "linf":
         near = torch.minimum(torch.maximum(points, clean - threat.epsilon), clean + threat.epsilon)
         return near.clamp(0, 1)
@@ -186,6 +201,10 @@ def check(clean: Tensor, adversarial: Tensor, threat: Threat) -> None:
         raise BlindspotsError(
             f"The attack returned pixels between {low:.7g} and {high:.7g}; they must stay in "
             "[0, 1]."
+        )
+    if not torch.equal(threat.held(clean, adversarial), adversarial):
+        raise BlindspotsError(
+            f"The attack changed frames outside its window {threat.window}; mend the attack."
         )
     far = float(distance(clean, adversarial, threat.norm).max())
     if far > threat.epsilon + TOLERANCE:

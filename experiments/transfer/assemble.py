@@ -80,13 +80,13 @@ def predictions(exchange: Exchange) -> tuple[NDArray[np.int8], ...]:
     noisy = np.full((len(exchange.noises), *people), -1, np.int8)
     for (name, i, source, j), unit in exchange.crossed.items():
         if is_complete(unit):
-            crossed[origin[source], j, names[name], i] = answers(unit)[exchange.at]
+            crossed[origin[source], j, names[name], i] = answers(unit)[exchange.at(exchange.attack)]
     for (name, i), unit in exchange.clean.items():
         if is_complete(unit):
             clean[names[name], i] = answers(unit)[0]
     for (name, i, noise), unit in exchange.noisy.items():
         if is_complete(unit):
-            noisy[exchange.noises.index(noise), names[name], i] = answers(unit)[exchange.at]
+            noisy[exchange.noises.index(noise), names[name], i] = answers(unit)[exchange.at(noise)]
     return crossed, clean, noisy
 
 
@@ -111,7 +111,8 @@ def examples(result: xr.Dataset, exchange: Exchange, clean: NDArray[np.float32])
     pictures = []
     for source, j, image in places:
         craft = exchange.sets[exchange.sources[source], j]
-        pictures.append(read_tensors(craft, craft.product)["inputs"][exchange.at, image, 0])
+        inputs = read_tensors(craft, craft.product)["inputs"]
+        pictures.append(inputs[exchange.at(exchange.attack), image, 0])
     images = [image for *_, image in places]
     dims = ("example", "row", "column")
     counts = found["others_fooled"].to_numpy()

@@ -42,10 +42,9 @@ class Exchange:
         """The comparison's units, of which this takes the individuals and the sets."""
         return plan(self.spec, self.bench)
 
-    @property
-    def at(self) -> int:
-        """The place of the budget among those that the sets hold."""
-        return self.spec.epsilons.index(self.epsilon)
+    def at(self, attack: str) -> int:
+        """The place of the budget among those that the sets of ``attack`` hold."""
+        return self.spec.epsilons_of(attack).index(self.epsilon)
 
     @cached_property
     def noises(self) -> tuple[str, ...]:
@@ -133,9 +132,9 @@ def of_run(run: Path, spec: Spec, attack: str, epsilon: float, bench: Bench) -> 
             'comparison with keep = "all" into another directory.'
         )
     _check_aimed(attack, spec.attacks, run)
-    if epsilon not in spec.epsilons:
-        there = [f"{each:g}" for each in spec.epsilons]
-        raise unknown(f"epsilon in '{run}'", f"{epsilon:g}", there)
+    if epsilon not in spec.epsilons_of(attack):
+        there = [f"{each:g}" for each in spec.epsilons_of(attack)]
+        raise unknown(f"epsilon of {attack} in '{run}'", f"{epsilon:g}", there)
     exchange = Exchange(spec, attack, epsilon, bench)
     _restore(run, exchange)
     return exchange

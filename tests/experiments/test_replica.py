@@ -141,7 +141,7 @@ def test_it_fits_80_columns(empty_cache: Path) -> None:
 def test_without_names_the_catalogues_spiking_networks_are_meant() -> None:
     expected = [n for n in NAMES if any(a.unit.model == "lif" for a in wiring_named(n).areas)]
     assert spiking_names() == expected
-    assert len(expected) == 50
+    assert len(expected) == 53
 
 
 def test_what_cannot_be_compared_is_refused(empty_cache: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from networks import (
     NAMES,
     BlindspotsError,
+    Constant,
     contrasts,
     from_json,
     from_toml,
@@ -19,17 +20,20 @@ from networks import (
     wiring_named,
 )
 from networks.catalogue import recurrence, role, units
+from networks.derive import coded
 
 PARAMETER_CONTROLS = [name for name in NAMES if name.endswith("-control-params")]
 COMPUTE_CONTROLS = [name for name in NAMES if name.endswith("-control-compute")]
+CODED = {"fc-b-spiking-poisson", "fc-blt-spiking-poisson", "fc-blt-spiking-latency"}
 RECURRENCE = {"b": "none", "bl": "lateral", "bt": "top-down", "blt": "both"}
 
 
 def test_names():
-    """Six of Szegedy's kind, four spiking twins, and the factorial design with its controls."""
+    """Six of Szegedy's kind, four spiking twins, the design with its controls, three codes."""
     assert len(set(NAMES)) == len(NAMES)
-    design = {n for n in NAMES if n.startswith(("fc-", "conv-"))}
-    assert set(NAMES) - design == {
+    assert set(NAMES) >= CODED
+    design = {n for n in NAMES if n.startswith(("fc-", "conv-"))} - CODED
+    assert set(NAMES) - design - CODED == {
         "FC10",
         "FC100-100-10",
         "FC200-200-10",
@@ -192,7 +196,7 @@ def parts(name):
 
 def test_every_contrast_differs_in_its_one_factor():
     """All contrasts of the whole design, checked on the names alone."""
-    design = [n for n in NAMES if n.startswith(("fc-", "conv-"))]
+    design = [n for n in NAMES if n.startswith(("fc-", "conv-")) and n not in CODED]
     found = contrasts(design)
     assert len(set(found)) == len(found)
     changes = {
@@ -213,6 +217,20 @@ def test_every_contrast_differs_in_its_one_factor():
         assert (("modules", name) in treated) == (structure == "modular")
         plain = not control and connectivity != "b"
         assert (("recurrence, equal compute", name) in treated) == plain
+
+
+def test_coded_networks_differ_from_their_twins_in_the_code_alone():
+    for name in CODED:
+        twin, _, code = name.rpartition("-")
+        wiring = wiring_named(name)
+        assert wiring.stimulated.code.model == code
+        assert coded(wiring, Constant()).replace(name=twin) == wiring_named(twin)
+    assert set(contrasts([*CODED, "fc-b-spiking", "fc-blt-spiking", "fc-blt"])) == {
+        ("recurrence", "fc-blt-spiking", "fc-b-spiking"),
+        ("recurrence", "fc-blt-spiking-poisson", "fc-b-spiking-poisson"),
+        ("units", "fc-blt-spiking", "fc-blt"),
+        *[("code", name, name.rpartition("-")[0]) for name in CODED],
+    }
 
 
 def test_describing_needs_no_torch():
