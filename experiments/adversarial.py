@@ -59,7 +59,11 @@ def robust_accuracy(model: Model, split: Split, epsilon: float) -> float:
     """
     images, labels = (part[:JUDGED] for part in split)
     known = ways(model)
-    through = [known[name].through(model) for name in STRONGEST_WAYS if name in known]
+    through = [
+        known[name].through(model)  # type: ignore[arg-type]
+        for name in STRONGEST_WAYS
+        if name in known
+    ]
     total = len(labels)
     for guide in (None, *through):
         with warnings.catch_warnings():
