@@ -480,6 +480,57 @@ def controls(
 
 
 @app.command()
+def audit(
+    run: Annotated[
+        Path | None, typer.Argument(help="Directory of a comparison; not needed for --controls.")
+    ] = None,
+    networks: Annotated[
+        list[str] | None, typer.Argument(help="Its networks. Default: all attacked white-box.")
+    ] = None,
+    individual: Annotated[int, typer.Option(min=0, help="Which individual.")] = 0,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="How many of its images. Default: 100, or all.")
+    ] = None,
+    attack: Annotated[str | None, typer.Option(help="Default: the run's reference.")] = None,
+    epsilon: Annotated[float | None, typer.Option(help="Default: the run's reference.")] = None,
+    controls: Annotated[
+        bool,
+        typer.Option("--controls", help="Audit known-broken models alone; exit code 1 if missed."),
+    ] = False,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. Default: one per core.")
+    ] = None,
+) -> None:
+    """Can robust accuracies be trusted? A verdict on each: trusted, suspicious or void.
+
+    Some thirty checks of the claimed attack, image by image: masked gradients, too little effort,
+    other surrogates and codes, transfer, queries, the worst case. Goes to RUN/audit.
+    """
+    from experiments.audit.command import audit_run, check_controls
+
+    console = Console()
+    if controls:
+        told = check_controls(run, data=data, workers=workers, console=console)
+        raise typer.Exit(0 if told else 1)
+    if run is None:
+        raise BlindspotsError(
+            "Name the directory of a comparison to audit, or ask for --controls alone."
+        )
+    audit_run(
+        run,
+        networks or [],
+        individual=individual,
+        images=images,
+        attack=attack,
+        epsilon=epsilon,
+        data=data,
+        workers=workers,
+        console=console,
+    )
+
+
+@app.command()
 def report(run: Annotated[Path, typer.Argument(help="Directory of a comparison.")]) -> None:
     """Make statistics, figures and report.html anew from a run's result.nc."""
     from experiments.compare import finish

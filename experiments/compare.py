@@ -13,6 +13,8 @@ from rich.console import Console
 
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
+from experiments.individuals import Embody, Train
+from experiments.inputs import Craft
 from experiments.plan import Plan, entries_of, plan
 from experiments.progress import Monitor
 from experiments.provenance import provenance, software
@@ -28,7 +30,7 @@ from experiments.result import (
 from experiments.spec import Spec
 from experiments.statistics import summarise
 from experiments.store import link, unit_path, unwritable, write_text
-from experiments.units import Craft, Embody, Train, Unit, is_complete, product
+from experiments.units import Unit, is_complete, product
 from experiments.work import Event, complete, workers_for
 from networks import contrasts
 from networks.errors import BlindspotsError, unknown

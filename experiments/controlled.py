@@ -16,9 +16,10 @@ import numpy as np
 import xarray as xr
 
 from experiments.bench import Bench, scored
+from experiments.individuals import Train
 from experiments.kept import Kept
 from experiments.store import fresh_unit, key_of
-from experiments.units import FORMAT, Report, Train, Unit
+from experiments.units import FORMAT, Report, Unit
 
 if TYPE_CHECKING:
     from torch import Tensor

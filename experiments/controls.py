@@ -14,6 +14,7 @@ from experiments.bench import Bench, scored
 from experiments.controlled import PARTS, Control
 from experiments.controls_report import write_controls_report
 from experiments.finished import finished, identity_of, images_of, seed_of
+from experiments.individuals import Train
 from experiments.kept import Kept
 from experiments.plan import INDEPENDENT
 from experiments.progress import Monitor
@@ -27,7 +28,6 @@ from experiments.result import (
 )
 from experiments.statistics.accuracies import wilson
 from experiments.store import damaged, read_dataset, unit_path, unwritable
-from experiments.units import Train
 from experiments.work import complete, workers_for
 from networks import DETAILED, BlindspotsError, Wiring, parameters
 from networks.derive import feedforward_part, widened_to_match

@@ -12,9 +12,12 @@ from experiments.answers import read_tensors, right
 from experiments.bench import Bench
 from experiments.corruptions import Corruption, corruptions_named
 from experiments.corruptions.official import official_sha256
+from experiments.individuals import Model
+from experiments.inputs import Corrupt
+from experiments.scoring import Score
 from experiments.spec import Spec
 from experiments.store import key_of
-from experiments.units import Corrupt, Model, Score, is_complete
+from experiments.units import is_complete
 from networks.errors import BlindspotsError
 
 if TYPE_CHECKING:

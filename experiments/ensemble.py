@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.attacks.names import Norm
+from experiments.audit import verdicts
 from experiments.bench import Bench, scored
 from experiments.finished import chosen, finished, identity_of, images_of
 from experiments.progress import Monitor
@@ -156,8 +157,11 @@ def attack(
         raise BlindspotsError(sentence)
     result = assembled(planned, individual, bench)
     save_result(result, out / f"{norm}-{epsilon:g}.nc")
+    told = verdicts(run)
     for name in planned:
         console.print(stage_table(result.sel(network=name)))
+        said = told.get(name, f"none yet; 'blindspots audit {run} {name}' gives one")
+        console.print(f"Audit of {name}: {said}", highlight=False, markup=False)
     return result
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from experiments.bench import Bench, scored
 from experiments.cells import embodied
+from experiments.individuals import CALIBRATED_ON
 from experiments.statistics.spike_trains import (
     cliffs_delta,
     coefficients_of_variation,
@@ -23,7 +24,7 @@ from experiments.statistics.spike_trains import (
     rates_hz,
 )
 from experiments.store import fresh_unit, key_of
-from experiments.units import CALIBRATED_ON, FORMAT, Report, Unit
+from experiments.units import FORMAT, Report, Unit
 from networks import Physiology
 
 if TYPE_CHECKING:

@@ -7,9 +7,11 @@ from pathlib import Path
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench
 from experiments.corrupted import corrupted_scores, corrupted_sets
+from experiments.individuals import Brought, Embody, Model, Train
+from experiments.inputs import Corrupt, Craft
+from experiments.scoring import Score
 from experiments.spec import MOST_INDIVIDUALS, Spec
 from experiments.store import key_of
-from experiments.units import Brought, Corrupt, Craft, Embody, Model, Score, Train
 from networks import DETAILED, Physiology, Wiring, macs, parameters, read_wiring, wiring_named
 from networks.catalogue import recurrence, role, units
 from networks.errors import BlindspotsError

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from experiments.audit import verdicts
+from experiments.audit.finding import Verdict
 from experiments.corruption_report import corruption_section, corruption_table, has_corruptions
 from experiments.counts import count, short
 from experiments.page import page, picture
@@ -45,6 +47,8 @@ CAPTIONS = {
     "minimal distortion.",
 }
 
+MARKS: dict[str, str] = {"trusted": "✓", "suspicious": "?", "void": "✗"}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -61,10 +65,11 @@ class Row:
     views: tuple[str, ...]
     common: str
     noise: str
+    audit: str
 
 
-def rows(summary: xr.Dataset) -> Iterator[Row]:
-    """The summary table's rows, in the order of the networks."""
+def rows(summary: xr.Dataset, audited: Mapping[str, Verdict]) -> Iterator[Row]:
+    """The summary table's rows, in the order of the networks, with the verdicts of an audit."""
     at = reference(summary)
     noises = noise_like(summary)
     for name in at["network"].to_numpy():
@@ -92,6 +97,7 @@ def rows(summary: xr.Dataset) -> Iterator[Row]:
             ),
             at_most + interval(worst, "common_accuracy"),
             f"{100 * min(noise):.1f}" if noise and np.isfinite(noise).all() else "-",
+            audited.get(str(name), "-"),
         )
 
 
@@ -114,7 +120,13 @@ def interval(here: xr.Dataset, name: str) -> str:
     return f"{middle:.1f} [{low:.1f}, {high:.1f}]" if np.isfinite(middle) else "-"
 
 
-def terminal_table(summary: xr.Dataset) -> Table:
+def verdicts_of(out: Path, summary: xr.Dataset) -> dict[str, Verdict]:
+    """The verdicts of the run's audit; none where it was of other claims than the table's."""
+    at = reference(summary)
+    return verdicts(out, str(at["attack"].values), float(at["epsilon"]))
+
+
+def terminal_table(summary: xr.Dataset, audited: Mapping[str, Verdict]) -> Table:
     """The summary for a terminal of 80 columns: accuracies in per cent, without intervals."""
     at = reference(summary)
     table = Table(
@@ -122,7 +134,8 @@ def terminal_table(summary: xr.Dataset) -> Table:
         f"{at['attack'].values!s} at epsilon {float(at['epsilon']):g}",
         caption="upper bounds, which a stronger attack can lower. noise: of the same budget; white-"
         "box: crafted on itself; same inputs: crafted on feedforward networks that are not shown; "
-        "worst case: over all sources (≤: never attacked itself)",
+        "worst case: over all sources (≤: never attacked itself); audit of the white-box figure: "
+        + ", ".join(f"{mark} {word}" for word, mark in MARKS.items()),
         box=SIMPLE_HEAD,
         show_edge=False,
         padding=(0, 1, 0, 0),
@@ -134,11 +147,13 @@ def terminal_table(summary: xr.Dataset) -> Table:
         "clean",
         "noise",
         *(view.replace("-", "\n") for view in VIEWS),
+        "audit",
     ):
         table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
-    for row in rows(summary):
+    for row in rows(summary, audited):
         middle = [text.partition(" ")[0] for text in (row.clean, row.noise, *row.views)]
-        table.add_row(row.network, short(row.parameters), short(row.macs), *middle)
+        sizes = (short(row.parameters), short(row.macs))
+        table.add_row(row.network, *sizes, *middle, MARKS.get(row.audit, "-"))
     return table
 
 
@@ -187,7 +202,8 @@ def write_report(
 ) -> None:
     """``report.html`` into ``out``; tables, verdict in short and warnings onto ``console``."""
     sentences = verdict(summary, result)
-    console.print(terminal_table(summary))
+    audited = verdicts_of(out, summary)
+    console.print(terminal_table(summary, audited))
     if summary.sizes["contrast"]:
         console.print(contrast_table(summary))
     if has_corruptions(summary):
@@ -197,7 +213,14 @@ def write_report(
         console.print(f"- {sentence}", style=style, highlight=False, markup=False)
     for failure in failures(result):
         console.print(f"- Not measured: {failure}", style="bold red", highlight=False, markup=False)
-    write_text(out / "report.html", html(out, result, summary, figures, sentences))
+    if not audited:
+        console.print(
+            f"- Not audited: 'blindspots audit {out}' tells which of these can be trusted.",
+            style="yellow",
+            highlight=False,
+            markup=False,
+        )
+    write_text(out / "report.html", html(out, result, summary, figures, sentences, audited))
     console.print(f"Report: {out / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -212,6 +235,7 @@ def html(
     summary: xr.Dataset,
     figures: Mapping[str, Path],
     sentences: list[str],
+    audited: Mapping[str, Verdict],
 ) -> str:
     """The report's text, pictures included."""
     pictures = [
@@ -231,7 +255,7 @@ def html(
         attack=str(at["attack"].values),
         epsilon=float(at["epsilon"]),
         common=int(summary["common_images"]),
-        rows=list(rows(summary)),
+        rows=list(rows(summary, audited)),
         count=count,
         views=[view.replace("-", " ") for view in VIEWS],
         short=sentences[0],

@@ -16,11 +16,13 @@ from experiments.answers import read_tensors, right
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
 from experiments.corrupted import corrupted_outcomes
+from experiments.individuals import Embody
+from experiments.inputs import DISTANCES, Corrupt, Craft
 from experiments.plan import INDEPENDENT, Plan
 from experiments.spec import Spec
 from experiments.statistics import common_images
 from experiments.store import unit_path, unwritable
-from experiments.units import DISTANCES, Corrupt, Craft, Embody, is_complete
+from experiments.units import is_complete
 from networks.errors import BlindspotsError, unknown
 
 if TYPE_CHECKING:

@@ -10,12 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from experiments.compare import bench_for
+from experiments.individuals import Train
 from experiments.origin import subject
 from experiments.plan import entry
 from experiments.progress import Monitor
 from experiments.recipe import Recipe, recipe_for
+from experiments.scoring import predictions
 from experiments.store import link, unit_path, unwritable
-from experiments.units import Train, predictions, sha256_of
+from experiments.units import sha256_of
 from experiments.work import complete
 from networks.errors import BlindspotsError
 from networks.wiring import explain

@@ -26,6 +26,7 @@ STAGES = {  # in their order
     "withstand": "attacking by every means",
     "examine": "watching cells",
     "control": "controlling for feedback and time",
+    "audit": "auditing accuracies",
 }
 Tell = Callable[[Event], None]
 """Told what happens: ``what`` is planned, started, progress, done, failed or spent (nothing that

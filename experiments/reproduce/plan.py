@@ -7,10 +7,12 @@ import tomli_w
 from pydantic import Field, ValidationError
 
 from experiments.bench import Bench
+from experiments.individuals import Train
 from experiments.recipe import Recipe
 from experiments.reproduce.members import PARTS, Member, Panel, members
 from experiments.reproduce.units import Aim, Distort, Errors, Noise, Source
-from experiments.units import Score, Train, Unit
+from experiments.scoring import Score
+from experiments.units import Unit
 from networks.area import Described
 from networks.errors import BlindspotsError
 from networks.wiring import explain

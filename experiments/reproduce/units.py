@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from experiments.bench import Bench, scored
+from experiments.individuals import Train
 from experiments.store import fresh_unit, key_of, write_text
-from experiments.units import FORMAT, Report, Train, Unit, save_tensors, sha256_of
+from experiments.units import FORMAT, Report, Unit, save_tensors, sha256_of
 from networks.errors import BlindspotsError
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ class Errors:
     def run(self, report: Report) -> None:
         """Count the mistakes, and of how many images."""
         from experiments.data.dataset import part_of
-        from experiments.units import predictions
+        from experiments.scoring import predictions
 
         data, parts = self.bench.load(), self.network.recipe.parts
         model = self.network.model()

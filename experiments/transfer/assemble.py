@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 from experiments.bench import scored
 from experiments.provenance import commit
 from experiments.result import described, image_indices, read_tensors, right
+from experiments.scoring import Score
 from experiments.statistics.transfer import PAIR
 from experiments.statistics.universality import most_universal, universality
 from experiments.transfer.exchange import Exchange
-from experiments.units import Score, is_complete
+from experiments.units import is_complete
 
 EXAMPLES = 12
 FORMAT = 1  # of the file; raise it when its variables or dimensions change

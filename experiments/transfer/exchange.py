@@ -10,11 +10,14 @@ from pydantic import ValidationError
 
 from experiments.attacks.names import ATTACKS, attack_named
 from experiments.bench import Bench
+from experiments.individuals import Embody, Train
+from experiments.inputs import Craft
 from experiments.plan import INDEPENDENT, Plan, plan
 from experiments.result import individual_directory, set_name
+from experiments.scoring import Score
 from experiments.spec import Spec
 from experiments.store import damaged, fresh_unit, link
-from experiments.units import Craft, Embody, Score, Train, is_complete
+from experiments.units import is_complete
 from networks.errors import BlindspotsError, unknown
 from networks.wiring import explain
 

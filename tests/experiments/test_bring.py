@@ -15,9 +15,12 @@ from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
 from experiments.bring import fingerprint, imported, size_of
 from experiments.compare import compare
+from experiments.individuals import Brought, Train
+from experiments.inputs import Craft
 from experiments.plan import entries_of, entry, plan
+from experiments.scoring import Score
 from experiments.spec import spec_from
-from experiments.units import Brought, Craft, Score, Train, is_complete
+from experiments.units import is_complete
 from networks import BlindspotsError, wiring_named
 
 HEAD = """

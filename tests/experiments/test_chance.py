@@ -10,9 +10,12 @@ from experiments.attacks.chance import Expected, Verdict, averaged, fresh, ladde
 from experiments.attacks.gradient import pgd_linf
 from experiments.attacks.square import square_linf
 from experiments.bench import Bench, scored
+from experiments.individuals import Train
+from experiments.inputs import Craft
 from experiments.recipe import Recipe
+from experiments.scoring import Score, predictions
 from experiments.training import load_individual, save_individual, train
-from experiments.units import Craft, Score, Train, predictions, product
+from experiments.units import product
 from networks import Area, BlindspotsError, InputUnit, Poisson, Projection, RateUnit, Wiring
 from sim import Network, encode
 

@@ -292,7 +292,7 @@ def test_the_table_marks_what_flatters_cells_and_compares_them_on_the_same_input
 ) -> None:
     summary = summarised(result)
     printed = Console(width=80, file=io.StringIO())
-    printed.print(terminal_table(summary), contrast_table(summary))
+    printed.print(terminal_table(summary, {}), contrast_table(summary))
     lines = printed.file.getvalue().splitlines()  # type: ignore[attr-defined]
     accuracies = lines[: next(at for at, line in enumerate(lines) if "Differences" in line)]
     rows = {line.split()[0]: line for line in accuracies if line.startswith(("FC10", "tiny"))}

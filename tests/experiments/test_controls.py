@@ -12,10 +12,10 @@ from torch.nn.functional import cross_entropy
 
 from experiments.controls import control, student_of
 from experiments.controls_report import sections, sentences
+from experiments.individuals import Train
 from experiments.kept import Kept
 from experiments.recipe import Recipe
 from experiments.training import distillation, train
-from experiments.units import Train
 from figures.gains import gains
 from networks import BlindspotsError, parameters, wiring_named
 

@@ -19,10 +19,11 @@ from experiments.bring import imported
 from experiments.compare import compare, finish, summarised
 from experiments.corrupted import corrupted_sets
 from experiments.corruptions import MNIST_C, corrupt, corruption_named
+from experiments.inputs import Corrupt
 from experiments.single import read_inputs, score_saved
 from experiments.spec import Spec, spec_from
 from experiments.statistics.corruptions import mean_errors
-from experiments.units import Corrupt, product
+from experiments.units import product
 from networks import BlindspotsError
 
 Working = Callable[..., AbstractContextManager]

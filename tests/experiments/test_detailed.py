@@ -28,10 +28,10 @@ from experiments.detailed_report import (
     survival,
 )
 from experiments.examine import MEASURES, Condition, Examine, on_torch_in_ms
+from experiments.individuals import CALIBRATED_ON
 from experiments.spec import read_settings
 from experiments.store import unit_path
 from experiments.training import load_individual
-from experiments.units import CALIBRATED_ON
 from networks import INGREDIENTS, Physiology, physiology_from
 from sim import run as run_trained
 from sim.brian.detailed import Detailed, calibrate

@@ -16,10 +16,10 @@ from rich.console import Console
 from safetensors import SafetensorError
 
 from experiments.bench import Bench
+from experiments.individuals import Train
 from experiments.progress import Monitor
 from experiments.recipe import Recipe
 from experiments.store import fresh_unit, key_of, link, unit_path, write_text
-from experiments.units import Train
 from networks import BlindspotsError, wiring_named
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -15,6 +15,8 @@ from rich.console import Console
 from scipy import stats
 
 from experiments import load_network, load_result
+from experiments.individuals import Train
+from experiments.scoring import predictions
 from experiments.single import read_inputs
 from experiments.spec import spec_from
 from experiments.statistics.draws import draw
@@ -22,7 +24,6 @@ from experiments.statistics.transfer import effects, summarise_transfer
 from experiments.statistics.universality import independent, most_universal, universality
 from experiments.transfer.command import transfer
 from experiments.transfer.sentences import sentences
-from experiments.units import Train, predictions
 
 KINDS = ("feedforward", "feedforward", "spiking")
 NAMES = ("a", "b", "c")

@@ -13,9 +13,12 @@ from safetensors.torch import load_file
 
 from experiments import work
 from experiments.bench import Bench, scored
+from experiments.individuals import Train
+from experiments.inputs import Craft
 from experiments.recipe import Recipe
+from experiments.scoring import Score, predictions
 from experiments.training import train
-from experiments.units import Craft, Score, Train, is_complete, predictions, product
+from experiments.units import is_complete, product
 from experiments.work import Event, complete
 from networks import BlindspotsError, wiring_named
 

@@ -1,0 +1,202 @@
+"""Units of work that make one individual: trained here, in cells, or brought by the user."""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING, ClassVar
+
+from experiments.bench import Bench
+from experiments.kept import Kept
+from experiments.recipe import Recipe
+from experiments.store import fresh_unit, key_of, link, unit_path
+from experiments.units import FORMAT, Report, Unit, said
+from networks import Physiology, Wiring
+from networks.errors import BlindspotsError
+
+if TYPE_CHECKING:
+    import torch
+
+    from sim import Network
+
+CALIBRATED_ON = 100  # training images
+
+
+@dataclass(frozen=True)
+class Train:
+    """Individual of ``wiring`` that starts from ``seed``; with a ``teacher``, distilled from it."""
+
+    stage: ClassVar[str] = "train"
+    product: ClassVar[str] = "weights.safetensors"
+    wiring: Wiring
+    recipe: Recipe
+    seed: int
+    bench: Bench
+    teacher: "Train | Kept | None" = None
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        of = f" taught by {self.teacher.label}" if self.teacher else ""
+        return f"{self.wiring.name} (seed {self.seed}){of}"
+
+    @cached_property
+    def key(self) -> str:
+        """Of everything that determines the weights."""
+        return key_of(
+            format=FORMAT,
+            wiring=said(self.wiring),
+            recipe=said(self.recipe),
+            seed=self.seed,
+            data=self.bench.sha256,
+            device=self.bench.device,
+            software=self.bench.software,
+            **({"teacher": self.teacher.key} if self.teacher else {}),
+        )
+
+    @property
+    def needs(self) -> tuple["Unit", ...]:
+        """The teacher, where there is one that is made here."""
+        return self.teacher.before if self.teacher else ()
+
+    def run(self, report: Report) -> None:
+        """Train, from the last checkpoint if there is one."""
+        import torch
+
+        from experiments.training import save_individual, train
+
+        checkpoint = unit_path("training", self.key)
+        began, device = time.monotonic(), torch.device(self.bench.device)
+        network, facts = train(
+            *(self.wiring, self.recipe, self.bench.load(), self.seed),
+            checkpoint=checkpoint,
+            device=device,
+            report=report,
+            teacher=self.teacher.model() if self.teacher else None,
+        )
+        facts |= {"recipe": dict(self.recipe), "data": self.bench.data, "key": self.key}
+        with fresh_unit(self.stage, self.key) as directory:
+            save_individual(network, facts | {"seconds": time.monotonic() - began}, directory)
+        shutil.rmtree(checkpoint, ignore_errors=True)
+
+    @property
+    def before(self) -> tuple["Unit", ...]:
+        """What must be complete before :meth:`model` is there."""
+        return (self,)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether it answers the same image by chance."""
+        return self.wiring.is_random
+
+    def model(self) -> "Network":
+        """The trained individual."""
+        from experiments.training import load_individual
+
+        return load_individual(unit_path(self.stage, self.key)).to(self.bench.device)
+
+
+@dataclass(frozen=True)
+class Embody:
+    """The cells of the trained ``individual``, calibrated to its rates without labels."""
+
+    stage: ClassVar[str] = "embody"
+    product: ClassVar[str] = "cells.json"
+    individual: Train
+    physiology: Physiology
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.individual.label} in detail"
+
+    @cached_property
+    def key(self) -> str:
+        """Of everything that determines the cells and their gains."""
+        return key_of(
+            format=FORMAT,
+            individual=self.individual.key,
+            physiology=said(self.physiology),
+            images=CALIBRATED_ON,
+            software=f"brian2 {version('brian2')} numpy {version('numpy')}",
+        )
+
+    @property
+    def needs(self) -> tuple["Unit", ...]:
+        """Units that must be complete before."""
+        return (self.individual,)
+
+    @property
+    def before(self) -> tuple["Unit", ...]:
+        """What must be complete before :meth:`model` is there."""
+        return (self,)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether its input is coded by chance; the cells' own noise is the same at every call."""
+        return self.individual.is_random
+
+    def run(self, report: Report) -> None:
+        """Calibrate on training images; the weights come along."""
+        from experiments.cells import embodied, save_cells
+
+        images = self.individual.bench.load().train.images[:CALIBRATED_ON]
+        trained = unit_path(self.individual.stage, self.individual.key)
+        network, calibration = embodied(
+            trained, self.physiology, self.individual.seed, images, report
+        )
+        with fresh_unit(self.stage, self.key) as directory:
+            link(trained, directory)
+            save_cells(network, calibration, directory)
+
+    def model(self) -> "Callable[[torch.Tensor], torch.Tensor]":
+        """The individual with its cells."""
+        from experiments.cells import load_cells
+
+        return load_cells(unit_path(self.stage, self.key))
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A callable that the user brings, by import path; ``fingerprint`` tells its versions apart."""
+
+    stage: ClassVar[str] = "brought"
+    reference: str
+    fingerprint: str
+    bench: Bench
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return self.reference
+
+    @property
+    def key(self) -> str:
+        """Of what it answers and how it is written."""
+        return key_of(reference=self.reference, fingerprint=self.fingerprint)
+
+    @property
+    def before(self) -> tuple["Unit", ...]:
+        """What must be complete before :meth:`model` is there."""
+        return ()
+
+    @property
+    def is_random(self) -> bool:
+        """Never: :meth:`model` refuses what answers by chance."""
+        return False
+
+    def model(self) -> "Callable[[torch.Tensor], torch.Tensor]":
+        """The callable, imported; it must answer as it did when the comparison was planned."""
+        from experiments.bring import fingerprint, imported
+
+        if fingerprint(self.reference, self.bench) != self.fingerprint:
+            raise BlindspotsError(
+                f"'{self.reference}' answers differently each time it is imported; load fixed "
+                "weights, and leave chance out of its answer."
+            )
+        return imported(self.reference, self.bench.device)
+
+
+Model = Train | Embody | Brought | Kept

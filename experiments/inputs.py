@@ -1,0 +1,213 @@
+"""Units of work that make inputs for all networks to see: crafted on one of them, or corrupted."""
+
+import json
+import warnings
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from experiments.attacks.names import Norm, attack_named
+from experiments.bench import Bench, scored
+from experiments.corruptions import corruption_named
+from experiments.individuals import Model
+from experiments.store import fresh_unit, key_of
+from experiments.units import FORMAT, Report, Unit, save_tensors, sha256_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+DRAWS = 10  # of a random network, over which an attack averages; see attacks.chance.ladder
+DISTANCES = ("distance_linf", "distance_rms")
+
+
+@dataclass(frozen=True)
+class Craft:
+    """Inputs that ``attack`` makes on ``victim`` from the first ``images`` scored images."""
+
+    stage: ClassVar[str] = "craft"
+    product: ClassVar[str] = "inputs.safetensors"
+    victim: Model
+    attack: str
+    epsilons: tuple[float, ...]
+    images: int
+    seed: int
+    bench: Bench
+    options: tuple[tuple[str, Any], ...] = field(default=())
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.attack} on {self.victim.label}"
+
+    @cached_property
+    def key(self) -> str:
+        """Of everything that determines the inputs."""
+        return key_of(
+            format=FORMAT,
+            victim=self.victim.key,
+            attack=self.attack,
+            epsilons=self.epsilons,
+            images=self.images,
+            seed=self.seed,
+            options=self.options,
+            data=self.bench.sha256,
+            device=self.bench.device,
+            software=self.bench.software,
+            **({"draws": DRAWS} if self.victim.is_random else {}),
+        )
+
+    @property
+    def needs(self) -> tuple["Unit", ...]:
+        """The victim, where it is made here."""
+        return self.victim.before
+
+    def run(self, report: Report) -> None:
+        """Craft the inputs, and measure how far they are from the clean images.
+
+        Every set spends its whole budget, so that what is crafted on one network is as strong as
+        it can be on the others. A random victim is attacked on the average of its draws.
+        """
+        import torch
+
+        from experiments.attacks.chance import averaged
+        from experiments.attacks.threat import distance
+
+        images, labels = scored(self.bench, self.images)
+        attack, victim, usual = attack_named(self.attack), self.victim.model(), dict[str, Any]()
+        if self.victim.is_random:
+            victim, usual = averaged(victim, attack.function, self.seed, DRAWS)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            inputs = attack.function(
+                *(victim, images, labels),
+                epsilons=self.epsilons,
+                generator=torch.Generator().manual_seed(self.seed),
+                keep_going=True,
+                **{**usual, **dict(self.options)},
+            )
+        norms: tuple[Norm, Norm] = ("linf", "l2")
+        far = {
+            name: torch.stack([distance(images, each, norm) for each in inputs]).float()
+            for norm, name in zip(norms, DISTANCES, strict=True)
+        }
+        facts = {
+            "attack": self.attack,
+            "crafted_on": self.victim.label,
+            "epsilons": self.epsilons,
+            "options": dict(self.options),
+            "draws": DRAWS if self.victim.is_random else 1,
+            "data": self.bench.data,
+            "sha256": sha256_of(inputs),
+            "warnings": sorted({str(w.message) for w in caught}),
+        }
+        with fresh_unit(self.stage, self.key) as directory:
+            save_tensors(far, directory / "distances.safetensors")
+            save_tensors({"inputs": inputs, "labels": labels}, directory / self.product, facts)
+            (directory / "inputs.json").write_text(json.dumps(facts, indent=1))
+
+
+@dataclass(frozen=True)
+class Corrupt:
+    """The first ``images`` scored images under ``corruption`` at each of the ``severities``.
+
+    ``official`` is a directory with the files of MNIST-C, whose images have ``official_sha256``;
+    without it they are made here.
+    """
+
+    stage: ClassVar[str] = "corrupt"
+    product: ClassVar[str] = "inputs.safetensors"
+    corruption: str
+    severities: tuple[int, ...]
+    images: int
+    seed: int
+    bench: Bench
+    official: Path | None = None
+    official_sha256: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Where the images are from, for people."""
+        if self.official:
+            return "MNIST-C"
+        is_sweep = corruption_named(self.corruption).kind == "sweep"
+        return "sweep" if is_sweep else "MNIST-C-style, re-implemented"
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.corruption} ({self.origin})"
+
+    @cached_property
+    def key(self) -> str:
+        """Of everything that determines the inputs."""
+        levels = [corruption_named(self.corruption).level(each) for each in self.severities]
+        return key_of(
+            format=FORMAT,
+            corruption=self.corruption,
+            levels=levels,
+            images=self.images,
+            seed=0 if self.official else self.seed,
+            data=self.bench.sha256,
+            official=self.official_sha256,
+            software=f"numpy {version('numpy')} scipy {version('scipy')}",
+        )
+
+    @property
+    def needs(self) -> tuple["Unit", ...]:
+        """Units that must be complete before."""
+        return ()
+
+    def run(self, report: Report) -> None:
+        """Make the inputs, each severity from the generator's same state, or read them."""
+        import torch
+
+        images, labels = (each.cpu() for each in scored(self.bench, self.images))
+        made = self._official() if self.official else self._made(images[:, 0].numpy())
+        inputs = torch.from_numpy(made)[:, :, None]
+        facts = {
+            "attack": self.corruption,
+            "crafted_on": f"no network ({self.origin})",
+            "along": "severity",
+            "epsilons": self.severities,
+            "options": {},
+            "data": self.bench.data,
+            "sha256": sha256_of(inputs),
+            "warnings": [],
+        }
+        with fresh_unit(self.stage, self.key) as directory:
+            save_tensors({"inputs": inputs, "labels": labels}, directory / self.product, facts)
+            (directory / "inputs.json").write_text(json.dumps(facts, indent=1))
+
+    def _made(self, images: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        import numpy as np
+
+        from experiments.corruptions import corrupt
+
+        return np.stack(
+            [
+                corrupt(
+                    self.corruption,
+                    images,
+                    severity=each,
+                    generator=np.random.default_rng(self.seed),
+                )
+                for each in self.severities
+            ]
+        )
+
+    def _official(self) -> "NDArray[np.float32]":
+        import numpy as np
+
+        from experiments.corruptions.official import check_labels, official_images
+        from experiments.data.dataset import scored_images
+
+        assert self.official
+        data = self.bench.load()
+        check_labels(self.official, self.corruption, data.test.labels.numpy())
+        found = official_images(self.official, self.corruption)
+        chosen = found[scored_images(data, self.images)[1]]
+        return (chosen / np.float32(255)).astype(np.float32)[None]
