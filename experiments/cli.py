@@ -47,7 +47,11 @@ def _check_device(name: str | None) -> None:
 @app.command(epilog=f"Attacks: {', '.join(ATTACKS)}.")
 def compare(
     preset: Annotated[
-        str | None, typer.Option(help="quick (minutes), standard (much longer) or full (GPU).")
+        str | None,
+        typer.Option(
+            help="quick (minutes), standard (much longer), full (GPU), adversarial (training at "
+            "0.3, within an hour) or adversarial-full (GPU)."
+        ),
     ] = None,
     spec: Annotated[
         Path | None, typer.Option(help="TOML file with the settings, instead of a preset.")

@@ -12,14 +12,16 @@ class Recipe(Described):
     """Adam with a one-cycle learning rate on the cross-entropy of the wiring's answer.
 
     ``objective``: "standard"; "noise" adds Gaussian noise of deviation ``epsilon``; "adversarial"
-    trains on L-infinity PGD of budget ``epsilon`` (Madry et al. 2018); "distil" learns another
-    network's answers, softened by ``temperature``, not the labels (Hinton et al. 2015). ``shift``
-    moves training images by up to that many pixels. Each of ``parts`` > 1 individuals sees its own
-    disjoint part of the training images (Szegedy et al. 2014, section 4.2). ``autoencoder`` > 0
-    first trains the first layer for so many epochs as a sparse autoencoder, and then leaves it.
-    ``decay_per_layer`` adds to the loss, for each projection of the wiring in its order, so many
-    times the sum of its squared weights; empty for none. The first holds for the autoencoder too.
-    ``keep`` says which epoch's weights are kept: the best on the validation images, or the last.
+    trains on L-infinity PGD of budget ``epsilon`` (Madry et al. 2018), of ``attack_steps`` steps,
+    the budget rising over the first ``rise`` of training, and calls that epoch the best which is
+    most robust; "distil" learns another network's answers, softened by ``temperature``, not the
+    labels (Hinton et al. 2015). ``shift`` moves training images by up to that many pixels. Each of
+    ``parts`` > 1 individuals sees its own disjoint part of the training images (Szegedy et al.
+    2014, section 4.2). ``autoencoder`` > 0 first trains the first layer for so many epochs as a
+    sparse autoencoder, and then leaves it. ``decay_per_layer`` adds to the loss, for each
+    projection of the wiring in its order, so many times the sum of its squared weights; empty for
+    none. The first holds for the autoencoder too. ``keep`` says which epoch's weights are kept: the
+    best on the validation images, or the last.
     """
 
     epochs: Annotated[int, Field(ge=1)]
@@ -29,6 +31,8 @@ class Recipe(Described):
     shift: Annotated[int, Field(ge=0, le=4)] = 0
     objective: Literal["standard", "noise", "adversarial", "distil"] = "standard"
     epsilon: Annotated[float, Field(ge=0, le=1)] = 0.0
+    attack_steps: Annotated[int, Field(ge=1)] = 7
+    rise: Annotated[float, Field(ge=0, le=1)] = 0.4
     temperature: Annotated[float, Field(gt=0)] = 4.0
     parts: Annotated[int, Field(ge=1)] = 1
     autoencoder: Annotated[int, Field(ge=0)] = 0

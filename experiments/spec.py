@@ -18,7 +18,7 @@ from networks.described import Described
 from networks.errors import BlindspotsError, unknown
 from networks.wiring import explain
 
-PRESETS = ("quick", "standard", "full")
+PRESETS = ("quick", "standard", "full", "adversarial", "adversarial-full")
 MOST_INDIVIDUALS = 1000  # the independent sources' seeds start above
 
 

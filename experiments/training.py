@@ -1,7 +1,6 @@
 """Train one individual: a wiring, a recipe, data and a seed in; weights and a history out."""
 
 import json
-import warnings
 from collections.abc import Callable
 from math import cos, pi
 from pathlib import Path
@@ -13,8 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, pad
 
-from experiments.attacks.gradient import pgd_linf
-from experiments.attacks.victim import MaskedGradientWarning
+from experiments.adversarial import attacked, budget, robust_accuracy
 from experiments.autoencoder import first_layer, pretrain
 from experiments.data.dataset import Dataset, Split, part_of
 from experiments.recipe import Recipe
@@ -24,7 +22,7 @@ from sim import Network
 from sim.parameters import weight_name
 
 Report = Callable[[float, float], None]
-"""Told the fraction done and the validation accuracy so far."""
+"""Told the fraction done and the best validation score so far."""
 
 
 class Diverged(BlindspotsError):
@@ -89,7 +87,7 @@ def train(
             progress = (epoch * batches + i) / (recipe.epochs * batches)
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate * one_cycle(progress)
-            inputs = _perturbed(network, recipe, split, chosen, generator)
+            inputs = _perturbed(network, recipe, split, chosen, generator, progress)
             if teacher:
                 loss = distillation(network(inputs), taught(teacher, inputs), recipe.temperature)
             else:
@@ -105,7 +103,7 @@ def train(
             optimiser.step()
             if i % 50 == 0:
                 report(progress, max(history, default=0.0))
-        history.append(accuracy(network, validation))
+        history.append(_score(network, recipe, validation))
         if recipe.keep == "last" or history[-1] == max(history):
             best = {k: v.detach().clone() for k, v in network.values.items()}
         _save(network, optimiser, history, best, checkpoint)
@@ -180,7 +178,12 @@ def one_cycle(progress: float, warm: float = 0.3) -> float:
 
 
 def _perturbed(
-    network: Network, recipe: Recipe, split: Split, chosen: Tensor, generator: torch.Generator
+    network: Network,
+    recipe: Recipe,
+    split: Split,
+    chosen: Tensor,
+    generator: torch.Generator,
+    progress: float,
 ) -> Tensor:
     images = split.images[chosen]
     if recipe.shift:
@@ -189,19 +192,16 @@ def _perturbed(
         noise = torch.randn(images.shape, generator=generator).to(images.device)
         return (images + recipe.epsilon * noise).clamp(0, 1)
     if recipe.objective == "adversarial":
-        with warnings.catch_warnings():
-            # an early network may be flat at some images; that is for training to mend
-            warnings.simplefilter("ignore", MaskedGradientWarning)
-            return pgd_linf(
-                *(network, images, split.labels[chosen]),
-                epsilons=[recipe.epsilon],
-                generator=generator,
-                keep_going=True,
-                steps=7,
-                relative_step=2.5,
-                schedule="constant",
-            )[0]
+        epsilon, steps = budget(recipe, progress), recipe.attack_steps
+        return attacked(network, images, split.labels[chosen], epsilon, steps, generator)
     return images
+
+
+def _score(network: Network, recipe: Recipe, validation: Split) -> float:
+    """What the best epoch is chosen by: accuracy, under attack where training is adversarial."""
+    if recipe.objective == "adversarial":
+        return robust_accuracy(network, validation, recipe.epsilon)
+    return accuracy(network, validation)
 
 
 def _shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:

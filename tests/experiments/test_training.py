@@ -59,6 +59,17 @@ CASES = {
         PLAIN,
         Recipe(epochs=4, batch=32, rate=5e-3, objective="adversarial", epsilon=0.1),
     ),
+    "adversarial, spiking": (
+        chain(SpikingUnit(), lateral=True),
+        Recipe(
+            epochs=4,
+            batch=32,
+            rate=5e-3,
+            objective="adversarial",
+            epsilon=0.3,
+            attack_steps=2,
+        ),
+    ),
     "autoencoder": (
         chain(RateUnit(activation="sigmoid")),
         Recipe(epochs=4, batch=32, rate=5e-3, autoencoder=2),
@@ -227,7 +238,7 @@ def test_parts_are_disjoint_and_make_up_the_whole(
     data = Dataset("", Split(numbered, few.train.labels), few.validation, few.test, "")
     seen: list[int] = []
 
-    def watch(network: Network, recipe: Recipe, split: Split, chosen: Tensor, _: object) -> Tensor:
+    def watch(network: Network, recipe: Recipe, split: Split, chosen: Tensor, *_: object) -> Tensor:
         seen.extend((split.images[chosen][:, 0, 0, 0] * 1000).round().int().tolist())
         return split.images[chosen]
 
@@ -250,6 +261,12 @@ def test_parts_are_disjoint_and_make_up_the_whole(
 def test_divergence_names_network_seed_and_rate(few: Dataset, tmp_path: Path) -> None:
     recipe = Recipe(epochs=2, batch=32, rate=1e38)
     with pytest.raises(Diverged, match=r"tiny \(seed 7\) .* loss of (nan|inf) .*1e\+38"):
+        train(PLAIN, recipe, few, 7, checkpoint=tmp_path)
+
+
+def test_adversarial_training_diverges_alike(few: Dataset, tmp_path: Path) -> None:
+    recipe = Recipe(epochs=2, batch=32, rate=1e38, objective="adversarial", epsilon=0.1)
+    with pytest.raises(Diverged, match=r"tiny \(seed 7\) .* loss of (nan|inf)"):
         train(PLAIN, recipe, few, 7, checkpoint=tmp_path)
 
 

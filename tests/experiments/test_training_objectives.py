@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from experiments import training
+from experiments import adversarial, training
+from experiments.adversarial import attacked, budget, robust_accuracy
 from experiments.attacks.gradient import pgd_linf
 from experiments.autoencoder import first_layer
 from experiments.data.dataset import Dataset, Split
@@ -33,7 +34,7 @@ def perturbed(recipe: Recipe, split: Split, network: Network, seed: int = 0) -> 
     """What a batch of all of ``split`` becomes."""
     everything = torch.arange(len(split.labels))
     generator = torch.Generator().manual_seed(seed)
-    return training._perturbed(network, recipe, split, everything, generator).detach()
+    return training._perturbed(network, recipe, split, everything, generator, 1.0).detach()
 
 
 def recipe_of(**changes: object) -> Recipe:
@@ -179,6 +180,127 @@ def test_training_on_noise_makes_robust_to_noise(
     noise = torch.randn(digits.test.images.shape, generator=torch.Generator().manual_seed(0))
     noisy = Split((digits.test.images + 0.6 * noise).clamp(0, 1), digits.test.labels)
     assert accuracy(used_to, noisy) > accuracy(network, noisy) + 0.05
+
+
+@pytest.fixture
+def linear() -> nn.Module:
+    """Two classes, so that the loss rises along one direction everywhere."""
+    layer = nn.Linear(784, 2)
+    weight = torch.randn(2, 784, generator=torch.Generator().manual_seed(2)) / 28
+    layer.load_state_dict({"weight": weight, "bias": torch.zeros(2)})
+    return nn.Sequential(nn.Flatten(), layer)
+
+
+def grey(count: int) -> Tensor:
+    """Images that no budget up to 0.3 takes out of the box."""
+    chance = torch.Generator().manual_seed(5)
+    return 0.3 + 0.4 * torch.rand((count, 1, 28, 28), generator=chance)
+
+
+def uphill(linear: nn.Sequential, labels: Tensor) -> Tensor:
+    """The sign of the gradient of the loss of a linear model."""
+    weight = linear[1].weight.detach()
+    return torch.sign(weight[1 - labels] - weight[labels]).reshape(-1, 1, 28, 28)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 7])
+def test_several_steps_end_in_the_worst_corner_of_a_linear_model(
+    linear: nn.Sequential, steps: int
+) -> None:
+    images, labels = grey(20), torch.arange(20) % 2
+    points = attacked(linear, images, labels, 0.2, steps, torch.Generator().manual_seed(0))
+    assert torch.allclose(points, images + 0.2 * uphill(linear, labels), atol=1e-6)
+
+
+def test_one_step_goes_on_from_a_random_start(linear: nn.Sequential) -> None:
+    """Of a start that is uniform in -1 .. 1, a step of 1.25 leaves an eighth within the ball."""
+    images, labels = grey(50), torch.arange(50) % 2
+    points = attacked(linear, images, labels, 0.2, 1, torch.Generator().manual_seed(0))
+    along = (points - images) * uphill(linear, labels) / 0.2
+    assert float(along.min()) >= 0.25 - 1e-5
+    assert float(along.max()) <= 1 + 1e-5
+    assert float((along < 1 - 1e-4).double().mean()) == pytest.approx(0.75 / 2, abs=0.01)
+
+
+def test_robust_accuracy_of_a_linear_model_is_known(linear: nn.Sequential) -> None:
+    """An image withstands if its margin exceeds epsilon times the l1 norm of the difference."""
+    images = grey(200)
+    weight = linear[1].weight.detach()
+    with torch.no_grad():
+        margin = linear(images) @ torch.tensor([1.0, -1.0])
+    labels = (margin < 0).long()
+    for epsilon in (0.001, 0.003, 0.006):
+        expected = (margin.abs() > epsilon * (weight[0] - weight[1]).abs().sum()).double().mean()
+        assert 0.05 < expected < 0.95
+        assert robust_accuracy(linear, Split(images, labels), epsilon) == pytest.approx(expected)
+
+
+def test_epochs_of_a_spiking_network_are_judged_along_several_gradients(
+    some: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed = []
+
+    def watched(*given: object, **options: object) -> Tensor:
+        followed.append(options["guide"])
+        return pgd_linf(*given, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(adversarial, "pgd_linf", watched)
+    robust_accuracy(Network.initial(wiring_named("fc-blt-spiking"), 0), some, 0.1)
+    assert followed[0] is None
+    assert len(followed) == 5
+    assert all(guide is not None for guide in followed[1:])
+
+
+@pytest.mark.parametrize(
+    ("rise", "expected"),
+    [
+        (0.4, {0.0: 0.0, 0.1: 0.075, 0.2: 0.15, 0.4: 0.3, 0.7: 0.3, 1.0: 0.3}),
+        (1.0, {0.0: 0.0, 0.5: 0.15, 1.0: 0.3}),
+        (0.0, {0.0: 0.3, 0.5: 0.3, 1.0: 0.3}),
+    ],
+)
+def test_the_budget_rises_in_a_line(rise: float, expected: dict[float, float]) -> None:
+    recipe = recipe_of(objective="adversarial", epsilon=0.3, rise=rise)
+    assert {at: budget(recipe, at) for at in expected} == pytest.approx(expected)
+
+
+def test_training_raises_the_budget_and_keeps_it(
+    some: Split, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent = []
+
+    def watched(network: Network, images: Tensor, *given: object) -> Tensor:
+        points = attacked(network, images, *given)  # type: ignore[arg-type]
+        spent.append(float((points - images).abs().max()))
+        return points
+
+    monkeypatch.setattr(training, "attacked", watched)
+    data = Dataset("", some, digits.validation, digits.test, "")
+    recipe = recipe_of(
+        epochs=5, batch=15, objective="adversarial", epsilon=0.2, attack_steps=2, rise=0.5
+    )
+    train(SMALL, recipe, data, 0, checkpoint=tmp_path)
+    assert spent == pytest.approx([min(0.02 * i, 0.2) for i in range(20)], abs=1e-6)
+
+
+def test_the_best_epoch_is_the_most_robust_one(
+    some: Split, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clean accuracy, which is best in the last epochs, does not matter."""
+    scores = iter([0.1, 0.6, 0.3, 0.2])
+    asked = []
+
+    def judged(network: Network, split: Split, epsilon: float) -> float:
+        asked.append((split, epsilon))
+        return next(scores)
+
+    monkeypatch.setattr(training, "robust_accuracy", judged)
+    data = Dataset("", some, digits.validation, digits.test, "")
+    recipe = recipe_of(epochs=4, batch=15, objective="adversarial", epsilon=0.1, attack_steps=1)
+    _, facts = train(SMALL, recipe, data, 0, checkpoint=tmp_path)
+    assert facts == {"seed": 0, "validation": [0.1, 0.6, 0.3, 0.2], "best_epoch": 2}
+    assert {epsilon for _, epsilon in asked} == {0.1}
+    assert all(torch.equal(split.images, digits.validation.images) for split, _ in asked)
 
 
 # The learning rate
