@@ -10,16 +10,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.nn.functional import cross_entropy, kl_div, log_softmax, pad
 
-from experiments.adversarial import attacked, budget, robust_accuracy
+from experiments.adversarial import robust_accuracy
 from experiments.autoencoder import first_layer, pretrain
 from experiments.data.dataset import Dataset, Split, part_of
+from experiments.objective import Objective, Teacher
 from experiments.recipe import Recipe
 from experiments.store import damaged, key_of, unwritable
 from networks import BlindspotsError, Wiring, from_json
 from sim import Network
-from sim.parameters import weight_name
 
 Report = Callable[[float, float], None]
 """Told the fraction done and the best validation score so far."""
@@ -48,7 +47,7 @@ def train(
     checkpoint: Path,
     device: torch.device | None = None,
     report: Report = lambda done, score: None,
-    teacher: Callable[[Tensor], Tensor] | None = None,
+    teacher: Teacher | None = None,
 ) -> tuple[Network, dict[str, Any]]:
     """The individual of ``seed``, its weights of the epoch that the recipe keeps, and its history.
 
@@ -57,13 +56,8 @@ def train(
     images to logits. Raises Diverged where the loss is not finite, and BlindspotsError where the
     recipe does not fit the wiring.
     """
-    if (recipe.objective == "distil") != (teacher is not None):
-        raise BlindspotsError(
-            f"The objective of {wiring.name} is '{recipe.objective}'; 'distil', and it alone, has "
-            "a teacher, which `blindspots controls` gives it."
-        )
+    objective = Objective(wiring, recipe, seed, teacher)
     device = device or torch.device("cpu")
-    check_decay(wiring, recipe)
     split = part_of(data.train, seed % recipe.parts, recipe.parts)
     split = Split(split.images.to(device), split.labels.to(device))
     validation = Split(data.validation.images.to(device), data.validation.labels.to(device))
@@ -74,7 +68,6 @@ def train(
     optimiser = torch.optim.AdamW(
         learning, lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True
     )
-    batches = -(-len(split.labels) // recipe.batch)
     history, best = _resume(network, optimiser, checkpoint)
     if recipe.autoencoder and not history:
         chance = torch.Generator().manual_seed(stream)
@@ -82,27 +75,15 @@ def train(
     for epoch in range(len(history), recipe.epochs):
         generator = torch.Generator().manual_seed(stream + 1 + epoch)
         network.generator = generator  # a random code draws what it drew before an interruption
-        order = torch.randperm(len(split.labels), generator=generator).to(device)
-        for i, chosen in enumerate(order.split(recipe.batch)):
-            progress = (epoch * batches + i) / (recipe.epochs * batches)
-            for group in optimiser.param_groups:
-                group["lr"] = recipe.rate * one_cycle(progress)
-            inputs = _perturbed(network, recipe, split, chosen, generator, progress)
-            if teacher:
-                loss = distillation(network(inputs), taught(teacher, inputs), recipe.temperature)
-            else:
-                loss = cross_entropy(network(inputs), split.labels[chosen])
-            loss = loss + decay(network, recipe)
-            if not torch.isfinite(loss):
-                raise Diverged(
-                    f"Training {wiring.name} (seed {seed}) met a loss of {loss.item()} in epoch "
-                    f"{epoch + 1}; lower its learning rate ({recipe.rate})."
-                )
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            if i % 50 == 0:
-                report(progress, max(history, default=0.0))
+        _epoch(
+            network,
+            optimiser,
+            objective,
+            split,
+            generator,
+            epoch,
+            lambda done: report(done, max(history, default=0.0)),
+        )
         history.append(_score(network, recipe, validation))
         if recipe.keep == "last" or history[-1] == max(history):
             best = {k: v.detach().clone() for k, v in network.values.items()}
@@ -115,37 +96,34 @@ def train(
     return Network(wiring, best, chance_of(wiring, seed)), facts
 
 
-@torch.no_grad()
-def taught(teacher: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """The teacher's logits, through which no gradient flows."""
-    return teacher(images)
-
-
-def distillation(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:
-    """The mean divergence KL(teacher || student) of answers at a temperature, times its square.
-
-    Hinton et al. 2015, arXiv 1503.02531, section 2; the square keeps the gradient's size.
-    """
-    student = log_softmax(logits / temperature, 1)
-    wanted = log_softmax(taught / temperature, 1)
-    return temperature**2 * kl_div(student, wanted, reduction="batchmean", log_target=True)
-
-
-def check_decay(wiring: Wiring, recipe: Recipe) -> None:
-    """Raise BlindspotsError unless the recipe prices every projection's weights, or none."""
-    given, wanted = len(recipe.decay_per_layer), len(wiring.projections)
-    if given not in (0, wanted):
-        raise BlindspotsError(
-            f"decay_per_layer has {given} values, but '{wiring.name}' has {wanted} projections; "
-            "give one for each, in their order."
-        )
-
-
-def decay(network: Network, recipe: Recipe) -> Tensor | float:
-    """What the weights cost: the sum of their squares by projection, times its price; no biases."""
-    priced = zip(network.wiring.projections, recipe.decay_per_layer, strict=False)
-    squares = [price * network.values[weight_name(p)].square().sum() for p, price in priced]
-    return torch.stack(squares).sum() if squares else 0.0
+def _epoch(
+    network: Network,
+    optimiser: torch.optim.Optimizer,
+    objective: Objective,
+    split: Split,
+    generator: torch.Generator,
+    epoch: int,
+    report: Callable[[float], None],
+) -> None:
+    """Every image of ``split`` once, in batches drawn from ``generator``."""
+    recipe = objective.recipe
+    order = torch.randperm(len(split.labels), generator=generator).to(split.labels.device)
+    batches = order.split(recipe.batch)
+    for i, chosen in enumerate(batches):
+        progress = (epoch * len(batches) + i) / (recipe.epochs * len(batches))
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.rate * one_cycle(progress)
+        loss = objective.loss(network, split, chosen, generator, progress)
+        if not torch.isfinite(loss):
+            raise Diverged(
+                f"Training {objective.label} met a loss of {loss.item()} in epoch {epoch + 1}; "
+                f"lower its learning rate ({recipe.rate})."
+            )
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        if i % 50 == 0:
+            report(progress)
 
 
 def stream_of(wiring: Wiring, seed: int) -> int:
@@ -177,43 +155,11 @@ def one_cycle(progress: float, warm: float = 0.3) -> float:
     return (1 + cos(pi * (progress - warm) / (1 - warm))) / 2
 
 
-def _perturbed(
-    network: Network,
-    recipe: Recipe,
-    split: Split,
-    chosen: Tensor,
-    generator: torch.Generator,
-    progress: float,
-) -> Tensor:
-    images = split.images[chosen]
-    if recipe.shift:
-        images = _shifted(images, recipe.shift, generator)
-    if recipe.objective == "noise":
-        noise = torch.randn(images.shape, generator=generator).to(images.device)
-        return (images + recipe.epsilon * noise).clamp(0, 1)
-    if recipe.objective == "adversarial":
-        epsilon, steps = budget(recipe, progress), recipe.attack_steps
-        return attacked(network, images, split.labels[chosen], epsilon, steps, generator)
-    return images
-
-
 def _score(network: Network, recipe: Recipe, validation: Split) -> float:
     """What the best epoch is chosen by: accuracy, under attack where training is adversarial."""
     if recipe.objective == "adversarial":
         return robust_accuracy(network, validation, recipe.epsilon)
     return accuracy(network, validation)
-
-
-def _shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Each image moved by its own random whole pixels in -``most`` .. ``most``; black comes in."""
-    choices = 2 * most + 1
-    drawn = torch.randint(0, choices**2, (len(images),), generator=generator).to(images.device)
-    height, width = images.shape[2:]
-    padded, moved = pad(images, (most,) * 4), torch.empty_like(images)
-    for offset in range(choices**2):
-        rows, (down, right) = drawn == offset, divmod(offset, choices)
-        moved[rows] = padded[rows, :, down : down + height, right : right + width]
-    return moved
 
 
 def _save(

@@ -14,8 +14,9 @@ from experiments.controls import control, student_of
 from experiments.controls_report import sections, sentences
 from experiments.individuals import Train
 from experiments.kept import Kept
+from experiments.objective import distillation
 from experiments.recipe import Recipe
-from experiments.training import distillation, train
+from experiments.training import train
 from figures.gains import gains
 from networks import BlindspotsError, parameters, wiring_named
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from experiments import adversarial, training
+from experiments import adversarial, objective, training
 from experiments.adversarial import attacked, budget, robust_accuracy
 from experiments.attacks.gradient import pgd_linf
 from experiments.autoencoder import first_layer
@@ -34,7 +34,7 @@ def perturbed(recipe: Recipe, split: Split, network: Network, seed: int = 0) -> 
     """What a batch of all of ``split`` becomes."""
     everything = torch.arange(len(split.labels))
     generator = torch.Generator().manual_seed(seed)
-    return training._perturbed(network, recipe, split, everything, generator, 1.0).detach()
+    return objective.perturbed(network, recipe, split, everything, generator, 1.0).detach()
 
 
 def recipe_of(**changes: object) -> Recipe:
@@ -70,7 +70,7 @@ def moved(image: np.ndarray, down: int, right: int) -> np.ndarray:
 def test_each_image_moves_by_its_own_whole_pixels(most: int) -> None:
     images = np.random.default_rng(0).random((150, 1, 28, 28)).astype(np.float32)
     generator = torch.Generator().manual_seed(1)
-    found = training._shifted(torch.from_numpy(images), most, generator).numpy()
+    found = objective.shifted(torch.from_numpy(images), most, generator).numpy()
     steps = range(-most, most + 1)
     ways = []
     for before, after in zip(images[:, 0], found[:, 0], strict=True):
@@ -83,7 +83,7 @@ def test_each_image_moves_by_its_own_whole_pixels(most: int) -> None:
 def test_all_moves_are_equally_likely() -> None:
     dot = torch.zeros(5000, 1, 28, 28)
     dot[:, 0, 14, 14] = 1
-    found = training._shifted(dot, 1, torch.Generator().manual_seed(0))
+    found = objective.shifted(dot, 1, torch.Generator().manual_seed(0))
     assert torch.equal(found.sum((1, 2, 3)), torch.ones(5000))
     seen = found[:, 0, 13:16, 13:16].sum(0)
     assert float(seen.sum()) == 5000
@@ -138,7 +138,7 @@ def test_shifted_images_are_attacked_where_they_were_shifted_to(
     network: Network, some: Split
 ) -> None:
     recipe = recipe_of(objective="adversarial", epsilon=0.1, shift=2)
-    shifted = training._shifted(some.images, 2, torch.Generator().manual_seed(4))
+    shifted = objective.shifted(some.images, 2, torch.Generator().manual_seed(4))
     inputs = perturbed(recipe, some, network, seed=4)
     assert float((inputs - shifted).abs().max()) <= 0.1 + 1e-6
     assert not torch.equal(shifted, some.images)
@@ -274,7 +274,7 @@ def test_training_raises_the_budget_and_keeps_it(
         spent.append(float((points - images).abs().max()))
         return points
 
-    monkeypatch.setattr(training, "attacked", watched)
+    monkeypatch.setattr(objective, "attacked", watched)
     data = Dataset("", some, digits.validation, digits.test, "")
     recipe = recipe_of(
         epochs=5, batch=15, objective="adversarial", epsilon=0.2, attack_steps=2, rise=0.5
