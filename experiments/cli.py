@@ -367,6 +367,13 @@ def transfer(
             min=1, help="Train its networks anew on so many disjoint parts of the training images."
         ),
     ] = 1,
+    universal: Annotated[
+        bool,
+        typer.Option(
+            "--universal",
+            help="Craft one change for all images, on each network and on all at once, too.",
+        ),
+    ] = False,
     data: Annotated[Path | None, DATA_OPTION] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda, as the run.")] = None,
     workers: Annotated[
@@ -377,7 +384,8 @@ def transfer(
 
     Transfer rates between networks and kinds of networks with intervals, images that fool many at
     once beside chance, and, with --parts 2, what sharing the training images has to do with it.
-    Goes to RUN/transfer.
+    With --universal, which networks one and the same change of all images misleads, beside random
+    signs. Goes to RUN/transfer.
     """
     _check_device(device)
     from experiments.transfer.command import transfer as run_transfer
@@ -387,6 +395,7 @@ def transfer(
         attack=attack,
         epsilon=epsilon,
         parts=parts,
+        universal=universal,
         data=data,
         device=device,
         workers=workers,

@@ -21,6 +21,7 @@ STAGES = {  # in their order
     "train": "training individuals",
     "embody": "calibrating cells",
     "craft": "crafting inputs",
+    "perturb": "crafting universal perturbations",
     "corrupt": "corrupting inputs",
     "score": "scoring everyone",
     "withstand": "attacking by every means",

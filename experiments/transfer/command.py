@@ -1,5 +1,6 @@
 """The command ``transfer``: everyone's inputs shown to everyone."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ from experiments.progress import Monitor
 from experiments.result import load_result, save_result
 from experiments.spec import read_spec
 from experiments.statistics.transfer import summarise_transfer
+from experiments.statistics.universal import summarise_universal
 from experiments.statistics.universality import universality
 from experiments.store import unwritable, write_text
 from experiments.transfer.assemble import assemble
 from experiments.transfer.exchange import Exchange, in_parts, of_run
 from experiments.transfer.report import write_transfer_report
-from experiments.units import is_complete
+from experiments.transfer.universal import Universals, universal_outcomes
+from experiments.units import Unit, is_complete
 from experiments.work import complete, workers_for
 from networks.errors import BlindspotsError
 
@@ -27,6 +30,7 @@ def transfer(
     attack: str | None,
     epsilon: float | None,
     parts: int,
+    universal: bool,
     data: Path | None,
     device: str | None,
     workers: int | None,
@@ -34,7 +38,8 @@ def transfer(
 ) -> xr.Dataset:
     """Show what was crafted on every individual of ``run`` to every other, and report.
 
-    With ``parts`` > 1 its networks are trained anew on disjoint parts of the training images.
+    With ``parts`` > 1 its networks are trained anew on disjoint parts of the training images. With
+    ``universal``, changes that are the same for all images are crafted and shown to everyone, too.
     Everything goes to RUN/transfer/ATTACK-EPSILON[-parts-N]; the default attack and epsilon are
     the run's references. Interrupted, the same call goes on.
     """
@@ -52,15 +57,21 @@ def transfer(
     else:
         exchange = of_run(run, spec, attack, epsilon, bench)
     out = run / "transfer" / f"{attack}-{epsilon:g}{f'-parts-{parts}' if parts > 1 else ''}"
-    failures = worked_on(exchange, out, workers or workers_for(bench.device), console)
+    universals = Universals(exchange) if universal else None
+    units = (*exchange.scores, *(universals.scores.values() if universals else ()))
+    failures = worked_on(exchange, units, out, workers or workers_for(bench.device), console)
     result = assemble(exchange).assign_attrs(failures=sorted(failures.values()))
+    if universals:
+        result = result.merge(universal_outcomes(result, universals))
     save_result(result, out / "transfer.nc")
     finish(out, result, console)
     return result
 
 
-def worked_on(exchange: Exchange, out: Path, workers: int, console: Console) -> dict[str, str]:
-    """Complete every score, in the directory ``out``; returns the failures.
+def worked_on(
+    exchange: Exchange, units: Iterable[Unit], out: Path, workers: int, console: Console
+) -> dict[str, str]:
+    """Complete all ``units``, in the directory ``out``; returns the failures.
 
     Raises BlindspotsError where nothing could be measured.
     """
@@ -70,7 +81,7 @@ def worked_on(exchange: Exchange, out: Path, workers: int, console: Console) -> 
     except OSError as error:
         raise unwritable(out, error) from None
     with Monitor(console, out / "log.jsonl") as monitor:
-        failures = complete(exchange.scores, workers, monitor.tell)
+        failures = complete(units, workers, monitor.tell)
     if not any(is_complete(unit) for unit in exchange.crossed.values()):
         why = next(iter(failures.values()), "nothing was crafted on any of its networks")
         raise BlindspotsError(f"Nothing could be measured: {why.rstrip('.')}.")
@@ -81,8 +92,11 @@ def finish(out: Path, result: xr.Dataset, console: Console) -> None:
     """Statistics, figures, report and terminal table from the labelled result alone."""
     from figures.save import save
     from figures.transfer import exchange_matrix, montage, universality_histogram
+    from figures.universal import universal_perturbations
 
     summary = summarise_transfer(result, generator=np.random.default_rng(0))
+    universal = summarise_universal(result, generator=np.random.default_rng(0))
+    summary = summary.merge(universal)
     spread = universality(result, generator=np.random.default_rng(0))
     drawn = {
         "matrix": lambda: exchange_matrix(summary),
@@ -90,6 +104,8 @@ def finish(out: Path, result: xr.Dataset, console: Console) -> None:
     }
     if result.sizes["example"]:
         drawn["montage"] = lambda: montage(result)
+    if universal:
+        drawn["universal"] = lambda: universal_perturbations(summary)
     with console.status("drawing figures"):
         try:
             paths = {name: save(draw(), out / "figures", name)[0] for name, draw in drawn.items()}

@@ -58,7 +58,7 @@ class Exchange:
 
     @cached_property
     def sets(self) -> dict[Person, Craft]:
-        """What was crafted on each individual that is scored, too; other sets may join here."""
+        """What was crafted on each individual that is scored, too."""
         places = self.plan.sets.items()
         return {(s, j): u for (s, j, a), u in places if a == self.attack and _is_scored(s)}
 

@@ -301,8 +301,8 @@ def run_copy(small_run: Path, tmp_path: Path) -> Path:
 
 
 def call(run: Path, **changes: Any) -> xr.Dataset:
-    settings: dict[str, Any] = {"attack": None, "epsilon": None, "parts": 1, "data": None}
-    settings |= {"device": "cpu", "workers": 1, "console": Console(quiet=True)}
+    settings: dict[str, Any] = {"attack": None, "epsilon": None, "parts": 1, "universal": False}
+    settings |= {"data": None, "device": "cpu", "workers": 1, "console": Console(quiet=True)}
     return transfer(run, **(settings | changes))
 
 
