@@ -13,9 +13,8 @@ from rich.table import Table
 
 from experiments.controlled import AT_GAIN, CLEAN, OWN, SAME
 from experiments.page import picture, publish
-from experiments.report import interval
 from experiments.statistics.paired import mcnemar
-from experiments.verdict.wording import p_value, percent, points
+from experiments.verdict.wording import interval, p_value, percent, points
 
 
 class Section(NamedTuple):

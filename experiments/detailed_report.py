@@ -10,9 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.page import picture, publish
-from experiments.report import interval
 from experiments.statistics.accuracies import wilson
-from experiments.verdict.wording import percent
+from experiments.verdict.wording import interval, percent
 from networks import INGREDIENTS, Physiology
 
 TOGETHER = "together"

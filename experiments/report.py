@@ -21,7 +21,7 @@ from experiments.page import picture, publish
 from experiments.statistics import VIEWS
 from experiments.verdict import verdict
 from experiments.verdict.findings import outcome
-from experiments.verdict.wording import reference, signed
+from experiments.verdict.wording import interval, reference, signed
 
 CAPTIONS = {
     "curves": "Accuracy against the budget. Each network has as many individuals as the title "
@@ -111,12 +111,6 @@ def noise_like(summary: xr.Dataset) -> list[str]:
     norm = str(reference(summary)["norm"].values)
     fits = (summary["kind"] == "noise") & (summary["norm"] == norm)
     return [str(a) for a in summary["attack"].to_numpy()[fits.to_numpy()]]
-
-
-def interval(here: xr.Dataset, name: str) -> str:
-    """An accuracy in per cent with its interval, or a dash where nothing was measured."""
-    middle, low, high = (100 * float(here[name + end]) for end in ("", "_low", "_high"))
-    return f"{middle:.1f} [{low:.1f}, {high:.1f}]" if np.isfinite(middle) else "-"
 
 
 def verdicts_of(out: Path, summary: xr.Dataset) -> dict[str, Verdict]:
