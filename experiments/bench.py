@@ -1,9 +1,13 @@
 """What all units of a comparison are worked on with: data, device, software."""
 
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from experiments.provenance import software
+from networks.errors import BlindspotsError
 
 if TYPE_CHECKING:
     from experiments.data.dataset import Dataset, Split
@@ -26,6 +30,21 @@ class Bench:
     def load(self) -> "Dataset":
         """The data set; read once per process."""
         return _loaded(self.data, self.directory)
+
+
+def bench_for(data: Path | None, device: str | None) -> Bench:
+    """The data set, found or fetched once here, and the device."""
+    import torch
+
+    from experiments.data.dataset import load_data
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BlindspotsError("No CUDA device is available to PyTorch; leave out --device.")
+    directory = data or os.environ.get("BLINDSPOTS_DATA") or None
+    directory = Path(directory).resolve() if directory else None
+    loaded = load_data(directory)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return Bench(loaded.name, directory, loaded.sha256, device, software())
 
 
 @cache

@@ -1,10 +1,9 @@
 """The comparison: train, craft, score everyone on the same inputs, and write a run directory."""
 
 import json
-import os
 import time
 from pathlib import Path
-from typing import Protocol, get_type_hints
+from typing import get_type_hints
 
 import numpy as np
 import xarray as xr
@@ -12,12 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from experiments.attacks.names import attack_named
-from experiments.bench import Bench, scored
+from experiments.bench import bench_for, scored
+from experiments.command import attempted, check_unclaimed, claim, require_some
 from experiments.individuals import Embody, Train
 from experiments.inputs import Craft
 from experiments.plan import Plan, entries_of, plan
-from experiments.progress import Monitor
-from experiments.provenance import provenance, software
+from experiments.provenance import provenance
 from experiments.report import write_report
 from experiments.result import (
     assemble,
@@ -31,7 +30,7 @@ from experiments.spec import Spec
 from experiments.statistics import summarise
 from experiments.store import link, unit_path, unwritable, write_text
 from experiments.units import Unit, is_complete, product
-from experiments.work import Event, complete, workers_for
+from experiments.work import Event
 from networks import contrasts
 from networks.errors import BlindspotsError, unknown
 from networks.wiring import explain
@@ -61,25 +60,21 @@ def compare(
     began, console = time.monotonic(), console or Console(stderr=True)
     check_options(spec)
     entries_of(spec)
-    check_unclaimed(out, spec)
+    check_unclaimed(out, spec.to_toml())
     bench = bench_for(data, device)
     scored(bench, spec.images)
     planned = plan(spec, bench)
-    claim(out, spec)
+    claim(out, spec.to_toml())
     kept = {craft.key for craft in kept_sets(planned, spec).values()}
-    with Monitor(console, out / "log.jsonl") as monitor:
-        count = workers or workers_for(bench.device)
 
-        def tell(event: Event) -> None:
-            monitor.tell(event)
-            if event["what"] == "spent" and event["unit"].key not in kept:
-                discard(event["unit"])
+    def make_room(event: Event) -> None:
+        if event["what"] == "spent" and event["unit"].key not in kept:
+            discard(event["unit"])
 
-        failures = complete(planned.asked, count, tell)
-    if not any(is_complete(unit) for unit in planned.asked):
-        raise BlindspotsError(
-            f"Nothing could be measured: {next(iter(failures.values()), 'no unit ended well')}"
-        )
+    failures = attempted(
+        *(planned.asked, out, console), workers=workers, device=bench.device, also=make_room
+    )
+    require_some(planned.asked, failures)
     result = assemble(spec, planned, bench)
     keep(out, planned, spec)
     facts = provenance(bench.device) | {
@@ -128,50 +123,6 @@ def check_options(spec: Spec) -> None:
                 TypeAdapter(types[option]).validate_python(value)
             except ValidationError as error:
                 raise BlindspotsError(f"Option {option} of {name}: {explain(error)}.") from None
-
-
-class Stated(Protocol):
-    """Settings that can be written down."""
-
-    def to_toml(self) -> str:
-        """Text that reads back to equal settings."""
-
-
-def check_unclaimed(out: Path, spec: Stated) -> None:
-    """Raise BlindspotsError where ``out`` holds anything but this comparison."""
-    path = out / "spec.toml"
-    if path.exists() and path.read_text() != spec.to_toml():
-        raise BlindspotsError(
-            f"'{out}' holds another comparison; choose another directory with --out, or remove it."
-        )
-    if not path.exists() and out.is_dir() and any(out.iterdir()):
-        raise BlindspotsError(
-            f"'{out}' holds files that are no comparison's; choose another directory with --out."
-        )
-
-
-def claim(out: Path, spec: Stated) -> None:
-    """Make ``out`` this comparison's directory."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_text(out / "spec.toml", spec.to_toml())
-    except OSError as error:
-        raise unwritable(out, error) from None
-
-
-def bench_for(data: Path | None, device: str | None) -> Bench:
-    """The data set, found or fetched once here, and the device."""
-    import torch
-
-    from experiments.data.dataset import load_data
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise BlindspotsError("No CUDA device is available to PyTorch; leave out --device.")
-    directory = data or os.environ.get("BLINDSPOTS_DATA") or None
-    directory = Path(directory).resolve() if directory else None
-    loaded = load_data(directory)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return Bench(loaded.name, directory, loaded.sha256, device, software())
 
 
 def keep(out: Path, planned: Plan, spec: Spec) -> None:

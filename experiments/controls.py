@@ -11,13 +11,13 @@ from rich.console import Console
 
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
+from experiments.command import attempted, claim, require_all
 from experiments.controlled import PARTS, Control
 from experiments.controls_report import write_controls_report
 from experiments.finished import finished, identity_of, images_of, seed_of
 from experiments.individuals import Train
 from experiments.kept import Kept
 from experiments.plan import INDEPENDENT
-from experiments.progress import Monitor
 from experiments.provenance import commit, versions
 from experiments.recipe import Recipe
 from experiments.result import (
@@ -28,7 +28,6 @@ from experiments.result import (
 )
 from experiments.statistics.accuracies import wilson
 from experiments.store import damaged, read_dataset, unit_path, unwritable
-from experiments.work import complete, workers_for
 from networks import DETAILED, BlindspotsError, Wiring, parameters
 from networks.derive import feedforward_part, widened_to_match
 from sim.scaled import FEEDBACK
@@ -195,14 +194,8 @@ def measured(aim: Controlled, bench: Bench, workers: int | None, console: Consol
     from figures.gains import gains
     from figures.save import save
 
-    try:
-        aim.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(aim.out, error) from None
-    with Monitor(console, aim.out / "log.jsonl") as monitor:
-        failures = complete(aim.units, workers or workers_for(bench.device), monitor.tell)
-    for sentence in failures.values():
-        raise BlindspotsError(sentence)
+    claim(aim.out)
+    require_all(attempted(aim.units, aim.out, console, workers=workers, device=bench.device))
     result = assembled(aim, bench)
     save_result(result, aim.out / "controls.nc")
     try:

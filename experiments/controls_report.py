@@ -12,11 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.controlled import AT_GAIN, CLEAN, OWN, SAME
-from experiments.page import page, picture
-from experiments.report import interval
+from experiments.page import picture, publish
 from experiments.statistics.paired import mcnemar
-from experiments.store import write_text
-from experiments.verdict.wording import p_value, percent, points
+from experiments.verdict.wording import interval, p_value, percent, points
 
 
 class Section(NamedTuple):
@@ -149,11 +147,10 @@ def write_controls_report(out: Path, result: xr.Dataset, figure: Path, console: 
         console.print(section.note, style="dim", highlight=False, markup=False)
     for sentence in said:
         console.print(f"- {sentence}", highlight=False, markup=False)
-    text = page(
-        "controls.html",
+    publish(
+        *(out, console, "controls.html"),
         title=f"controls of {facts['network']}",
-        data=facts["data"],
-        is_mnist=str(facts["data"]).startswith("MNIST"),
+        data=str(facts["data"]),
         attrs=facts,
         images=result.sizes["image"],
         sections=shown,
@@ -161,5 +158,3 @@ def write_controls_report(out: Path, result: xr.Dataset, figure: Path, console: 
         warnings=sorted({w for part in json.loads(facts["warnings"]).values() for w in part}),
         picture=picture(figure),
     )
-    write_text(out / "report.html", text)
-    console.print(f"Report: {out / 'report.html'}", highlight=False, markup=False, soft_wrap=True)

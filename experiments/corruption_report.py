@@ -7,6 +7,8 @@ import xarray as xr
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from experiments.verdict.wording import interval
+
 MEAN, ERROR = "mean_corruption_accuracy", "mean_corruption_error"
 
 
@@ -52,8 +54,8 @@ def corrupted_rows(summary: xr.Dataset) -> list[CorruptedRow]:
             CorruptedRow(
                 str(network),
                 percent(float(here["clean_accuracy"])),
-                spread(here, MEAN, 100, 1),
-                spread(here, ERROR, 1, 2),
+                interval(here, MEAN),
+                interval(here, ERROR, factor=1, digits=2),
                 tuple(percent(float(each["corruption_accuracy"])) for each in at),
             )
         )
@@ -63,16 +65,6 @@ def corrupted_rows(summary: xr.Dataset) -> list[CorruptedRow]:
 def percent(share: float) -> str:
     """A share in per cent, or a dash where nothing was measured."""
     return f"{100 * share:.1f}" if np.isfinite(share) else "-"
-
-
-def spread(here: xr.Dataset, name: str, factor: float, digits: int) -> str:
-    """A number with its interval, or a dash where nothing was measured."""
-    if name not in here or not np.isfinite(here[name]):
-        return "-"
-    middle, low, high = (
-        f"{factor * float(here[name + e]):.{digits}f}" for e in ("", "_low", "_high")
-    )
-    return f"{middle} [{low}, {high}]"
 
 
 def corruption_table(summary: xr.Dataset) -> Table:

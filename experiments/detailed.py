@@ -13,11 +13,11 @@ from rich.console import Console
 
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
+from experiments.command import attempted, claim, require_all
 from experiments.detailed_figures import drawn
 from experiments.detailed_report import write_detailed_report
 from experiments.examine import Condition, Examine
 from experiments.finished import finished, identity_of, images_of, seed_of
-from experiments.progress import Monitor
 from experiments.provenance import commit, versions
 from experiments.result import (
     image_indices,
@@ -28,8 +28,7 @@ from experiments.result import (
 )
 from experiments.single import read_inputs
 from experiments.statistics.accuracies import accuracy
-from experiments.store import read_dataset, unit_path, unwritable, write_text
-from experiments.work import complete, workers_for
+from experiments.store import read_dataset, unit_path
 from networks import DETAILED, BlindspotsError, Physiology, ablations, physiology_from
 from networks.errors import unknown
 
@@ -118,11 +117,9 @@ def examined(
     aim: Aim, planned: list[Examine], bench: Bench, workers: int | None, console: Console
 ) -> xr.Dataset:
     """One individual under all conditions and variants, measured, saved and reported."""
-    claim(aim, planned)
-    with Monitor(console, aim.out / "log.jsonl") as monitor:
-        failures = complete(planned, workers or workers_for("cpu"), monitor.tell)
-    for sentence in failures.values():
-        raise BlindspotsError(sentence)
+    check_same(aim.out, settings_of(aim, planned))
+    claim(aim.out, settings_of(aim, planned))
+    require_all(attempted(planned, aim.out, console, workers=workers))
     result = assembled(aim, planned, bench)
     save_result(result, aim.out / "activity.nc")
     with console.status("drawing figures"):
@@ -131,19 +128,19 @@ def examined(
     return result
 
 
-def claim(aim: Aim, planned: Sequence[Examine]) -> None:
-    """Make ``aim.out`` this examination's; BlindspotsError where it is that of another."""
-    settings = {"images": aim.images, "physiology": planned[-1].physiology.model_dump(mode="json")}
-    path, text = aim.out / "spec.toml", tomli_w.dumps(settings)
-    if path.exists() and path.read_text() != text:
+def settings_of(aim: Aim, planned: Sequence[Examine]) -> str:
+    """What tells apart examinations in one directory, as TOML."""
+    physiology = planned[-1].physiology.model_dump(mode="json")
+    return tomli_w.dumps({"images": aim.images, "physiology": physiology})
+
+
+def check_same(out: Path, settings: str) -> None:
+    """Raise BlindspotsError where ``out`` holds the examination of other settings."""
+    path = out / "spec.toml"
+    if path.exists() and path.read_text() != settings:
         raise BlindspotsError(
-            f"'{aim.out}' holds another examination, of other images or cells; move or remove it."
+            f"'{out}' holds another examination, of other images or cells; move or remove it."
         )
-    try:
-        aim.out.mkdir(parents=True, exist_ok=True)
-        write_text(path, text)
-    except OSError as error:
-        raise unwritable(aim.out, error) from None
 
 
 def conditions(aim: Aim, compared: xr.Dataset) -> tuple[Condition, ...]:

@@ -9,11 +9,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.page import page, picture
-from experiments.report import interval
+from experiments.page import picture, publish
 from experiments.statistics.accuracies import wilson
-from experiments.store import write_text
-from experiments.verdict.wording import percent
+from experiments.verdict.wording import interval, percent
 from networks import INGREDIENTS, Physiology
 
 TOGETHER = "together"
@@ -40,11 +38,10 @@ def write_detailed_report(
     said = list(sentences(result))
     for sentence in said:
         console.print(f"- {sentence}", highlight=False, markup=False)
-    text = page(
-        "detailed.html",
+    publish(
+        *(out, console, "detailed.html"),
         title=f"{result.attrs['network']} in cells",
-        data=result.attrs["data"],
-        is_mnist=str(result.attrs["data"]).startswith("MNIST"),
+        data=str(result.attrs["data"]),
         attrs=result.attrs,
         images=result.sizes["image"],
         conditions=[str(each) for each in result["condition"].to_numpy()],
@@ -59,8 +56,6 @@ def write_detailed_report(
             {"caption": CAPTIONS[name], "data": picture(path)} for name, path in figures.items()
         ],
     )
-    write_text(out / "report.html", text)
-    console.print(f"Report: {out / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
 
 
 def physiology(result: xr.Dataset) -> Physiology:

@@ -16,14 +16,13 @@ from rich.table import Table
 from experiments.attacks.names import Norm
 from experiments.audit import verdicts
 from experiments.bench import Bench, scored
+from experiments.command import attempted, claim, require_all
 from experiments.finished import chosen, finished, identity_of, images_of
-from experiments.progress import Monitor
 from experiments.provenance import commit, versions
 from experiments.result import image_indices, individual_directory, load_network, save_result
 from experiments.statistics.accuracies import wilson
-from experiments.store import fresh_unit, key_of, read_dataset, unit_path, unwritable
+from experiments.store import fresh_unit, key_of, read_dataset, unit_path
 from experiments.units import FORMAT, Report, Unit, save_tensors, sha256_of
-from experiments.work import complete, workers_for
 from networks import DETAILED
 from networks.errors import BlindspotsError
 
@@ -147,14 +146,8 @@ def attack(
         for name in networks_of(compared, run, networks)
     }
     out = run / "attack"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(out, error) from None
-    with Monitor(console, out / "log.jsonl") as monitor:
-        failures = complete(planned.values(), workers or workers_for("cpu"), monitor.tell)
-    for sentence in failures.values():
-        raise BlindspotsError(sentence)
+    claim(out)
+    require_all(attempted(planned.values(), out, console, workers=workers))
     result = assembled(planned, individual, bench)
     save_result(result, out / f"{norm}-{epsilon:g}.nc")
     told = verdicts(run)

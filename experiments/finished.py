@@ -6,8 +6,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from experiments.bench import Bench
-from experiments.compare import bench_for
+from experiments.bench import Bench, bench_for
 from experiments.result import load_result
 from experiments.store import damaged
 from networks.errors import BlindspotsError, unknown

@@ -17,12 +17,11 @@ from experiments.audit import verdicts
 from experiments.audit.finding import Verdict
 from experiments.corruption_report import corruption_section, corruption_table, has_corruptions
 from experiments.counts import count, short
-from experiments.page import page, picture
+from experiments.page import picture, publish
 from experiments.statistics import VIEWS
-from experiments.store import write_text
 from experiments.verdict import verdict
 from experiments.verdict.findings import outcome
-from experiments.verdict.wording import reference, signed
+from experiments.verdict.wording import interval, reference, signed
 
 CAPTIONS = {
     "curves": "Accuracy against the budget. Each network has as many individuals as the title "
@@ -112,12 +111,6 @@ def noise_like(summary: xr.Dataset) -> list[str]:
     norm = str(reference(summary)["norm"].values)
     fits = (summary["kind"] == "noise") & (summary["norm"] == norm)
     return [str(a) for a in summary["attack"].to_numpy()[fits.to_numpy()]]
-
-
-def interval(here: xr.Dataset, name: str) -> str:
-    """An accuracy in per cent with its interval, or a dash where nothing was measured."""
-    middle, low, high = (100 * float(here[name + end]) for end in ("", "_low", "_high"))
-    return f"{middle:.1f} [{low:.1f}, {high:.1f}]" if np.isfinite(middle) else "-"
 
 
 def verdicts_of(out: Path, summary: xr.Dataset) -> dict[str, Verdict]:
@@ -220,8 +213,8 @@ def write_report(
             highlight=False,
             markup=False,
         )
-    write_text(out / "report.html", html(out, result, summary, figures, sentences, audited))
-    console.print(f"Report: {out / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+    facts = page_facts(out, result, summary, figures, sentences, audited)
+    publish(out, console, "report.html", data=str(result.attrs["data"]), **facts)
 
 
 def failures(result: xr.Dataset) -> list[str]:
@@ -229,15 +222,15 @@ def failures(result: xr.Dataset) -> list[str]:
     return [str(each) for each in np.atleast_1d(result.attrs.get("failures", []))]
 
 
-def html(
+def page_facts(
     out: Path,
     result: xr.Dataset,
     summary: xr.Dataset,
     figures: Mapping[str, Path],
     sentences: list[str],
     audited: Mapping[str, Verdict],
-) -> str:
-    """The report's text, pictures included."""
+) -> dict[str, Any]:
+    """What the page states, pictures included."""
     pictures = [
         {
             "name": name,
@@ -247,27 +240,24 @@ def html(
         for name, path in in_order(figures, str(result.attrs["reference_attack"]))
     ]
     at = reference(summary)
-    return page(
-        "report.html",
-        title=result.attrs.get("title") or out.name,
-        data=result.attrs["data"],
-        is_mnist=str(result.attrs["data"]).startswith("MNIST"),
-        attack=str(at["attack"].values),
-        epsilon=float(at["epsilon"]),
-        common=int(summary["common_images"]),
-        rows=list(rows(summary, audited)),
-        count=count,
-        views=[view.replace("-", " ") for view in VIEWS],
-        short=sentences[0],
-        setting=sentences[1],
-        findings=[s for s in sentences[2:] if not s.startswith("Warning: ")],
-        cautions=[s.removeprefix("Warning: ") for s in sentences if s.startswith("Warning: ")],
-        failures=failures(result),
-        corrupted=corruption_section(summary) if has_corruptions(summary) else None,
-        pictures=pictures,
-        spec=str(result.attrs["spec"]),
-        provenance=provenance_of(out),
-    )
+    return {
+        "title": result.attrs.get("title") or out.name,
+        "attack": str(at["attack"].values),
+        "epsilon": float(at["epsilon"]),
+        "common": int(summary["common_images"]),
+        "rows": list(rows(summary, audited)),
+        "count": count,
+        "views": [view.replace("-", " ") for view in VIEWS],
+        "short": sentences[0],
+        "setting": sentences[1],
+        "findings": [s for s in sentences[2:] if not s.startswith("Warning: ")],
+        "cautions": [s.removeprefix("Warning: ") for s in sentences if s.startswith("Warning: ")],
+        "failures": failures(result),
+        "corrupted": corruption_section(summary) if has_corruptions(summary) else None,
+        "pictures": pictures,
+        "spec": str(result.attrs["spec"]),
+        "provenance": provenance_of(out),
+    }
 
 
 def in_order(figures: Mapping[str, Path], attack: str) -> list[tuple[str, Path]]:

@@ -9,16 +9,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from experiments.compare import bench_for
+from experiments.bench import bench_for
+from experiments.command import attempted, claim, require_all
 from experiments.individuals import Train
 from experiments.origin import subject
 from experiments.plan import entry
-from experiments.progress import Monitor
 from experiments.recipe import Recipe, recipe_for
 from experiments.scoring import predictions
-from experiments.store import link, unit_path, unwritable
+from experiments.store import link, unit_path
 from experiments.units import sha256_of
-from experiments.work import complete
 from networks.errors import BlindspotsError
 from networks.wiring import explain
 
@@ -45,14 +44,8 @@ def train_one(
         raise BlindspotsError(f"The recipe cannot be used: {explain(error)}.") from None
     bench = bench_for(data, device)
     unit = Train(wiring, recipe, seed, bench)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(out, error) from None
-    with Monitor(console, out / "log.jsonl") as monitor:
-        failures = complete([unit], 1, monitor.tell)
-    for sentence in failures.values():
-        raise BlindspotsError(sentence)
+    claim(out)
+    require_all(attempted([unit], out, console, workers=1))
     link(unit_path(unit.stage, unit.key), out)
     loaded, trained = bench.load(), load_individual(out)
     console.print(

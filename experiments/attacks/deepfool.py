@@ -33,7 +33,7 @@ class DeepFool:
 
     def __post_init__(self) -> None:
         require_effort(
-            *("DeepFool",),
+            "DeepFool",
             steps=self.steps,
             overshoot=self.overshoot,
             candidates=self.candidates,

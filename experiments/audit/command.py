@@ -11,15 +11,12 @@ from experiments.audit.claimed import Claimed
 from experiments.audit.report import controls_table, write_audit
 from experiments.audit.saved import assembled, audit_path, joined
 from experiments.audit.unit import Controls, read_told
-from experiments.compare import bench_for
+from experiments.bench import bench_for
+from experiments.command import attempted, claim, require_all
 from experiments.finished import chosen, finished
-from experiments.progress import Monitor
 from experiments.provenance import commit, versions
 from experiments.result import save_result
-from experiments.store import unwritable
-from experiments.units import Unit
-from experiments.work import complete, workers_for
-from networks.errors import BlindspotsError
+from experiments.work import complete
 
 
 def audit_run(
@@ -41,13 +38,14 @@ def audit_run(
     RUN/audit: audit.nc, report.html.
     """
     compared, bench = finished(run, data)
-    claim = Claimed.by(compared, run, individual, attack, epsilon, images)
-    listed = chosen(compared, run, list(names)) if names else claim.attacked()
-    units = [claim.unit(name, bench) for name in listed]
-    worked(units, run / "audit", workers, console)
+    claimed = Claimed.by(compared, run, individual, attack, epsilon, images)
+    listed = chosen(compared, run, list(names)) if names else claimed.attacked()
+    units = [claimed.unit(name, bench) for name in listed]
+    claim(run / "audit")
+    require_all(attempted(units, run / "audit", console, workers=workers))
     attrs = {
-        **{"attack": claim.attack, "epsilon": claim.epsilon, "individual": individual},
-        **{"images": claim.images, "data": bench.data, "data_sha256": bench.sha256},
+        **{"attack": claimed.attack, "epsilon": claimed.epsilon, "individual": individual},
+        **{"images": claimed.images, "data": bench.data, "data_sha256": bench.sha256},
         **{"commit": commit() or "", "versions": json.dumps(versions())},
     }
     result = joined(assembled([read_told(unit) for unit in units], attrs), run)
@@ -63,21 +61,7 @@ def check_controls(
     bench = finished(run, data)[1] if run else bench_for(data, "cpu")
     unit = Controls(bench)
     with console.status("training and auditing controls"):
-        failures = complete([unit], workers or 1, lambda event: None)
-    for sentence in failures.values():
-        raise BlindspotsError(sentence)
+        require_all(complete([unit], workers or 1, lambda event: None))
     told = read_told(unit)
     console.print(controls_table(told, bench.data))
     return all(each["caught"] for each in told)
-
-
-def worked(units: Sequence[Unit], out: Path, workers: int | None, console: Console) -> None:
-    """Every unit complete; BlindspotsError where one failed."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(out, error) from None
-    with Monitor(console, out / "log.jsonl") as monitor:
-        failures = complete(units, workers or workers_for("cpu"), monitor.tell)
-    for sentence in failures.values():
-        raise BlindspotsError(sentence)

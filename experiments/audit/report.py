@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.audit.finding import COMPARISON
-from experiments.page import page
-from experiments.store import write_text
+from experiments.page import publish
 
 MARKS = {"pass": "✓", "warn": "!", "fail": "✗", "not applicable": "·"}
 COLOURS = {
@@ -35,11 +34,10 @@ def write_audit(
     console.print(audit_table(audit))
     for sentence in sentences(audit):
         console.print(f"- {sentence}", highlight=False, markup=False)
-    text = page(
-        "audit.html",
+    publish(
+        *(out, console, "audit.html"),
         title="audit",
-        data=audit.attrs["data"],
-        is_mnist=str(audit.attrs["data"]).startswith("MNIST"),
+        data=str(audit.attrs["data"]),
         attrs=audit.attrs,
         marks=MARKS,
         meanings=MEANINGS,
@@ -47,8 +45,6 @@ def write_audit(
         checks=rows(audit),
         controls=controls,
     )
-    write_text(out / "report.html", text)
-    console.print(f"Report: {out / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
 
 
 def names(audit: xr.Dataset) -> list[str]:

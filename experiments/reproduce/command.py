@@ -7,8 +7,8 @@ from pathlib import Path
 import xarray as xr
 from rich.console import Console
 
-from experiments.compare import bench_for, check_unclaimed, claim
-from experiments.progress import Monitor
+from experiments.bench import bench_for
+from experiments.command import attempted, check_unclaimed, claim, require_some
 from experiments.provenance import provenance
 from experiments.reproduce.members import Member
 from experiments.reproduce.plan import Plan, Settings, plan
@@ -18,8 +18,6 @@ from experiments.reproduce.units import pictures
 from experiments.result import save_result
 from experiments.store import link, unit_path, write_text
 from experiments.units import is_complete
-from experiments.work import complete, workers_for
-from networks.errors import BlindspotsError
 
 
 def reproduce(
@@ -39,18 +37,14 @@ def reproduce(
     the other arguments are those of :func:`experiments.compare.compare`.
     """
     began, console = time.monotonic(), console or Console(stderr=True)
-    check_unclaimed(out, settings)
+    check_unclaimed(out, settings.to_toml())
     bench = bench_for(data, device)
     planned = plan(settings, bench, everyone)
     for noise in planned.noise.values():
         pictures(bench, noise.source, settings.images)  # are there so many?
-    claim(out, settings)
-    with Monitor(console, out / "log.jsonl") as monitor:
-        failures = complete(planned.units, workers or workers_for(bench.device), monitor.tell)
-    if not any(is_complete(unit) for unit in planned.scores.values()):
-        raise BlindspotsError(
-            f"Nothing could be measured: {next(iter(failures.values()), 'no unit ended well')}"
-        )
+    claim(out, settings.to_toml())
+    failures = attempted(planned.units, out, console, workers=workers, device=bench.device)
+    require_some(planned.scores.values(), failures)
     result = assemble(settings, planned, bench)
     keep(out, planned)
     facts = provenance(bench.device) | {

@@ -10,11 +10,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.page import page, picture
+from experiments.page import picture, publish
 from experiments.reproduce.published import szegedy
 from experiments.reproduce.result import summarise
 from experiments.reproduce.units import LITERAL
-from experiments.store import unwritable, write_text
+from experiments.store import unwritable
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,16 @@ def write_reproduction(out: Path, result: xr.Dataset, console: Console) -> None:
     for each in tables:
         console.print(in_terminal(each))
     paths = drawn(out, summary)
-    text = page(
-        "reproduction.html",
+    publish(
+        *(out, console, "reproduction.html"),
         title=result.attrs["title"],
-        data=result.attrs["data"],
-        is_mnist=str(result.attrs["data"]).startswith("MNIST"),
+        data=str(result.attrs["data"]),
         images=result.sizes["image"],
         source=szegedy().source,
         tables=tables,
         pictures=[{"caption": title, "data": picture(path)} for title, path in paths.items()],
         spec=result.attrs["spec"],
     )
-    write_text(out / "report.html", text)
-    console.print(f"Report: {out / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
 
 
 def in_terminal(shown: Shown) -> Table:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import xarray as xr
 
 from networks.errors import BlindspotsError
@@ -33,6 +34,22 @@ def percent(fraction: float) -> str:
     '50.0 %'
     """
     return f"{100 * fraction:.1f} %"
+
+
+def interval(here: xr.Dataset, name: str, factor: float = 100, digits: int = 1) -> str:
+    """A number with its interval ``name_low`` to ``name_high``, by default in per cent.
+
+    A dash where nothing was measured.
+
+    >>> interval(xr.Dataset({"right": 0.5, "right_low": 0.4, "right_high": 0.61}), "right")
+    '50.0 [40.0, 61.0]'
+    """
+    if name not in here or not np.isfinite(here[name]):
+        return "-"
+    middle, low, high = (
+        f"{factor * float(here[name + end]):.{digits}f}" for end in ("", "_low", "_high")
+    )
+    return f"{middle} [{low}, {high}]"
 
 
 def p_value(p: float) -> str:

@@ -190,8 +190,7 @@ class Work:
 def working(work: Work) -> Iterator[Work]:
     """Units are worked on by ``work``; figures are coarse, those of comparisons left out."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.compare.complete", work)
-        patch.setattr("experiments.detailed.complete", work)
+        patch.setattr("experiments.command.complete", work)
         patch.setattr("figures.draw_all", lambda *given: {})
         patch.setattr("figures.save.DPI", 30)
         patch.setattr("figures.save.FORMATS", {"png": {}})

@@ -86,7 +86,7 @@ def test_a_mistake_does_not_claim_the_directory(call: Call, empty_cache: Path) -
 def test_nothing_measured_is_one_sentence(
     call: Call, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.compare.complete", lambda *args: {"key": "It failed."})
+    monkeypatch.setattr("experiments.command.complete", lambda *args: {"key": "It failed."})
     code, _, said = call("compare", "--networks", "FC10", "--images", "10", "--out", "run")
     assert code == 1
     assert said.splitlines()[-1] == "Error: Nothing could be measured: It failed."

@@ -16,8 +16,8 @@ import xarray as xr
 from rich.console import Console
 
 from experiments import load_network, load_result
-from experiments.bench import Bench, scored
-from experiments.compare import bench_for, compare, summarised
+from experiments.bench import Bench, bench_for, scored
+from experiments.compare import compare, summarised
 from experiments.origin import subject
 from experiments.plan import plan
 from experiments.report import contrast_table, terminal_table

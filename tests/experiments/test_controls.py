@@ -88,8 +88,7 @@ def test_a_teacher_is_part_of_the_key(bench, tmp_path: Path) -> None:
 @pytest.fixture
 def controlled(small_run: Path, cache: Path, work_here) -> xr.Dataset:
     """Worked on once; afterwards all units are there."""
-    with work_here() as work, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.controls.complete", work)
+    with work_here():
         (result,) = control(
             small_run,
             ["fc-blt"],

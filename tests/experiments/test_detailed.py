@@ -16,8 +16,7 @@ import xarray as xr
 from rich.console import Console
 
 from experiments import load_network, load_result
-from experiments.bench import Bench, scored
-from experiments.compare import bench_for
+from experiments.bench import Bench, bench_for, scored
 from experiments.detailed import Aim, conditions, detail, variants
 from experiments.detailed_report import (
     HEADINGS,

@@ -171,8 +171,7 @@ def here(work_here: Works) -> Callable[..., Any]:
     """Reproduces with ``FEW`` in this process, up to so many units; what was done."""
 
     def run(out: Path, most: int = 1000) -> list[Any]:
-        with work_here(most) as work, pytest.MonkeyPatch.context() as patch:
-            patch.setattr("experiments.reproduce.command.complete", work)
+        with work_here(most) as work:
             quiet = Console(quiet=True)
             try:
                 reproduce(SETTINGS, out, device="cpu", console=quiet, everyone=FEW)
