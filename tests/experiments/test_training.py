@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from experiments import training
+from experiments import objective, training
 from experiments.data.dataset import Dataset, Split
 from experiments.recipe import Recipe
 from experiments.training import Diverged, accuracy, load_individual, save_individual, train
@@ -242,7 +242,7 @@ def test_parts_are_disjoint_and_make_up_the_whole(
         seen.extend((split.images[chosen][:, 0, 0, 0] * 1000).round().int().tolist())
         return split.images[chosen]
 
-    monkeypatch.setattr(training, "_perturbed", watch)
+    monkeypatch.setattr(objective, "perturbed", watch)
     parts = []
     for seed in range(4):
         recipe = Recipe(epochs=2, batch=16, rate=1e-3, parts=3)

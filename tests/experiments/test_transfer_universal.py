@@ -172,7 +172,9 @@ def test_everyone_answers_one_change_of_all_images(
     told = result["universal_prediction"].sel(universal_source="fc-b", network="mine")
     assert (told.isel(budget=1, individual=1).to_numpy() == answered.numpy()).all()
     moved = float((shown - images).square().mean((1, 2, 3)).sqrt().mean())
-    assert float(result["universal_distance"].sel(universal_source="fc-b")[1]) == pytest.approx(moved)
+    assert float(result["universal_distance"].sel(universal_source="fc-b")[1]) == pytest.approx(
+        moved
+    )
     own = (result["universal_correct"] == 0).sel(universal_source="fc-b", network="fc-b")
     control = (result["universal_noise_correct"] == 0).sel(network="fc-b")
     assert float(own[:, :2].mean()) > float(control.mean()) + 0.2
