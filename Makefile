@@ -14,7 +14,7 @@ compare: setup          ## train, attack and score the quick population; writes 
 	$(BIN)/blindspots compare --preset quick --out runs/quick
 
 test: setup             ## the default test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: setup             ## style, types and the import direction of the rooms
 	$(BIN)/ruff check .
