@@ -24,7 +24,6 @@ def run(small_run: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def work(work_here: Callable, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     with work_here() as here:
-        monkeypatch.setattr("experiments.ensemble.complete", here)
         monkeypatch.setattr("experiments.attacks.worst.STEPS", 8)
         monkeypatch.setattr("experiments.attacks.worst.QUERIES", 40)
         yield here
