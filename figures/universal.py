@@ -137,9 +137,7 @@ def draw_changes(panel: Axes, summary: xr.Dataset, rows: Sequence[str]) -> AxesI
     return drawn
 
 
-def finish(
-    panel: Axes, rows: Sequence[str], columns: Sequence[str], kinds: Sequence[str]
-) -> None:
+def finish(panel: Axes, rows: Sequence[str], columns: Sequence[str], kinds: Sequence[str]) -> None:
     """Frames around networks' own perturbations; lines between kinds and above the controls."""
     for row, name in enumerate(rows):
         if name in columns:

@@ -107,9 +107,7 @@ def extremes(here: xr.Dataset) -> Iterator[str]:
 
 def clipped(here: xr.Dataset) -> Iterator[str]:
     """How much of crafted changes and of random signs the box leaves."""
-    crafted, signs = (
-        float(here[f"universal_{of}distance"].mean()) for of in ("", "noise_")
-    )
+    crafted, signs = (float(here[f"universal_{of}distance"].mean()) for of in ("", "noise_"))
     yield (
         f"At epsilon {float(here['budget']):g} crafted changes move images by {crafted:.3f} on "
         f"average (root mean square), random signs by {signs:.3f}, since intensities end at 0 and "
