@@ -111,10 +111,11 @@ def test_sentences_name_the_pair_that_shares_and_who_is_spared():
 
 
 def test_the_figure_shows_every_perturbation_and_number():
-    summary = summary_of(made(RATES))
+    result = made(RATES)
+    told = {"kind": result["kind"], "individuals_scored": ("network", [3, 3, 3])}
+    summary = summary_of(result).assign(told).assign_attrs(result.attrs, images=400)
     figure = universal_perturbations(summary)
-    changes = [image for image in figure.axes[0].images]
-    assert len(changes) == (4 + 2) * 3
+    assert len(figure.axes[0].images) == (4 + 2) * 3
     matrix = figure.axes[1]
     assert matrix.images[0].get_array().shape == (4 + 2, 3)
     assert [t.get_text() for t in matrix.get_xticklabels()] == list(NETWORKS)
@@ -166,7 +167,7 @@ def test_everyone_answers_one_change_of_all_images(
     assert (np.abs(change).max(["row", "column"]) <= budgets + 1e-6).all()
     signs = result["universal_noise_perturbation"]
     assert np.allclose(np.abs(signs), budgets[:, None, None])
-    images, labels = scored(bench, 40)
+    images = scored(bench, 40).images
     shown = applied(images, torch.from_numpy(change.sel(universal_source="fc-b").to_numpy()[1]))
     answered = predictions(load_network(run, "mine", 1), shown)
     told = result["universal_prediction"].sel(universal_source="fc-b", network="mine")
