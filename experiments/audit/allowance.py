@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Allowance:
-    """How much each check may look at, so that a small network's audit takes under a minute.
+    """How much each check may look at, so that a small network's audit takes minutes at most.
 
     Attributes:
         images: right ones shown where all images would be too slow.
