@@ -95,10 +95,10 @@ def extremes(here: xr.Dataset) -> Iterator[str]:
         return
     names = [str(name) for name in errors["network"].to_numpy()]
     outgoing = here["universal_others"].sel(universal_source=names)
-    best = names[int(outgoing.fillna(-1).argmax())]
+    best = names[int(outgoing.fillna(-1).to_numpy().argmax())]
     incoming = errors.where(errors["network"] != errors["universal_source"])
     received = incoming.mean("universal_source")
-    spared = names[int(received.fillna(np.inf).argmin())]
+    spared = names[int(received.fillna(np.inf).to_numpy().argmin())]
     target = here.sel(network=spared)
     own = bracketed(target.sel(universal_source=spared), "universal_error")
     yield (
