@@ -15,6 +15,7 @@ from rich.table import Table
 
 from experiments.audit import verdicts
 from experiments.audit.finding import Verdict
+from experiments.audit.report import VERDICTS
 from experiments.corruption_report import corruption_section, corruption_table, has_corruptions
 from experiments.counts import count, short
 from experiments.page import picture, publish
@@ -45,8 +46,6 @@ CAPTIONS = {
     "distortion": "How little change is enough: share of images fooled by at most a given "
     "minimal distortion.",
 }
-
-MARKS: dict[str, str] = {"trusted": "✓", "suspicious": "?", "void": "✗"}
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def terminal_table(summary: xr.Dataset, audited: Mapping[str, Verdict]) -> Table
         caption="upper bounds, which a stronger attack can lower. noise: of the same budget; white-"
         "box: crafted on itself; same inputs: crafted on feedforward networks that are not shown; "
         "worst case: over all sources (≤: never attacked itself); audit of the white-box figure: "
-        + ", ".join(f"{mark} {word}" for word, mark in MARKS.items()),
+        + ", ".join(f"{mark} {word}" for word, mark in VERDICTS.items()),
         box=SIMPLE_HEAD,
         show_edge=False,
         padding=(0, 1, 0, 0),
@@ -146,7 +145,7 @@ def terminal_table(summary: xr.Dataset, audited: Mapping[str, Verdict]) -> Table
     for row in rows(summary, audited):
         middle = [text.partition(" ")[0] for text in (row.clean, row.noise, *row.views)]
         sizes = (short(row.parameters), short(row.macs))
-        table.add_row(row.network, *sizes, *middle, MARKS.get(row.audit, "-"))
+        table.add_row(row.network, *sizes, *middle, VERDICTS.get(row.audit, "-"))
     return table
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from figures.style import WIDTH, head, styled
-from figures.transfer import KINDS, changes, conditions, frame, paint
+from figures.transfer import KINDS, changes, frame, paint
 
 Floats = npt.NDArray[np.float64]
 
@@ -18,6 +18,7 @@ SIGNS, CLEAN = "random signs", "no change"
 MEANS = ("mean of others", "crafted on")
 NAMES, GAP, EDGE = 1.36, 0.1, 0.06  # inches: row names, between panels, at the right
 ROW, CELL = 0.37, 0.46  # inches, of one row; of one column at most
+SCALE = (0.3, 1.35)  # inches: left end and width of the colour bars, clear of tilted names
 TITLE, HEADER, FOOT = 0.5, 0.42, 1.15  # inches above and below the rows
 
 
@@ -65,16 +66,12 @@ def universal_perturbations(summary: xr.Dataset) -> Figure:
     matrix.set_title(
         f"error (%) at ε = {float(here['budget']):g} of {who}", fontsize=7.5, pad=5, loc="left"
     )
-    scale(figure, change, panel(NAMES, 0.74, budgets * ROW, 0.07), [-1, 0, 1], "change / largest")
-    figure.axes[-1].set_xticks([-1, 0, 1], ["−1", "0", "+1"])
-    scale(figure, painted, panel(NAMES, 0.3, budgets * ROW, 0.07), [0, 50, 100], "error (%)")
-    head(figure, summary, f"Universal perturbations, {norm_of(summary)}")
+    scale(figure, change, panel(SCALE[0], 0.74, SCALE[1], 0.07), "change / largest")
+    scale(figure, painted, panel(SCALE[0], 0.3, SCALE[1], 0.07), "error (%)")
+    parts = int(summary.attrs.get("parts", 1))
+    divided = f", trained on {parts} disjoint parts" if parts > 1 else ""
+    head(figure, summary, f"Universal perturbations: one change for all images{divided}")
     return figure
-
-
-def norm_of(summary: xr.Dataset) -> str:
-    """Beside which attack they stand."""
-    return f"beside {conditions(summary)}"
 
 
 def is_fresh(here: xr.Dataset) -> bool:
@@ -154,12 +151,11 @@ def name_columns(panel: Axes, names: Sequence[str]) -> None:
     panel.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
 
 
-def scale(
-    figure: Figure, painted: AxesImage, panel: Axes, ticks: Sequence[float], text: str
-) -> None:
+def scale(figure: Figure, painted: AxesImage, panel: Axes, text: str) -> None:
     """A horizontal colour bar in a panel of its own."""
+    low, high = painted.get_clim()
     bar = figure.colorbar(painted, cax=panel, orientation="horizontal")
-    bar.set_ticks(list(ticks))
+    bar.set_ticks([low, (low + high) / 2, high])
     bar.ax.tick_params(length=2, pad=1)
     bar.outline.set_visible(False)
     bar.set_label(text, labelpad=1)

@@ -49,7 +49,7 @@ def more_steps(subject: Subject) -> Finding:
     if "relative_step" in settings:
         longer["relative_step"] = 2 * settings["relative_step"]
     made = subject.attacked(subject.survivors, what="more steps", **longer)
-    means = f"{longer[effort]} {effort} rather than {settings[effort]}"
+    means = f"{effort} {longer[effort]} rather than {settings[effort]}"
     return overturning("more steps", subject, subject.survivors, fooled_by(subject, made), means)
 
 

@@ -13,6 +13,8 @@ from experiments.audit.finding import COMPARISON
 from experiments.page import publish
 
 MARKS = {"pass": "✓", "warn": "!", "fail": "✗", "not applicable": "·"}
+VERDICTS = {"trusted": "✓", "suspicious": "?", "void": "✗"}
+NAMED = 4  # networks whose names fit above their columns
 COLOURS = {
     "warn": "yellow",
     "fail": "red",
@@ -86,13 +88,16 @@ def audit_table(audit: xr.Dataset) -> Table:
     table = Table(
         title=f"Audit of {audit.attrs['attack']} at epsilon {audit.attrs['epsilon']:g}, individual "
         f"{audit.attrs['individual']}, {audit.attrs['images']} images of {audit.attrs['data']}",
-        caption="✓ pass   ! warn   ✗ fail   · not applicable   (of the comparison, not the number)",
+        caption="✓ pass  ! warn  ✗ fail  · not applicable  (of the comparison, not the number)\n"
+        "verdict: ✓ trusted  ? suspicious  ✗ void",
         box=SIMPLE_HEAD,
         show_edge=False,
     )
     table.add_column("check", no_wrap=True)
-    for name in names(audit):
-        table.add_column(name, justify="center", overflow="fold")
+    listed = names(audit)
+    headings = listed if len(listed) <= NAMED else map(str, range(1, len(listed) + 1))
+    for heading in headings:
+        table.add_column(heading, justify="center", overflow="fold")
     for check, is_number, outcomes in rows(audit):
         cells = [coloured(MARKS[each], each) for each in outcomes]
         table.add_row(check if is_number else f"({check})", *cells)
@@ -100,7 +105,8 @@ def audit_table(audit: xr.Dataset) -> Table:
     table.add_section()
     for label, key in (("claimed, %", "claimed"), ("after all checks, %", "withstood")):
         table.add_row(label, *(each[key] for each in facts))
-    table.add_row("verdict", *(coloured(each["verdict"], each["verdict"]) for each in facts))
+    told = (each["verdict"] for each in facts)
+    table.add_row("verdict", *(coloured(VERDICTS[each], each) for each in told))
     return table
 
 
@@ -111,10 +117,10 @@ def coloured(text: str, meaning: str) -> str:
 
 def sentences(audit: xr.Dataset) -> Iterator[str]:
     """Each network's verdict, and what led to it."""
-    for name in names(audit):
+    for at, name in enumerate(names(audit), 1):
         facts = network_facts(audit, name)
         yield (
-            f"{name}: {facts['verdict']} ({MEANINGS[facts['verdict']]}); claimed "
+            f"{at} {name}: {facts['verdict']} ({MEANINGS[facts['verdict']]}); claimed "
             f"{facts['claimed']} %, after all checks {facts['withstood']} %."
         )
         for each in facts["findings"]:

@@ -51,47 +51,51 @@ def by_budget(here: xr.Dataset, whose: str) -> Iterator[str]:
         )
 
 
-def excesses(here: xr.Dataset) -> xr.DataArray:
-    """Error beyond random signs between networks that are sources and were asked."""
-    table = here["universal_excess"]
+def between(here: xr.Dataset, name: str) -> xr.DataArray:
+    """A variable (universal_source, network) between networks that were crafted on and asked."""
+    table = here[name].transpose("universal_source", "network")
     names = [n for n in table["network"].to_numpy() if n in table["universal_source"]]
     return table.sel(network=names, universal_source=names)
 
 
 def sharing(here: xr.Dataset, whose: str) -> Iterator[str]:
     """Pairs of networks whose perturbations serve each other."""
-    table = excesses(here)
-    names = [str(name) for name in table["network"].to_numpy()]
-    values, low = (
-        each.transpose("universal_source", "network").to_numpy()
-        for each in (table, here["universal_excess_low"].sel(table.coords))
-    )
-    strong = np.diag(low) > 0
-    carried = (values >= SHARED * np.diag(values)[:, None]) & (low > 0) & strong[:, None]
-    pairs = list(combinations(range(len(names)), 2))
-    shared = [(a, b) for a, b in pairs if carried[a, b] and carried[b, a]]
+    table = between(here, "universal_excess")
+    values, low = table.to_numpy(), between(here, "universal_excess_low").to_numpy()
+    carried = (values >= SHARED * np.diag(values)[:, None]) & (low > 0)
+    carried &= (np.diag(low) > 0)[:, None]  # it must work at all
+    both = carried & carried.T
+    pairs = list(combinations([str(name) for name in table["network"].to_numpy()], 2))
+    first, second = np.triu_indices(len(values), 1)
+    shared = [pair for pair, are in zip(pairs, both[first, second], strict=True) if are]
+    apart = [pair for pair in pairs if pair not in shared]
     if not pairs:
         return
-    budget = f"{float(here['budget']):g}"
-    told = [(shared, ""), ([p for p in pairs if p not in shared], "all but ")]
-    named = next((f": {word}{listed(f'{names[a]} with {names[b]}' for a, b in which)}"
-                  for which, word in told if 0 < len(which) <= FEW), "")  # fmt: skip
+    named = ""
+    if 0 < len(shared) <= FEW:
+        named = f": {paired(shared)}"
+    elif shared and 0 < len(apart) <= FEW:
+        named = f": all but {paired(apart)}"
     yield (
-        f"At epsilon {budget}, {len(shared)} of {len(pairs)} pairs of networks share a universal "
-        f"perturbation{named}. (Each one's does to the other, beyond random signs, at least half "
-        f"of what it does to {whose} of its own network.)"
+        f"At epsilon {float(here['budget']):g}, {len(shared)} of {len(pairs)} pairs of networks "
+        f"share a universal perturbation{named}. (Each one's does to the other, beyond random "
+        f"signs, at least half of what it does to {whose} of its own network.)"
     )
+
+
+def paired(pairs: list[tuple[str, str]]) -> str:
+    """Pairs in a sentence."""
+    return listed(f"{a} with {b}" for a, b in pairs)
 
 
 def extremes(here: xr.Dataset) -> Iterator[str]:
     """The perturbation that carries furthest, and the network that others' mislead least."""
-    table = excesses(here)
-    if table.sizes["network"] < 2 or not np.isfinite(here["others_error"]):
+    errors = between(here, "universal_error")
+    if errors.sizes["network"] < 2 or not np.isfinite(here["others_error"]):
         return
-    names = [str(name) for name in table["network"].to_numpy()]
+    names = [str(name) for name in errors["network"].to_numpy()]
     outgoing = here["universal_others"].sel(universal_source=names)
     best = names[int(outgoing.fillna(-1).to_numpy().argmax())]
-    errors = here["universal_error"].sel(network=names, universal_source=names)
     incoming = errors.where(errors["network"] != errors["universal_source"])
     received = incoming.mean("universal_source")
     spared = names[int(received.fillna(np.inf).to_numpy().argmin())]
