@@ -54,7 +54,8 @@ def by_budget(here: xr.Dataset, whose: str) -> Iterator[str]:
 def between(here: xr.Dataset, name: str) -> xr.DataArray:
     """A variable (universal_source, network) between networks that were crafted on and asked."""
     table = here[name].transpose("universal_source", "network")
-    names = [n for n in table["network"].to_numpy() if n in table["universal_source"]]
+    sources = {str(source) for source in table["universal_source"].to_numpy()}
+    names = [str(n) for n in table["network"].to_numpy() if str(n) in sources]
     return table.sel(network=names, universal_source=names)
 
 
