@@ -194,6 +194,7 @@ def assembled(planned: dict[str, Withstand], individual: int, bench: Bench) -> x
         [part.reindex(stage=order, fill_value=absent) for part in parts],
         xr.DataArray(list(planned), dims="network", name="network"),
     )
+    result = result.drop_encoding()  # the first part's would cut longer names of stages short
     first = next(iter(planned.values()))
     return result.assign_coords(image=image_indices(bench, first.images)).assign_attrs(
         **{"data": bench.data, "data_sha256": bench.sha256, "commit": commit() or ""},

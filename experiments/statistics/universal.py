@@ -74,7 +74,7 @@ def summarise_universal(
         with_interval("signs_mean", mean(signs, 2), means),
         with_interval("clean_mean", mean(unchanged, 1), ("who",)),
     )
-    return table.assign_coords(who=list(WHO)).merge(result[list(KEPT)])
+    return table.assign_coords(who=list(WHO), network=networks).merge(result[list(KEPT)])
 
 
 def errors(correct: xr.DataArray, draws: Draws) -> Floats:

@@ -36,16 +36,17 @@ class Universals:
 
     exchange: Exchange
 
-    @cached_property
-    def norm(self) -> Norm:
-        """Of the exchange's attack."""
-        norm = attack_named(self.exchange.attack).norm
-        if norm == "l1":
+    def __post_init__(self) -> None:
+        if self.norm == "l1":
             raise BlindspotsError(
                 f"Universal perturbations are crafted under linf or l2, but {self.exchange.attack} "
                 "is bounded under l1; choose another with --attack, or leave out --universal."
             )
-        return norm
+
+    @property
+    def norm(self) -> Norm:
+        """Of the exchange's attack."""
+        return attack_named(self.exchange.attack).norm
 
     @cached_property
     def epsilons(self) -> tuple[float, ...]:

@@ -51,7 +51,7 @@ def test_every_stage_leaves_fewer_and_costs_what_it_shows(run: Path, work) -> No
     clean = load_result(run)["clean_correct"].sel(network="fc-b", individual=0)[:20]
     assert (plain["correct"].sel(stage=CLEAN).values == clean.values).all()
     saved = xr.load_dataset(run / "attack" / "linf-0.05.nc")
-    assert saved.identical(result)
+    xr.testing.assert_equal(saved, result)
     assert len(json.loads(saved.attrs["weights_sha256"])) == 2
 
 
@@ -60,7 +60,7 @@ def test_what_was_attacked_is_not_attacked_again(run: Path, work) -> None:  # ty
     count = len(work.done)
     again = attacked(run, "fc-b", images=10)
     assert len(work.done) == count
-    assert first.identical(again)
+    xr.testing.assert_equal(first, again)
 
 
 def test_the_table_tells_each_stage(run: Path, work) -> None:  # type: ignore[no-untyped-def]

@@ -16,6 +16,7 @@ from experiments.attacks.lbfgs import minimum_distortion
 from experiments.attacks.threat import rms
 from experiments.autoencoder import pretrain
 from experiments.data.dataset import Dataset, part_of
+from experiments.objective import decay
 from experiments.recipe import Recipe
 from experiments.reproduce.command import reproduce
 from experiments.reproduce.literal import literal_distortion
@@ -25,7 +26,7 @@ from experiments.reproduce.published import szegedy
 from experiments.reproduce.result import averages, summarise
 from experiments.reproduce.units import DEVIATIONS, amplified, pictures, wrong_classes
 from experiments.result import load_result
-from experiments.training import accuracy, decay, train
+from experiments.training import accuracy, train
 from networks import BlindspotsError, wiring_named
 from sim import Network
 

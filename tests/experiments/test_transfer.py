@@ -383,7 +383,7 @@ def test_networks_are_trained_on_disjoint_parts(
     [
         (["--attack", "uniform"], "'uniform' is noise"),
         (["--attack", "pgd-l2"], "There is no attack in"),
-        (["--epsilon", "0.3"], "There is no epsilon in"),
+        (["--epsilon", "0.3"], "There is no epsilon of pgd-linf in"),
         (["--parts", "2", "--epsilon", "2"], "cannot be divided"),
     ],
 )
