@@ -33,7 +33,7 @@ def derivatives_by_hand(subject: Subject) -> list[str]:
     with torch.enable_grad():
         points = subject.images[:1].detach().clone().requires_grad_()
         waiting = [subject.model(points).grad_fn]
-    seen, names = set(waiting), set()
+    seen, names = set(waiting), set[str]()
     while waiting:
         node = waiting.pop()
         if node is None:
