@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from experiments.answers import read_tensors, right
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
-from experiments.corrupted import corrupted_outcomes
+from experiments.corruptions.comparison import corrupted_outcomes
 from experiments.individuals import Embody
 from experiments.inputs import DISTANCES, Corrupt, Craft
 from experiments.plan import INDEPENDENT, Plan
