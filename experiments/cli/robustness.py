@@ -154,7 +154,7 @@ def controls(
     paths or feedback alone; feedback weaker and stronger at the test; a feedforward student
     distilled from the network. Goes to RUN/controls.
     """
-    from experiments.controls import control
+    from experiments.feedback.command import control
 
     control(
         run,
