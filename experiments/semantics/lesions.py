@@ -26,8 +26,8 @@ LESIONS = {
     "random": "random units",
     "module": "a module",
 }
-SINGLE = 24  # units of an area silenced one by one, evenly spread over their selectivity
-DRAWS = 6  # random groups
+SINGLE = 16  # units of an area silenced one by one, evenly spread over their selectivity
+DRAWS = 4  # random groups
 QUARTER = 4  # of an area that has no modules
 
 
