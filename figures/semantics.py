@@ -1,6 +1,6 @@
 """What units, directions and modules mean: their images, their measures, and what they are for."""
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.ablations import rules, title
+from figures.ablations import title
 from figures.style import (
     BLUE,
     GREEN,
@@ -123,20 +123,18 @@ def meanings(result: xr.Dataset) -> Figure:
     ]
     handles = [Line2D([], [], label=KINDS[kind][0], **KINDS[kind][1].kwargs()) for kind in shown]
     handles.append(Line2D([], [], color="0.85", linewidth=6, label="labels shuffled, 95 %"))
-    figure, above = stage(WIDTH, 0.9 + ROW * len(names), handles, columns=6)
+    figure, above = stage(WIDTH, 0.9 + ROW * len(names), handles, columns=3)
     panels = above.subplots(1, len(MEASURES), sharey=True)
     places = -np.arange(len(names), dtype=float)
-    spread = np.linspace(0.33, -0.33, len(shown))
     for panel, (measure, label) in zip(panels, MEASURES.items(), strict=True):
         for place, name in zip(places, names, strict=True):
-            for shift, kind in zip(spread, shown, strict=True):
-                here = result.sel(network=name, kind=kind)
-                if here[measure].notnull().any():
-                    distribution(panel, here, measure, place + shift, KINDS[kind][1])
+            here = result.sel(network=name)
+            mine = [k for k in shown if here[measure].sel(kind=k).notnull().any()]
+            for shift, kind in zip(np.linspace(0.32, -0.32, len(mine)), mine, strict=True):
+                distribution(panel, here.sel(kind=kind), measure, place + shift, KINDS[kind][1])
         panel.set_xlabel(label)
         panel.set_xlim(left=min(0, panel.get_xlim()[0]))
-        rules(panel, places)
-        lines(panel, places)
+        ruled(panel, places)
     panels[0].set_yticks(places, names)
     title(
         figure,
@@ -158,10 +156,14 @@ def distribution(panel: Axes, here: xr.Dataset, measure: str, place: float, look
     panel.plot(ends[2], place, **{**look.kwargs(), "markersize": 3.2})
 
 
-def lines(panel: Axes, places: Sequence[float] | np.ndarray) -> None:
-    """Faint lines between the networks."""
+def ruled(panel: Axes, places: np.ndarray) -> None:
+    """Networks in rows, told apart by faint lines."""
+    panel.grid(axis="x", color="0.92", linewidth=0.6)
+    panel.set_axisbelow(True)
+    panel.tick_params(axis="y", length=0)
+    panel.set_ylim(places[-1] - 0.5, places[0] + 0.5)
     for place in places[:-1]:
-        panel.axhline(place - 0.5, color="0.85", linewidth=0.5)
+        panel.axhline(place - 0.5, color="0.8", linewidth=0.5)
 
 
 @styled
@@ -195,15 +197,14 @@ def lesions(result: xr.Dataset, summary: xr.Dataset) -> Figure:
             panel.hlines(places + shift, *ends, color=look.colour, linewidth=0.9)
             panel.plot(here[what], places + shift, **{**look.kwargs(), "linestyle": ""})
         panel.set_xlabel(label)
-        rules(panel, places)
-        lines(panel, places)
+        ruled(panel, places)
         panel.axvline(0, color="0.6", linewidth=0.6)
     panels[0].set_yticks(places, names)
     title(
         figure,
         result,
         "Units silenced in one area: one, or as many as a module has (else a quarter)",
-        f"lesions on {result.attrs['lesioned']}; bootstrap over individuals and lesions",
+        f"lesions on {result.attrs['lesioned']} of them; bootstrap over individuals and lesions",
     )
     return figure
 
@@ -218,11 +219,8 @@ def robustness(result: xr.Dataset, summary: xr.Dataset) -> Figure:
         summary: `correlation` (among, predictor, outcome) with `_low` and `_high`, and
             `correlated` and `networks_correlated`, numbers.
     """
-    looks = colours(result)
-    handles = [
-        Line2D([], [], label=name, **{**look.kwargs(), "linestyle": ""})
-        for name, look in looks.items()
-    ]
+    looks = marks(result)
+    handles = [Line2D([], [], label=name, **look) for name, look in looks.items()]
     there = [o for o in OUTCOMES if result[f"{o}_accuracy"].notnull().any()] or ["robust"]
     figure, above = stage(WIDTH, 0.6 + 2.3 * len(there), handles, columns=4)
     panels = np.atleast_2d(above.subplots(len(there), 2, sharey="row", sharex="col"))
@@ -231,7 +229,7 @@ def robustness(result: xr.Dataset, summary: xr.Dataset) -> Figure:
             x = result[predictor].sel(kind="unit").mean("member").mean("area")
             for name, look in looks.items():
                 y = 100 * result[f"{outcome}_accuracy"].sel(network=name)
-                panel.plot(x.sel(network=name), y, **{**look.kwargs(), "linestyle": ""})
+                panel.plot(x.sel(network=name), y, **look)
             panel.set_title(
                 correlated(summary.sel(among="all", predictor=predictor, outcome=outcome)),
                 fontsize=7,
@@ -247,10 +245,24 @@ def robustness(result: xr.Dataset, summary: xr.Dataset) -> Figure:
     title(
         figure,
         result,
-        "Does selectivity go with robustness? One mark per individual",
+        "Does selectivity go with robustness? One mark per individual, half filled where units spike",
         f"{result.attrs['attack']} at ε = {result.attrs['epsilon']:g}",
     )
     return figure
+
+
+def marks(result: xr.Dataset) -> dict[str, dict[str, Any]]:
+    """How each network's individuals are marked; half a mark is filled where units spike."""
+    spiking = result["units"] == "spiking"
+    return {
+        name: {
+            **look.kwargs(),
+            "linestyle": "",
+            "fillstyle": "bottom" if spiking.sel(network=name) else "full",
+            "markersize": 5,
+        }
+        for name, look in colours(result).items()
+    }
 
 
 def correlated(here: xr.Dataset) -> str:

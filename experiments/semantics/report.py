@@ -157,7 +157,7 @@ def number(value: xr.DataArray, digits: int = 2) -> str:
 def terminal_tables(summary: xr.Dataset) -> Iterator[Table]:
     """What matters most, for a terminal of 80 columns."""
     shown = [("information", "bits", each) for each in KINDS]
-    shown += [("purity", "purity", each) for each in ("unit", "random", "module")]
+    shown += [("purity", "pure", each) for each in ("unit", "random", "module")]
     yield table(
         "What one activity says of the class",
         ["network", *(f"{word}\n{SHORT.get(kind, kind)}" for _, word, kind in shown)],
@@ -165,7 +165,7 @@ def terminal_tables(summary: xr.Dataset) -> Iterator[Table]:
             [who, *(number(here[f"mean_{m}"].sel(kind=kind)) for m, _, kind in shown)]
             for who, here in networks(summary)
         ),
-        f"bits: mutual information; purity: of the {summary.attrs['top']} images of highest "
+        f"bits: mutual information; pure: purity of the {summary.attrs['top']} images of highest "
         "activity. Mean over members, areas and individuals; princ.: the leading directions; "
         "group: random units, as many as a module has.",
     )
@@ -206,7 +206,7 @@ def terminal_tables(summary: xr.Dataset) -> Iterator[Table]:
 
 SHORT = {
     "random": "rand.", "principal": "princ.", "attacked": "att.", "selective": "most",
-    "unselective": "least",
+    "unselective": "least", "module": "mod.",
 }  # fmt: skip
 
 

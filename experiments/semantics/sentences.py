@@ -77,7 +77,7 @@ def of_lesions(summary: xr.Dataset) -> Iterator[str]:
         f"{float(costs.mean()):+.2f} on average, above nought in {above} and below in {below} of "
         f"{int(costs.notnull().sum())} networks."
     )
-    modular = clean.sel(network=clean["drop"].sel(lesion="module").notnull())
+    modular = clean.isel(network=clean["drop"].sel(lesion="module").notnull().to_numpy())
     if modular.sizes["network"]:
         means = 100 * modular[["drop", "uneven"]].mean("network")
         module, random = means.sel(lesion="module"), means.sel(lesion="random")
