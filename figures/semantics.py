@@ -245,7 +245,7 @@ def robustness(result: xr.Dataset, summary: xr.Dataset) -> Figure:
     title(
         figure,
         result,
-        "Does selectivity go with robustness? One mark per individual, half filled where units spike",
+        "Does selectivity go with robustness? One mark per individual, half filled if it spikes",
         f"{result.attrs['attack']} at ε = {result.attrs['epsilon']:g}",
     )
     return figure

@@ -225,7 +225,7 @@ def synthetic_semantics(
     individuals: int = 2,
     data: str = "MNIST",
 ) -> xr.Dataset:
-    """What ``blindspots semantics`` measures, made up: units that say 0.2 bits more than directions.
+    """What ``blindspots semantics`` measures, made up: units say 0.2 bits more than directions.
 
     Modules say 0.3 bits less than groups and cost more; robustness rises with selectivity.
     """
