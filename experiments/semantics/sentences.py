@@ -65,18 +65,21 @@ def of_lesions(summary: xr.Dataset) -> Iterator[str]:
     """Whether selective units matter more, and whether modules are specialised."""
     clean = summary.sel(condition="clean")
     drop = 100 * clean["drop"].mean("network")
-    costs = summary["selective_costs"]
-    above = int((summary["selective_costs_low"] > 0).sum())
-    below = int((summary["selective_costs_high"] < 0).sum())
     yield (
         "Silencing as many units as a module has costs on clean images "
         f"{float(drop.sel(lesion='selective')):.1f} points where they are the most selective, "
         f"{float(drop.sel(lesion='unselective')):.1f} where the least, "
-        f"{float(drop.sel(lesion='random')):.1f} where they are random (mean of the networks). "
-        "Over single units, Spearman's correlation of selectivity and cost is "
-        f"{float(costs.mean()):+.2f} on average, above nought in {above} and below in {below} of "
-        f"{int(costs.notnull().sum())} networks."
+        f"{float(drop.sel(lesion='random')):.1f} where they are random (mean of the networks)."
     )
+    costs = summary["selective_costs"].dropna("network")
+    if costs.size:
+        above = int((summary["selective_costs_low"] > 0).sum())
+        below = int((summary["selective_costs_high"] < 0).sum())
+        yield (
+            "Over single units, Spearman's correlation of selectivity and cost is "
+            f"{float(costs.mean()):+.2f} on average, above nought in {above} and below in {below} "
+            f"of {costs.size} networks."
+        )
     modular = clean.isel(network=clean["drop"].sel(lesion="module").notnull().to_numpy())
     if modular.sizes["network"]:
         means = 100 * modular[["drop", "uneven"]].mean("network")

@@ -103,6 +103,7 @@ class Interpret:
         generator: np.random.Generator,
         report: Report,
     ) -> xr.Dataset:
+        """The accuracies of the intact network, and of what is left of it, by area."""
         from sim import run
 
         conditions = [Condition("clean"), *([self.attacked] if self.attacked else [])]
