@@ -7,7 +7,6 @@ import pytest
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from experiments.semantics.statistics import summarised
 from figures.semantics import activating, lesions, meanings, robustness
@@ -31,14 +30,15 @@ def panels(figure: Figure) -> list[Axes]:
 
 
 def is_whole(figure: Figure) -> bool:
-    """Whether all words lie on the page."""
+    """Whether everything that is drawn lies on the page, its legend too."""
     figure.draw_without_rendering()
-    page = figure.bbox.padded(1)
-    words = [t for t in figure.findobj(Text) if t.get_text() and t.get_visible()]
-    return all(
-        page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
-        for box in (t.get_window_extent() for t in words if t.axes is None or t.axes.axison)
-    )
+    boxes = [figure.get_tightbbox()]
+    boxes += [
+        part.get_tightbbox().transformed(figure.dpi_scale_trans.inverted())
+        for part in figure.subfigs
+    ]
+    width, height = figure.get_size_inches()
+    return all(min(box.x0, box.y0, width - box.x1, height - box.y1) > -0.01 for box in boxes)
 
 
 def test_meanings_are_medians_in_their_networks_rows(made: xr.Dataset) -> None:
