@@ -41,7 +41,9 @@ def summarised(result: xr.Dataset, generator: np.random.Generator) -> xr.Dataset
     networks = [
         network_summary(result.sel(network=name), generator) for name in result["network"].values
     ]
-    summary = xr.concat(networks, result["network"], join="outer", coords="different")
+    summary = xr.concat(
+        networks, result["network"], join="outer", coords="different", compat="equals"
+    )
     summary = summary.merge(correlations(result, generator))
     return summary.assign_attrs(result.attrs)
 
@@ -52,9 +54,9 @@ def network_summary(here: xr.Dataset, generator: np.random.Generator) -> xr.Data
     table = xr.Dataset()
     for name in MEASURES:
         rows = {str(kind): draw(here[name].sel(kind=kind)) for kind in here["kind"].values}
-        table = table.merge(over("kind", rows, f"mean_{name}"), join="outer")
+        table = table.merge(over("kind", rows, f"mean_{name}"))
         gaps = {one: rows[one] - rows[other] for other, one in AGAINST.items()}
-        table = table.merge(over("kind", gaps, f"gap_{name}"), join="outer")
+        table = table.merge(over("kind", gaps, f"gap_{name}").reindex(kind=list(rows)))
         beyond = (here[f"{name}_p"] <= LEVEL_OF_TEST).where(here[f"{name}_p"].notnull())
         table[f"above_{name}"] = beyond.mean(["member", "area"]).mean("individual")
     table["silent"] = here["silent"].sel(kind="unit").mean(["member", "area"]).mean("individual")
