@@ -147,8 +147,8 @@ def meanings(result: xr.Dataset) -> Figure:
 
 def distribution(panel: Axes, here: xr.Dataset, measure: str, place: float, look: Look) -> None:
     """A dot at the median, a thick line over the quartiles, a thin one from 5 to 95 %."""
-    null = [float(here[f"{measure}_null_{end}"].mean()) for end in ("low", "high")]
-    panel.hlines(place, *null, color="0.85", linewidth=5, zorder=0.5)
+    low, high = (float(here[f"{measure}_null_{end}"].mean()) for end in ("low", "high"))
+    panel.hlines(place, low, high, color="0.85", linewidth=5, zorder=0.5)
     values = here[measure].to_numpy()
     ends = np.nanquantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
     panel.hlines(place, ends[0], ends[4], color=look.colour, linewidth=0.7)

@@ -1,8 +1,10 @@
 """What do units, directions and modules mean? The command ``semantics``."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tomli_w
@@ -11,7 +13,7 @@ from rich.console import Console
 
 from experiments.bench import Bench
 from experiments.command import attempted, claim, require_all
-from experiments.examine import Condition
+from experiments.detailed.examine import Condition
 from experiments.finished import chosen, finished, identity_of
 from experiments.provenance import commit, versions
 from experiments.result import individual_directory, load_network, save_result, set_name
@@ -25,6 +27,9 @@ from experiments.single import read_inputs
 from experiments.store import unwritable
 from networks import DETAILED, BlindspotsError
 from networks.derive import hidden
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 USUAL = 1000  # images
 LESIONED = 300  # of the run's own images, at most
@@ -154,13 +159,13 @@ def finish(out: Path, result: xr.Dataset, console: Console) -> None:
     from figures.semantics import activating, lesions, meanings, robustness
 
     summary = summarised(result, np.random.default_rng(0))
-    draws = {
+    draws: dict[str, Callable[[], Figure]] = {
         "meanings": lambda: meanings(result),
         "lesions": lambda: lesions(result, summary),
         "robustness": lambda: robustness(result, summary),
     }
     for name in (str(each) for each in result["network"].to_numpy()):
-        draws[f"activating-{name}"] = lambda name=name: activating(result, name)
+        draws[f"activating-{name}"] = partial(activating, result, name)
     with console.status("drawing figures"):
         try:
             paths = {name: save(draw(), out / "figures", name)[0] for name, draw in draws.items()}

@@ -13,7 +13,7 @@ from scipy import stats
 
 from experiments.semantics.activity import Floats
 from experiments.statistics.accuracies import per_individual
-from experiments.statistics.draws import with_interval
+from experiments.statistics.draws import Bools, with_interval
 from experiments.statistics.views import by_view
 
 PREDICTORS = ("selectivity", "information")
@@ -102,7 +102,7 @@ def rank_correlations(pairs: Floats, generator: np.random.Generator) -> Floats:
 
     A resample in which one side does not vary is NaN.
     """
-    there = np.isfinite(pairs).all(0)
+    there: Bools = np.isfinite(pairs).all(0)
     rows = [pairs[:, at, present] for at, present in enumerate(there) if present.any()]
     found = [spearman(np.concatenate(rows, axis=1))]
     for _ in range(RESAMPLES):

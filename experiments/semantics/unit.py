@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from experiments.bench import Bench, scored
-from experiments.examine import Condition, shown_images
+from experiments.detailed.examine import Condition, shown_images
 from experiments.finished import seed_of
 from experiments.semantics import lesions, modularity
 from experiments.semantics.activity import KINDS, Floats, Ints, activities, modules_of, readings
