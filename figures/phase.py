@@ -15,8 +15,7 @@ from networks.errors import BlindspotsError, unknown
 
 ARROWS, FINE = 14, 40  # points of the grids of arrows and of nullclines along each axis
 REACH = 0.06  # of an axis: standard deviation of the window in which displacements are averaged
-FAR = 1.5  # standard deviations: what starts farther away does not count
-LEAST = 3  # recorded steps that start near a point, for an estimate there
+NEAR, LEAST = 1.5, 3  # standard deviations, and so many steps must start within, for an estimate
 NULLCLINES = (ORANGE, PURPLE)  # where the first, where the second rate stands still
 
 
@@ -123,8 +122,8 @@ def crosses_zero(part: Floats) -> bool:
 def field(first: xr.DataArray, second: xr.DataArray, points: int = FINE) -> Flow:
     """Mean displacement per step of two rates (condition, time, image) on a square grid.
 
-    The average of all displacements that start within `FAR` windows, weighted by a Gaussian of the
-    distance (Nadaraya 1964, Watson 1964), with both axes scaled to their range.
+    The average of all displacements, weighted by a Gaussian of the distance from where they start
+    (Nadaraya 1964, Watson 1964), with both axes scaled to their range.
 
     Raises:
         BlindspotsError: one of the rates never changes.
@@ -138,11 +137,10 @@ def field(first: xr.DataArray, second: xr.DataArray, points: int = FINE) -> Flow
     axis = np.linspace(0, 1, points)
     grid = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 1, 2)
     square = (((grid - starts) / REACH) ** 2).sum(-1)
-    near = square <= FAR**2
-    weights = np.where(near, np.exp(-square / 2), 0)
+    weights = np.exp(-square / 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = weights @ moves / weights.sum(1)[:, None]
-    mean[near.sum(1) < LEAST] = np.nan
+    mean[(square <= NEAR**2).sum(1) < LEAST] = np.nan
     x, y = (grid[:, 0] * (high - low) + low).T.reshape(2, points, points)
     along, across = mean.T.reshape(2, points, points)
     return Flow(x, y, along, across)

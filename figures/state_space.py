@@ -40,8 +40,8 @@ def state_space(
     Each panel is the plane of the first two principal components of an area's clean activity (all
     images and steps; membranes of spiking cells, what rate units emit); the share of variance that
     each explains stands on the axes. Perturbed runs are projected onto it, and may leave it: how
-    much of the distance from the clean end is seen in the plane is said in the panel. Digits are
-    the labels of the clean images at their last step.
+    much of the shift from the clean to the adversarial last state lies in the plane is said above.
+    Digits are the labels of the clean images at their last step.
 
     Args:
         recording: of several conditions and at least three images.
@@ -120,4 +120,4 @@ def seen(ends: xr.DataArray, plane: PCA) -> str:
     gap: Floats = (ends.sel(condition="adversarial") - ends.sel(condition="clean")).to_numpy()
     whole = float(np.linalg.norm(gap))
     share = np.linalg.norm(plane.components_ @ gap) / whole if whole else 1.0
-    return f"{100 * share:.0f} % of the adversarial distance seen"
+    return f"{100 * share:.0f} % of the shift seen"
