@@ -59,3 +59,21 @@ def make_recording(seed=0, units="lif", steps=STEPS):
 def make_dynamics():
     """(seed, units, steps) to a recording of clean, adversarial and noisy images."""
     return make_recording
+
+
+@pytest.fixture(scope="session")
+def stays_inside():
+    """Asserts that nothing of a figure lies outside it."""
+    return check_inside
+
+
+def check_inside(figure):
+    figure.draw_without_rendering()
+    width, height = figure.get_size_inches()
+    for part in (figure, *figure.subfigs):
+        box = part.get_tightbbox()
+        box = box if part is figure else box.transformed(figure.dpi_scale_trans.inverted())
+        assert box.x0 > -0.01
+        assert box.y0 > -0.01
+        assert box.x1 < width + 0.01
+        assert box.y1 < height + 0.01
