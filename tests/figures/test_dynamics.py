@@ -210,9 +210,9 @@ def test_drives_stack_to_their_sum(recording):
 def test_words_stay_inside(recording, stays_inside):
     for figure in (
         decision(recording),
-        raster_with_rates(recording),
-        state_space(recording),
+        raster_with_rates(recording, areas=["h1"]),
+        state_space(recording, areas=["h1", "output"]),
         phase(recording, ("h1", "h2")),
-        drives(recording),
+        drives(recording, areas=["h1", "output"]),
     ):
         stays_inside(figure)
