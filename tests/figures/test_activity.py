@@ -253,7 +253,7 @@ def test_other_data_are_loud_and_unnamed_data_are_not(recording):
     assert "NOT MNIST" not in said(raster(recording))
 
 
-def test_words_stay_inside(recording, other):
+def test_words_stay_inside(recording, other, stays_inside):
     for figure in (
         raster(recording),
         raster(recording, other, image=1),
@@ -263,15 +263,7 @@ def test_words_stay_inside(recording, other):
         rates({"clean": recording, "adversarial": make_recording(seed=1)}),
         contrast(recording, make_recording(seed=1), attack="PGD, L∞, ε = 0.1"),
     ):
-        figure.draw_without_rendering()
-        width, height = figure.get_size_inches()
-        for part in (figure, *figure.subfigs):
-            box = part.get_tightbbox()
-            box = box if part is figure else box.transformed(figure.dpi_scale_trans.inverted())
-            assert box.x0 > -0.01
-            assert box.y0 > -0.01
-            assert box.x1 < width + 0.01
-            assert box.y1 < height + 0.01
+        stays_inside(figure)
         titles = [p.title.get_window_extent() for p in figure.axes if p.get_title()]
         assert not any(a.overlaps(b) for a, b in pairwise(titles))
         assert all(p.get_position().height > 0.1 for p in figure.axes)
