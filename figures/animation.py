@@ -65,8 +65,25 @@ def animate(
     """
     file = Path(path)
     writer = writer_for(file, per_second)
+    figure, rows = scene(recording, image, ("clean", condition))
+    label = int(at_image(recording, image)["label"])
+    title(figure, recording, "Activity under attack", "step 0")
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    steps = len(rows[0].potentials)
+    text = figure.get_suptitle()
+    with replacing(file) as temporary, writer.saving(figure, temporary, DPI):
+        for step in [*range(steps), *[steps - 1] * HOLD]:
+            for row in rows:
+                show(row, step, label)
+            figure.suptitle(text.replace("step 0", f"step {step}"), linespacing=1.4)
+            writer.grab_frame()
+    return file
+
+
+def scene(recording: xr.Dataset, image: int, names: Sequence[str]) -> tuple[Figure, list[Row]]:
+    """The film's figure at its first step, and what moves in the rows of both conditions."""
     here = at_image(recording, image)
-    names = ("clean", condition)
     areas = [n for n in recorded(here, "output") if n not in (decisive(here), input_area(here))]
     figure = Figure(figsize=(WIDTH, 3.6), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
@@ -83,18 +100,7 @@ def animate(
             for p, area in zip(line[1:-1], areas, strict=True)
         ]
         rows.append(Row(maps, *decision_bars(here, names, name, ax=line[-1])))
-    title(figure, recording, "Activity under attack", "step 0")
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    steps = len(rows[0].potentials)
-    text = figure.get_suptitle()
-    with replacing(file) as temporary, writer.saving(figure, temporary, DPI):
-        for step in [*range(steps), *[steps - 1] * HOLD]:
-            for row in rows:
-                show(row, step, int(here["label"]))
-            figure.suptitle(text.replace("step 0", f"step {step}"), linespacing=1.4)
-            writer.grab_frame()
-    return file
+    return figure, rows
 
 
 def writer_for(path: Path, per_second: int) -> AbstractMovieWriter:

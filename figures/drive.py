@@ -41,11 +41,10 @@ def drives(recording: xr.Dataset, *, image: int = 0, areas: Sequence[str] | None
     here = at_image(recording, image)
     names, there = recorded(recording, "drive_by_kind", areas), conditions(recording)
     stacks = {area: by_kind(here, area) for area in names}
-    kinds = [k for k in KINDS if any(k in each["kind"] and bool((each.sel(kind=k) != 0).any())
-                                     for each in stacks.values())]  # fmt: skip
     handles = [
-        Patch(facecolor=KINDS[k][0], hatch=KINDS[k][1], edgecolor="white", linewidth=0, label=k)
-        for k in kinds
+        Patch(facecolor=colour, hatch=hatch, edgecolor="white", linewidth=0, label=kind)
+        for kind, (colour, hatch) in KINDS.items()
+        if any(delivers(each, kind) for each in stacks.values())
     ]
     line = Line2D([], [], color=BLACK, marker="o", markersize=2.5, label="sum")
     figure, above = stage(WIDTH, 0.6 + 1.45 * len(names), [*handles, line], columns=6)
@@ -59,6 +58,11 @@ def drives(recording: xr.Dataset, *, image: int = 0, areas: Sequence[str] | None
         panel.set_title(name)
     title(figure, recording, "Drive by kind of projection", shown_image(recording, image))
     return figure
+
+
+def delivers(drive: xr.DataArray, kind: str) -> bool:
+    """Whether a kind of projection contributes anything to a drive."""
+    return kind in drive["kind"] and bool((drive.sel(kind=kind) != 0).any())
 
 
 def stacked(drive: xr.DataArray, *, ax: Axes) -> None:
@@ -85,7 +89,7 @@ def by_kind(here: xr.Dataset, area: str) -> xr.DataArray:
     unit = f"{area}.unit"
     drive = here[f"{area}.drive_by_kind"]
     if is_output(here, area):
-        label, rival = (int(drive_class) for drive_class in rivals(here))
+        label, rival = rivals(here)
         return drive.isel({unit: label}) - drive.isel({unit: rival})
     active = (here[f"{area}.output"] != 0).any(["condition", "time"])
     chosen = active.to_numpy() if bool(active.any()) else np.ones(drive.sizes[unit], bool)
