@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from experiments.detailed.report import number
 from experiments.page import picture, publish
 from experiments.semantics.activity import KINDS
 from experiments.semantics.lesions import LESIONS
@@ -147,11 +148,6 @@ def modularity_table(summary: xr.Dataset) -> tuple[list[str], Rows]:
         for row, here in zip(rows, places, strict=True):
             row.append(interval(here.sel(null=null), "modularity_null", 1, 2))
     return heads, rows
-
-
-def number(value: xr.DataArray, digits: int = 2) -> str:
-    """A number, or a dash where there is none."""
-    return f"{float(value):.{digits}f}" if bool(value.notnull()) else "-"
 
 
 def terminal_tables(summary: xr.Dataset) -> Iterator[Table]:
