@@ -1,0 +1,215 @@
+"""The page of one scene: its panels, and the controls that need nothing but the browser."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+
+import numpy as np
+from bokeh.models import (
+    CategoricalSlider,
+    Checkbox,
+    Column,
+    ColumnDataSource,
+    CustomJS,
+    Div,
+    FixedTicker,
+    RadioButtonGroup,
+    Row,
+    Slider,
+    Toggle,
+    UIElement,
+)
+
+from experiments.explorer import panels
+from experiments.explorer.columns import facts, frames
+from experiments.explorer.panels import Panel
+from experiments.explorer.scene import Floats, Scene
+
+SIDE = 218  # pixels
+PATHWAYS = ("lateral", "top-down")
+HELP = "Keys: space plays; ← → step through time; ↑ ↓ go through ε; Tab reaches every control."
+
+
+@dataclass(frozen=True)
+class View:
+    """Every model that a scene fills, and the drawing that follows time, epsilon and pathways.
+
+    `frames` and `facts` carry the scene (see `columns`); the browser draws from them alone.
+    """
+
+    frames: ColumnDataSource
+    facts: ColumnDataSource
+    title: Div
+    epsilon: CategoricalSlider
+    time: Slider
+    cuts: dict[str, Checkbox]
+    panels: dict[str, Panel]
+    controls: list[UIElement]
+    body: UIElement
+    keys: CustomJS
+
+    def show(self, scene: Scene, epsilon: float | None = None) -> None:
+        """Fill the page; at an epsilon, or at the one that is chosen if the scene has it."""
+        budgets = [f"{each:g}" for each in scene.epsilons]
+        wanted = self.epsilon.value if epsilon is None else f"{epsilon:g}"
+        self.title.text = headline(scene)
+        self.facts.data = facts(scene)
+        self.epsilon.update(
+            categories=budgets, value=wanted if wanted in budgets else budgets[-1]
+        )
+        last = scene.wiring.steps - 1
+        self.time.update(end=last, value=min(self.time.value, last))
+        for kind, box in self.cuts.items():
+            box.disabled = kind not in scene.kinds
+        self._set_axes(scene)
+        self.frames.data = frames(scene)
+
+    def _set_axes(self, scene: Scene) -> None:
+        """Axes that stay as they are whatever of the scene is drawn, so that it can be compared."""
+        steps, band = scene.wiring.steps, 1 / len(scene.areas)
+        places = [1 - (i + 0.5) * band for i in range(len(scene.areas))]
+        sizes = [scene.wiring.area(area).size for area in scene.areas]
+        names = [f"{area}\n{size}" for area, size in zip(scene.areas, sizes, strict=True)]
+        shown = range(0, steps, 1 + steps // 13)
+        for name in ("before", "after", "differ"):
+            plot = self.panels[name].figure
+            plot.xaxis.ticker = FixedTicker(ticks=[(t + 0.5) / steps for t in shown])
+            plot.xaxis.major_label_overrides = {(t + 0.5) / steps: str(t) for t in shown}
+            plot.yaxis.ticker = FixedTicker(ticks=places)
+            plot.yaxis.major_label_overrides = dict(zip(places, names, strict=True))
+        decision = self.panels["decision"].figure
+        decision.x_range.update(start=-0.4, end=steps - 0.6)
+        decision.xaxis.ticker = FixedTicker(ticks=list(shown))
+        decision.y_range.update(**limits(scene.margin, 0.16))
+        self.panels["bars"].figure.y_range.update(**limits(scene.evidence, 0.04))
+        path = self.panels["path"].figure
+        for axis, shared, which in ((path.xaxis, 0, path.x_range), (path.yaxis, 1, path.y_range)):
+            share = 100 * scene.plane.shares[shared]
+            axis.axis_label = f"component {shared + 1} ({share:.0f} % of clean variance)"
+            which.update(**limits(scene.path[..., shared], 0.06))
+        drive = self.panels["drive"].figure
+        drive.x_range.factors = [(area, str(t)) for area in scene.drive for t in range(steps)]
+        crowded = steps * len(scene.drive) > 45
+        drive.xaxis.major_label_text_font_size = "0px" if crowded else "9px"
+        every = np.stack(list(scene.drive.values()))
+        ends = np.stack([every.clip(max=0).sum(-1), every.clip(min=0).sum(-1)])
+        drive.y_range.update(**limits(ends, 0.04))
+
+
+def limits(values: Floats, room: float) -> dict[str, float]:
+    """Ends of an axis that holds all values and 0, with some room."""
+    low, high = min(0.0, float(np.nanmin(values))), max(0.0, float(np.nanmax(values)))
+    spare = room * (high - low) or 1.0
+    return {"start": low - spare, "end": high + spare}
+
+
+def headline(scene: Scene) -> str:
+    """What is shown, in HTML; loud where the data are not MNIST."""
+    choice = scene.choice
+    how = "white-box" if choice.source == choice.network else f"crafted on {choice.source}"
+    loud = not scene.data.startswith("MNIST")
+    data = f"<b style='color:#B03A00'>NOT MNIST: {escape(scene.data)}</b>" if loud else scene.data
+    return (
+        f"<b style='font-size:17px'>{escape(choice.network)}</b> &nbsp;individual "
+        f"{choice.individual} &nbsp;·&nbsp; test image {scene.number}, a <b>{scene.label}</b> "
+        f"&nbsp;·&nbsp; {escape(choice.attack)}, {escape(how)} &nbsp;·&nbsp; {data}"
+    )
+
+
+def build() -> View:
+    """An empty page."""
+    frames, facts = ColumnDataSource(), ColumnDataSource()
+    now = ColumnDataSource({"step": [], "along": []})
+    drawn = {
+        "clean": panels.picture("Clean"),
+        "shown": panels.picture("Perturbed"),
+        "change": panels.picture("Change", change=True),
+        "decision": panels.decision(now),
+        "bars": panels.bars(),
+        "before": panels.activity("Activity, clean", now),
+        "after": panels.activity("Activity, perturbed", now),
+        "differ": panels.activity("Perturbed − clean", now, change=True),
+        "path": panels.trajectory(),
+        "drive": panels.drive(),
+    }
+    title, said = Div(sizing_mode="stretch_width"), Div(width=SIDE, height=62)
+    epsilon = CategoricalSlider(title="Perturbation budget ε", categories=["0"], value="0")
+    time = Slider(title="Step", start=0, end=1, value=0, step=1)
+    play = Toggle(label="▶ play", button_type="primary")
+    cuts = {kind: Checkbox(label=f"{kind} projections", active=True) for kind in PATHWAYS}
+    layout = RadioButtonGroup(labels=["through time", "maps"], active=0)
+    for each in (epsilon, time, play, *cuts.values(), layout):
+        each.width = SIDE
+    draw = CustomJS(
+        args={
+            **{"frames": frames, "facts": facts, "now": now, "said": said},
+            **{"epsilon": epsilon, "time": time, "cuts": cuts, "layout": layout},
+            "panels": {
+                **{name: panel.source for name, panel in drawn.items()},
+                **painted(drawn),
+            },
+        },
+        code=script("draw.js"),
+    )
+    for model, event in (
+        *((frames, "data"), (epsilon, "value"), (time, "value"), (layout, "active")),
+        *((box, "active") for box in cuts.values()),
+        (drawn["before"].figure, "inner_width"),
+    ):
+        model.js_on_change(event, draw)
+    play.js_on_change("active", CustomJS(args={"play": play, "time": time}, code=script("play.js")))
+    keys = CustomJS(
+        args={"play": play, "time": time, "epsilon": epsilon}, code=script("keys.js")
+    )
+    activity = Div(text="Activity", width=SIDE, height=14)
+    controls = [epsilon, time, play, *cuts.values(), activity, layout, said, note(HELP)]
+    return View(
+        *(frames, facts, title, epsilon, time, cuts, drawn, controls, arranged(title, drawn), keys)
+    )
+
+
+def painted(drawn: dict[str, Panel]) -> dict[str, object]:
+    """What else than sources the drawing changes, or looks at."""
+    change, before = drawn["change"].figure, drawn["before"].figure
+    steps = [drawn[name].figure.xaxis[0] for name in ("before", "after", "differ")]
+    return {
+        "changeTitle": change.title,
+        "changeMapper": change.renderers[0].glyph.color_mapper,
+        "activityFigure": before,
+        "stepAxes": steps,
+        "kinds": list(panels.KINDS),
+    }
+
+
+def arranged(title: Div, drawn: dict[str, Panel]) -> UIElement:
+    """The panels in three rows."""
+
+    def line(*names: str) -> Row:
+        return Row(
+            children=[drawn[name].figure for name in names], sizing_mode="stretch_width", spacing=6
+        )
+
+    rows = [
+        title,
+        line("clean", "shown", "change", "decision", "bars"),
+        line("before", "after", "differ"),
+        line("path", "drive"),
+    ]
+    return Column(children=rows, sizing_mode="stretch_width", spacing=6)
+
+
+def beside(side: Sequence[UIElement], body: UIElement) -> Row:
+    """Controls on the left, panels on the right."""
+    column = Column(children=list(side), width=SIDE + 14, spacing=2)
+    return Row(children=[column, body], sizing_mode="stretch_width", spacing=10)
+
+
+def note(text: str) -> Div:
+    """A line of small print, HTML."""
+    return Div(text=f"<small style='color:#555'>{text}</small>", width=SIDE)
+
+
+def script(name: str) -> str:
+    """The text of a script of this package."""
+    return files("experiments.explorer").joinpath(name).read_text(encoding="utf-8")
