@@ -14,7 +14,9 @@ commands = typer.Typer()
 @commands.command()
 def explore(
     run: Run,
-    network: Annotated[str | None, typer.Option(help="Shown first. Default: the run's first.")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="Shown first. Default: the run's first.")
+    ] = None,
     individual: Individual = 0,
     image: Annotated[
         int | None,

@@ -1,16 +1,18 @@
 """A scene as columns that a page can carry: one row for every set of cut pathways and epsilon."""
 
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.explorer.scene import Scene
+if TYPE_CHECKING:
+    from experiments.explorer.scene import Scene
+
 
 Columns = dict[str, list[Any]]
 
 
-def frames(scene: Scene) -> Columns:
+def frames(scene: "Scene") -> Columns:
     """What is drawn, by row: cuts outermost, then epsilons from 0 on.
 
     `input` and `change` (row, column), the topmost row first; `margin`, `answer` (time; -1 where
@@ -39,7 +41,7 @@ def frames(scene: Scene) -> Columns:
     }
 
 
-def facts(scene: Scene) -> Columns:
+def facts(scene: "Scene") -> Columns:
     """What is the same in all rows, in a single row of its own."""
     shapes = [scene.wiring.area(area).shape for area in scene.areas]
     said = {
@@ -55,7 +57,7 @@ def facts(scene: Scene) -> Columns:
     return {name: [each] for name, each in said.items()}
 
 
-def scale(scene: Scene, area: str) -> float:
+def scale(scene: "Scene", area: str) -> float:
     """The largest output of an area in the whole scene, by its absolute value; 1 if it is silent.
 
     All rows share it, so that colours can be compared.

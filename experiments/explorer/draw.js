@@ -2,57 +2,65 @@
 // The same code serves the page of the server and the exported file.
 
 export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout}) => {
-  if (frames.data.input === undefined || frames.data.input.length === 0) return
+  if (!frames.data.input?.length) return
   const fact = (name) => facts.data[name][0]
-  const steps = fact("steps")
+  const listed = (length, value) => Array.from({length}, (_, i) => value(i))
+  const steps = fact("steps"), budgets = fact("epsilons").length
   const t = Math.min(time.value, steps - 1)
   const off = fact("kinds").filter((kind) => kind in cuts && !cuts[kind].active).sort()
-  const cut = fact("cuts").findIndex((each) => each.join() === off.join())
-  const epsilons = fact("epsilons")
-  const chosen = Math.max(0, epsilon.categories.indexOf(epsilon.value))
-  const clean = cut * epsilons.length
-  const row = clean + Math.min(chosen, epsilons.length - 1)
+  const clean = fact("cuts").findIndex((cut) => cut.join() === off.join()) * budgets
+  const row = clean + Math.max(0, epsilon.categories.indexOf(epsilon.value))
   const at = (name, which) => frames.data[name][which]
-  const all = Array.from({length: steps}, (_, step) => step)
 
   now.data = {step: [t], along: [layout.active === 1 ? NaN : (t + 0.5) / steps]}
-  drawPictures()
-  drawDecision()
-  drawActivity()
-  drawPath()
-  drawDrive()
+  pictures()
+  decision()
+  evidence()
+  activity()
+  path()
+  drive()
+  say()
 
-  function drawPictures() {
+  // The ends of an axis hold all epsilons of these pathways: it stays where it is while they change.
+  function fit(range, values, room, ...also) {
+    const all = [...also, ...listed(budgets, (e) => values(clean + e)).flat()].filter(Number.isFinite)
+    const low = Math.min(...all), high = Math.max(...all)
+    const spare = room * (high - low) || 1
+    range.setv({start: low - spare, end: high + spare})
+  }
+
+  function pictures() {
     panels.clean.data = {image: [at("input", clean)]}
     panels.shown.data = {image: [at("input", row)]}
     panels.change.data = {image: [at("change", row)]}
-    const most = at("change", row).reduce((far, each) => Math.max(far, Math.abs(each)), 0)
+    const most = Math.max(...Array.from(at("change", row), Math.abs))
     panels.changeMapper.setv({low: -(most || 1), high: most || 1})
-    panels.changeTitle.text = most ? `Change: ±${most.toPrecision(2)}` : "Change: none"
+    panels.changeTitle.text = most ? `Change (colours: ±${most.toPrecision(2)})` : "Change: none"
   }
 
-  function drawDecision() {
+  function decision() {
+    const lead = (which) => Array.from(at("margin", which))
     const says = (which) => Array.from(at("answer", which), (each) => each < 0 ? "" : `${each}`)
+    fit(panels.decisionRange, lead, 0.2, 0)
     panels.decision.data = {
-      step: all,
-      clean: at("margin", clean), says_clean: says(clean),
-      perturbed: at("margin", row), says_perturbed: says(row),
+      step: listed(steps, (step) => step),
+      clean: lead(clean), says_clean: says(clean),
+      perturbed: lead(row), says_perturbed: says(row),
     }
-    const evidence = (which) => Array.from(at("evidence", which).slice(10 * t, 10 * (t + 1)))
-    const classes = Array.from({length: 10}, (_, each) => each)
+  }
+
+  function evidence() {
+    const classes = at("evidence", row).length / steps
+    const of = (which) => listed(classes, (each) => at("evidence", which)[t * classes + each])
+    fit(panels.barsRange, (which) => Array.from(at("evidence", which)), 0.04, 0)
     panels.bars.data = {
-      class: classes, left: classes.map((x) => x - 0.2), right: classes.map((x) => x + 0.2),
-      clean: evidence(clean), perturbed: evidence(row),
+      left: listed(classes, (each) => each - 0.2), clean: of(clean),
+      right: listed(classes, (each) => each + 0.2), perturbed: of(row),
     }
-    const answers = [at("answer", clean)[t], at("answer", row)[t]]
-    const spoken = (answer) => answer < 0 ? "nothing can have been read yet"
-      : `<b>${answer}</b> (${answer === fact("label") ? "right" : "wrong"})`
-    said.text = `Step ${t} of ${steps - 1}<br>clean: ${spoken(answers[0])}<br>`
-      + `perturbed: ${spoken(answers[1])}`
   }
 
   // Every area in a band of its own: its units through time, or as a map of this step.
-  function drawActivity() {
+  function activity() {
     const shapes = fact("shapes"), areas = fact("areas"), band = 1 / areas.length
     const {inner_width, inner_height} = panels.activityFigure
     const aspect = inner_width / (inner_height * band)
@@ -61,23 +69,22 @@ export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout})
     const place = {
       area: areas,
       x: wide.map((each) => (1 - each) / 2), dw: wide,
-      y: areas.map((_, i) => 1 - (i + 0.97) * band), dh: areas.map(() => 0.94 * band),
+      y: areas.map((_, i) => 1 - (i + 0.98) * band), dh: areas.map(() => 0.96 * band),
     }
     const images = (which) => areas.map((area, i) => {
       const values = at(`output ${area}`, which)
-      return laid[i] ? map(values, laid[i]) : table(values)
+      return laid[i] ? map(values, laid[i]) : values
     })
     const before = images(clean), after = images(row)
-    const differ = after.map((rows, i) => rows.map((line, j) => line.map((each, k) => each - before[i][j][k])))
+    const differ = after.map((image, i) => grid(Array.from(image, (each, k) => each - before[i][k]), image.shape))
     panels.before.data = {image: before, ...place}
     panels.after.data = {image: after, ...place}
     panels.differ.data = {image: differ, ...place}
     for (const axis of panels.stepAxes) axis.visible = layout.active === 0
   }
 
-  function table(values) {
-    const units = values.length / steps
-    return Array.from({length: units}, (_, i) => Array.from(values.slice(i * steps, (i + 1) * steps)))
+  function grid(values, shape) {
+    return new (at("input", 0).constructor)(values, shape)
   }
 
   // Channels side by side, each a map; units without a place are maps of one pixel.
@@ -89,41 +96,64 @@ export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout})
   }
 
   function map(values, {channels, height, width, columns, rows}) {
-    return Array.from({length: rows * height}, (_, y) => Array.from({length: columns * width}, (_, x) => {
+    const shape = [rows * height, columns * width]
+    return grid(listed(shape[0] * shape[1], (place) => {
+      const y = Math.floor(place / shape[1]), x = place % shape[1]
       const channel = Math.floor(y / height) * columns + Math.floor(x / width)
       const unit = (channel * height + y % height) * width + x % width
       return channel < channels ? values[unit * steps + t] : NaN
-    }))
+    }), shape)
   }
 
-  function drawPath() {
-    const axis = (which, i) => all.map((step) => at("path", which)[2 * step + i])
+  function path() {
+    const along = (axis) => (which) => listed(steps, (step) => at("path", which)[2 * step + axis])
+    const [x, y] = [along(0), along(1)]
+    fit(panels.pathRanges[0], x, 0.06)
+    fit(panels.pathRanges[1], y, 0.08)
     panels.path.data = {
-      x_clean: axis(clean, 0), y_clean: axis(clean, 1),
-      x_perturbed: axis(row, 0), y_perturbed: axis(row, 1),
-      size: all.map((step) => step === t ? 13 : 5), step: all,
+      x_clean: x(clean), y_clean: y(clean), x_perturbed: x(row), y_perturbed: y(row),
+      size: listed(steps, (step) => step === t ? 13 : 5),
     }
   }
 
-  function drawDrive() {
-    const kinds = fact("kinds"), data = {at: [], alpha: []}
-    for (const kind of panels.kinds) data[`bottom ${kind}`] = [], data[`top ${kind}`] = []
-    for (const area of fact("driven")) {
-      for (const step of all) {
-        data.at.push([area, `${step}`])
-        data.alpha.push(step === t ? 1 : 0.45)
-        let up = 0, down = 0
-        for (const kind of panels.kinds) {
-          const place = kinds.indexOf(kind)
-          const share = place < 0 ? 0 : at(`drive ${area}`, row)[step * kinds.length + place]
-          const from = share < 0 ? down : up
-          data[`bottom ${kind}`].push(from)
-          data[`top ${kind}`].push(from + share)
-          if (share < 0) down += share
-          else up += share
-        }
+  // Bars that push away are stacked above nought, those that pull back below it.
+  function drive() {
+    const kinds = fact("kinds"), driven = fact("driven")
+    const stack = (which, area, step) => {
+      const ends = {up: 0, down: 0}
+      const bars = kinds.map((_, k) => {
+        const share = at(`drive ${area}`, which)[step * kinds.length + k]
+        const side = share < 0 ? "down" : "up"
+        const bottom = ends[side]
+        ends[side] += share
+        return {bottom, top: ends[side]}
+      })
+      return {bars, ends: [ends.up, ends.down]}
+    }
+    const places = driven.flatMap((area) => listed(steps, (step) => [area, step]))
+    const stacks = places.map((place) => stack(row, ...place))
+    fit(panels.driveRange, (which) => places.flatMap((place) => stack(which, ...place).ends), 0.04, 0)
+    const data = {
+      at: places.map(([area, step]) => [area, `${step}`]),
+      alpha: places.map(([_, step]) => step === t ? 1 : 0.45),
+    }
+    for (const kind of panels.kinds) {
+      const k = kinds.indexOf(kind)
+      for (const end of ["bottom", "top"]) {
+        data[`${end} ${kind}`] = stacks.map(({bars}) => k < 0 ? 0 : bars[k][end])
       }
     }
     panels.drive.data = data
+  }
+
+  function say() {
+    const spoken = (which) => {
+      const answer = at("answer", which)[t]
+      if (answer < 0) return "nothing read yet"
+      return `<b>${answer}</b>, ${answer === fact("label") ? "right" : "wrong"}`
+    }
+    said.text = `<b>Answer so far</b>, at step ${t} of ${steps - 1}<br>`
+      + `<span style="color:${panels.colours[0]}">● clean: ${spoken(clean)}</span><br>`
+      + `<span style="color:${panels.colours[1]}">■ perturbed: ${spoken(row)}</span>`
   }
 }

@@ -28,12 +28,14 @@ class Session:
 
     def __init__(self, offer: Offer, choice: Choice, epsilon: float):
         self.offer, self.choice, self.view = offer, choice, build()
-        self.network = Select(title="Network", options=offer.networks)
+        self.network = Select(name="network", title="Network", options=offer.networks)
         self.individual = Select(title="Individual")
         self.attack = Select(title="Attack")
         self.source = Select(title="Crafted on")
         last = offer.images - 1
-        self.image = Spinner(title=f"Image of the run (0 to {last})", low=0, high=last, step=1)
+        self.image = Spinner(
+            name="image", title=f"Image of the run (0 to {last})", low=0, high=last, step=1
+        )
         self.fooled = Button(label="next that is fooled")
         self.export = Div(width=SIDE)
         choosers: list[UIElement] = [

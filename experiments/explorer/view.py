@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-import numpy as np
 from bokeh.models import (
     CategoricalSlider,
     Checkbox,
@@ -24,7 +24,9 @@ from bokeh.models import (
 from experiments.explorer import panels
 from experiments.explorer.columns import facts, frames
 from experiments.explorer.panels import Panel
-from experiments.explorer.scene import Floats, Scene
+
+if TYPE_CHECKING:
+    from experiments.explorer.scene import Scene
 
 SIDE = 218  # pixels
 PATHWAYS = ("lateral", "top-down")
@@ -49,29 +51,27 @@ class View:
     body: UIElement
     keys: CustomJS
 
-    def show(self, scene: Scene, epsilon: float | None = None) -> None:
+    def show(self, scene: "Scene", epsilon: float | None = None) -> None:
         """Fill the page; at an epsilon, or at the one that is chosen if the scene has it."""
         budgets = [f"{each:g}" for each in scene.epsilons]
         wanted = self.epsilon.value if epsilon is None else f"{epsilon:g}"
         self.title.text = headline(scene)
         self.facts.data = facts(scene)
-        self.epsilon.update(
-            categories=budgets, value=wanted if wanted in budgets else budgets[-1]
-        )
+        self.epsilon.update(categories=budgets, value=wanted if wanted in budgets else budgets[-1])
         last = scene.wiring.steps - 1
-        self.time.update(end=last, value=min(self.time.value, last))
+        was_last = self.time.value == self.time.end
+        self.time.update(end=last, value=last if was_last else min(self.time.value, last))
         for kind, box in self.cuts.items():
             box.disabled = kind not in scene.kinds
-        self._set_axes(scene)
+        self._name_axes(scene)
         self.frames.data = frames(scene)
 
-    def _set_axes(self, scene: Scene) -> None:
-        """Axes that stay as they are whatever of the scene is drawn, so that it can be compared."""
+    def _name_axes(self, scene: "Scene") -> None:
         steps, band = scene.wiring.steps, 1 / len(scene.areas)
+        shown = range(0, steps, 1 + steps // 13)
         places = [1 - (i + 0.5) * band for i in range(len(scene.areas))]
         sizes = [scene.wiring.area(area).size for area in scene.areas]
         names = [f"{area}\n{size}" for area, size in zip(scene.areas, sizes, strict=True)]
-        shown = range(0, steps, 1 + steps // 13)
         for name in ("before", "after", "differ"):
             plot = self.panels[name].figure
             plot.xaxis.ticker = FixedTicker(ticks=[(t + 0.5) / steps for t in shown])
@@ -81,30 +81,21 @@ class View:
         decision = self.panels["decision"].figure
         decision.x_range.update(start=-0.4, end=steps - 0.6)
         decision.xaxis.ticker = FixedTicker(ticks=list(shown))
-        decision.y_range.update(**limits(scene.margin, 0.16))
-        self.panels["bars"].figure.y_range.update(**limits(scene.evidence, 0.04))
+        self.panels["bars"].figure.xaxis.major_label_overrides = {scene.label: f"[{scene.label}]"}
         path = self.panels["path"].figure
-        for axis, shared, which in ((path.xaxis, 0, path.x_range), (path.yaxis, 1, path.y_range)):
-            share = 100 * scene.plane.shares[shared]
-            axis.axis_label = f"component {shared + 1} ({share:.0f} % of clean variance)"
-            which.update(**limits(scene.path[..., shared], 0.06))
+        for at, (axis, share) in enumerate(
+            zip((path.xaxis, path.yaxis), scene.plane.shares, strict=True), start=1
+        ):
+            axis.axis_label = f"component {at} ({100 * share:.0f} % of clean variance)"
         drive = self.panels["drive"].figure
         drive.x_range.factors = [(area, str(t)) for area in scene.drive for t in range(steps)]
         crowded = steps * len(scene.drive) > 45
         drive.xaxis.major_label_text_font_size = "0px" if crowded else "9px"
-        every = np.stack(list(scene.drive.values()))
-        ends = np.stack([every.clip(max=0).sum(-1), every.clip(min=0).sum(-1)])
-        drive.y_range.update(**limits(ends, 0.04))
+        for item in drive.legend[0].items:
+            item.visible = item.label.value in scene.kinds
 
 
-def limits(values: Floats, room: float) -> dict[str, float]:
-    """Ends of an axis that holds all values and 0, with some room."""
-    low, high = min(0.0, float(np.nanmin(values))), max(0.0, float(np.nanmax(values)))
-    spare = room * (high - low) or 1.0
-    return {"start": low - spare, "end": high + spare}
-
-
-def headline(scene: Scene) -> str:
+def headline(scene: "Scene") -> str:
     """What is shown, in HTML; loud where the data are not MNIST."""
     choice = scene.choice
     how = "white-box" if choice.source == choice.network else f"crafted on {choice.source}"
@@ -122,8 +113,8 @@ def build() -> View:
     frames, facts = ColumnDataSource(), ColumnDataSource()
     now = ColumnDataSource({"step": [], "along": []})
     drawn = {
-        "clean": panels.picture("Clean"),
-        "shown": panels.picture("Perturbed"),
+        "clean": panels.picture("● Clean", panels.CONDITIONS["clean"][0]),
+        "shown": panels.picture("■ Perturbed", panels.CONDITIONS["perturbed"][0]),
         "change": panels.picture("Change", change=True),
         "decision": panels.decision(now),
         "bars": panels.bars(),
@@ -133,12 +124,18 @@ def build() -> View:
         "path": panels.trajectory(),
         "drive": panels.drive(),
     }
+    for name, panel in drawn.items():
+        panel.source.name = name
     title, said = Div(sizing_mode="stretch_width"), Div(width=SIDE, height=62)
-    epsilon = CategoricalSlider(title="Perturbation budget ε", categories=["0"], value="0")
-    time = Slider(title="Step", start=0, end=1, value=0, step=1)
-    play = Toggle(label="▶ play", button_type="primary")
-    cuts = {kind: Checkbox(label=f"{kind} projections", active=True) for kind in PATHWAYS}
-    layout = RadioButtonGroup(labels=["through time", "maps"], active=0)
+    epsilon = CategoricalSlider(
+        name="epsilon", title="Perturbation budget ε", categories=["0"], value="0"
+    )
+    time = Slider(name="time", title="Step", start=0, end=1, value=1, step=1)
+    play = Toggle(name="play", label="▶ play", button_type="primary")
+    cuts = {
+        kind: Checkbox(name=kind, label=f"{kind} projections", active=True) for kind in PATHWAYS
+    }
+    layout = RadioButtonGroup(name="layout", labels=["through time", "maps"], active=0)
     for each in (epsilon, time, play, *cuts.values(), layout):
         each.width = SIDE
     draw = CustomJS(
@@ -159,9 +156,7 @@ def build() -> View:
     ):
         model.js_on_change(event, draw)
     play.js_on_change("active", CustomJS(args={"play": play, "time": time}, code=script("play.js")))
-    keys = CustomJS(
-        args={"play": play, "time": time, "epsilon": epsilon}, code=script("keys.js")
-    )
+    keys = CustomJS(args={"play": play, "time": time, "epsilon": epsilon}, code=script("keys.js"))
     activity = Div(text="Activity", width=SIDE, height=14)
     controls = [epsilon, time, play, *cuts.values(), activity, layout, said, note(HELP)]
     return View(
@@ -172,12 +167,15 @@ def build() -> View:
 def painted(drawn: dict[str, Panel]) -> dict[str, object]:
     """What else than sources the drawing changes, or looks at."""
     change, before = drawn["change"].figure, drawn["before"].figure
-    steps = [drawn[name].figure.xaxis[0] for name in ("before", "after", "differ")]
+    path = drawn["path"].figure
     return {
+        **{f"{name}Range": drawn[name].figure.y_range for name in ("decision", "bars", "drive")},
+        "pathRanges": [path.x_range, path.y_range],
         "changeTitle": change.title,
         "changeMapper": change.renderers[0].glyph.color_mapper,
         "activityFigure": before,
-        "stepAxes": steps,
+        "stepAxes": [drawn[name].figure.xaxis[0] for name in ("before", "after", "differ")],
+        "colours": [colour for colour, _ in panels.CONDITIONS.values()],
         "kinds": list(panels.KINDS),
     }
 
