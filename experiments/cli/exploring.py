@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from experiments.cli.options import Attack, Data, Epsilon, Individual, Run
+from experiments.cli.options import Data, Epsilon, Individual, Run
 
 commands = typer.Typer()
 
@@ -22,7 +22,7 @@ def explore(
         int | None,
         typer.Option(help="Place among the run's images. Default: one that the attack fooled."),
     ] = None,
-    attack: Attack = None,
+    attack: Annotated[str | None, typer.Option(help="Default: that with the most budgets.")] = None,
     crafted_on: Annotated[
         str | None, typer.Option(help="The network itself (default), or another of the run's.")
     ] = None,

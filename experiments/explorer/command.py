@@ -28,7 +28,7 @@ def explore(
 ) -> None:
     """Serve the page until it is interrupted, or write it into the file `export`.
 
-    What is not asked for is the run's reference, or an image that the reference attack fooled.
+    What is not asked for is the run's attack with the most budgets, and an image that it fooled.
     """
     check_installed()
     offer = offered(run, data)

@@ -35,13 +35,13 @@ export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout})
     panels.change.data = {image: [at("change", row)]}
     const most = Math.max(...Array.from(at("change", row), Math.abs))
     panels.changeMapper.setv({low: -(most || 1), high: most || 1})
-    panels.changeTitle.text = most ? `Change (colours: ±${most.toPrecision(2)})` : "Change: none"
+    panels.changeTitle.text = most ? `Change ±${most.toPrecision(2)}` : "Change: none"
   }
 
   function decision() {
     const lead = (which) => Array.from(at("margin", which))
     const says = (which) => Array.from(at("answer", which), (each) => each < 0 ? "" : `${each}`)
-    fit(panels.decisionRange, lead, 0.2, 0)
+    fit(panels.decisionRange, lead, 0.27, 0)
     panels.decision.data = {
       step: listed(steps, (step) => step),
       clean: lead(clean), says_clean: says(clean),
@@ -90,7 +90,9 @@ export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout})
   // Channels side by side, each a map; units without a place are maps of one pixel.
   function tiled(shape, aspect) {
     const [channels, height, width] = shape.length === 3 ? shape : [shape[0], 1, 1]
-    const columns = Math.min(channels, Math.ceil(Math.sqrt(channels * aspect * height / width)))
+    const most = Math.min(channels, Math.ceil(Math.sqrt(channels * aspect * height / width)))
+    const full = listed(Math.ceil(most / 2), (i) => most - i).find((each) => channels % each === 0)
+    const columns = full ?? most
     const rows = Math.ceil(channels / columns)
     return {channels, height, width, columns, rows, aspect: (columns * width) / (rows * height)}
   }

@@ -67,6 +67,18 @@ class Offer:
         names = [str(each) for each in self.compared["source"].to_numpy()]
         return [name for name in names if self._set(name, individual, attack).exists()]
 
+    def usual_attack(self, network: str, individual: int) -> str:
+        """That with the most budgets; of several one in the reference's norm that fools most."""
+        norms = self.compared["norm"].to_series()
+        reference = norms[str(self.compared.attrs["reference_attack"])]
+        here = self.compared["correct"].sel(network=network, individual=individual)
+        budgets = (here >= 0).any(["source", "image"]).sum("epsilon").to_series()
+        fooled = (here == 0).sum(["source", "image", "epsilon"]).to_series()
+        return max(
+            self.attacks(individual),
+            key=lambda attack: (budgets[attack], norms[attack] == reference, fooled[attack]),
+        )
+
     def usual_source(self, network: str, attack: str, individual: int) -> str:
         """The network itself where its inputs were kept (white-box), else the first there is."""
         there = self.sources(attack, individual)
@@ -96,6 +108,13 @@ class Offer:
         epsilons, inputs = _inputs(self._set(choice.source, choice.individual, choice.attack))
         return epsilons, inputs[:, choice.image]
 
+    def aim(self, choice: Choice) -> str:
+        """Whom the inputs were made for, in few words."""
+        if self.compared["kind"].sel(attack=choice.attack) == "noise":
+            return "noise, aimed at no network"
+        own = choice.source == choice.network
+        return "white-box" if own else f"crafted on {choice.source}"
+
     def fooled(self, choice: Choice, epsilon: float | None = None) -> NDArray[np.int64]:
         """The images that are answered rightly when clean, and wrongly at an epsilon.
 
@@ -112,8 +131,8 @@ class Offer:
         """The choice with what it names that is not there replaced by the usual."""
         individuals = self.individuals(choice.network)
         at = choice.individual if choice.individual in individuals else individuals[0]
-        attacks = self.attacks(at)
-        attack = choice.attack if choice.attack in attacks else attacks[0]
+        kept = choice.attack in self.attacks(at)
+        attack = choice.attack if kept else self.usual_attack(choice.network, at)
         sources = self.sources(attack, at)
         usual = self.usual_source(choice.network, attack, at)
         source = choice.source if choice.source in sources else usual
@@ -152,15 +171,14 @@ def choose(
     attack: str | None = None,
     source: str | None = None,
 ) -> Choice:
-    """What is shown first: as asked for, else the reference attack, and an image that it fooled.
+    """What is shown first: as asked for, else the usual attack, and an image that it fooled.
 
     Raises BlindspotsError where the run does not have what is asked for.
     """
     name = offer.networks[0] if network is None else network
     check_network(offer, name, individual)
     attacks = offer.attacks(individual)
-    reference = str(offer.compared.attrs["reference_attack"])
-    by = attack or (reference if reference in attacks else attacks[0])
+    by = attack or offer.usual_attack(name, individual)
     if by not in attacks:
         raise unknown(f"attack whose inputs '{offer.run}' kept", by, attacks)
     sources = offer.sources(by, individual)

@@ -12,7 +12,7 @@ from experiments.explorer.view import View, beside, build, note, script
 
 def fill(document: Document, view: View, page: Row, title: str) -> None:
     """Put the page into a document, with its keys."""
-    document.template = script("page.html")  # type: ignore[assignment]
+    document.template = script("page.html")
     document.title = f"blindspots: {title}"
     document.add_root(page)
     document.js_on_event(DocumentReady, view.keys)
@@ -24,4 +24,4 @@ def exported(scene: Scene, epsilon: float | None = None) -> str:
     view.show(scene, epsilon)
     side = [*view.controls, note("Made with blindspots.")]
     fill(document, view, beside(side, view.body), scene.choice.network)
-    return file_html(document, INLINE)
+    return file_html(document, INLINE, template=document.template)

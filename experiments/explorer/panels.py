@@ -59,7 +59,9 @@ def picture(title: str, colour: str = INK, *, change: bool = False) -> Panel:
     """An image, black to white for intensity 0 to 1, or a change of intensity, blue to red."""
     plot = framed(
         title,
-        sizing_mode=None,
+        sizing_mode="fixed",
+        width=PICTURE + 8,
+        height=TOP,
         frame_width=PICTURE,
         frame_height=PICTURE,
         x_range=Range1d(0, 1),

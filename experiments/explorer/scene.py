@@ -43,6 +43,7 @@ class Scene:
 
     Attributes:
         choice: what is shown.
+        aim: whom the inputs were made for.
         wiring: of the network.
         data: name of the data set.
         number: of the image in the test set, and its `label`.
@@ -60,6 +61,7 @@ class Scene:
     """
 
     choice: Choice
+    aim: str
     wiring: Wiring
     data: str
     number: int
@@ -99,6 +101,7 @@ def scene(offer: Offer, choice: Choice) -> Scene:
     changes = [contributions(run, kinds) for run in runs]
     return Scene(
         choice=choice,
+        aim=offer.aim(choice),
         wiring=wiring,
         data=offer.bench.data,
         number=int(offer.compared["image"].to_numpy()[choice.image]),

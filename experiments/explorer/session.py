@@ -14,7 +14,7 @@ from experiments.explorer.view import SIDE, beside, build
 from networks.errors import BlindspotsError
 
 LINK = (
-    "display:block;text-align:center;padding:6px;border:1px solid #bbb;border-radius:4px;"
+    f"display:block;width:{SIDE - 14}px;text-align:center;padding:6px;border:1px solid #bbb;border-radius:4px;"
     "background:#fff;color:#222;text-decoration:none"
 )
 
@@ -36,7 +36,7 @@ class Session:
         self.image = Spinner(
             name="image", title=f"Image of the run (0 to {last})", low=0, high=last, step=1
         )
-        self.fooled = Button(label="next that is fooled")
+        self.fooled = Button(label="Next image that is fooled")
         self.export = Div(width=SIDE)
         choosers: list[UIElement] = [
             *(self.network, self.individual, self.attack, self.source, self.image, self.fooled)
@@ -77,7 +77,7 @@ class Session:
         self.network.value = choice.network
         self.individual.update(options=individuals, value=str(choice.individual))
         self.attack.update(options=offer.attacks(choice.individual), value=choice.attack)
-        named = [(s, f"{s} (white-box)" if s == choice.network else s) for s in sources]
+        named = [(s, "itself (white-box)" if s == choice.network else s) for s in sources]
         self.source.update(options=named, value=choice.source)
         self.image.value = choice.image
         address = escape(f"export?{urlencode(vars(choice))}")

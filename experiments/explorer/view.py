@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from bokeh.models import (
     CategoricalSlider,
-    Checkbox,
     Column,
     ColumnDataSource,
     CustomJS,
@@ -45,7 +44,7 @@ class View:
     title: Div
     epsilon: CategoricalSlider
     time: Slider
-    cuts: dict[str, Checkbox]
+    cuts: dict[str, Toggle]
     panels: dict[str, Panel]
     controls: list[UIElement]
     body: UIElement
@@ -61,8 +60,8 @@ class View:
         last = scene.wiring.steps - 1
         was_last = self.time.value == self.time.end
         self.time.update(end=last, value=last if was_last else min(self.time.value, last))
-        for kind, box in self.cuts.items():
-            box.disabled = kind not in scene.kinds
+        for kind, button in self.cuts.items():
+            button.disabled = kind not in scene.kinds
         self._name_axes(scene)
         self.frames.data = frames(scene)
 
@@ -70,8 +69,9 @@ class View:
         steps, band = scene.wiring.steps, 1 / len(scene.areas)
         shown = range(0, steps, 1 + steps // 13)
         places = [1 - (i + 0.5) * band for i in range(len(scene.areas))]
-        sizes = [scene.wiring.area(area).size for area in scene.areas]
-        names = [f"{area}\n{size}" for area, size in zip(scene.areas, sizes, strict=True)]
+        names = list(scene.areas)
+        if len(names) <= 4:
+            names = [f"{name}\n{scene.wiring.area(name).size}" for name in names]
         for name in ("before", "after", "differ"):
             plot = self.panels[name].figure
             plot.xaxis.ticker = FixedTicker(ticks=[(t + 0.5) / steps for t in shown])
@@ -81,7 +81,10 @@ class View:
         decision = self.panels["decision"].figure
         decision.x_range.update(start=-0.4, end=steps - 0.6)
         decision.xaxis.ticker = FixedTicker(ticks=list(shown))
-        self.panels["bars"].figure.xaxis.major_label_overrides = {scene.label: f"[{scene.label}]"}
+        self.panels["bars"].figure.xaxis.major_label_overrides = {
+            each: f"[{each}]" if each == scene.label else str(each)
+            for each in range(scene.evidence.shape[-1])
+        }
         path = self.panels["path"].figure
         for at, (axis, share) in enumerate(
             zip((path.xaxis, path.yaxis), scene.plane.shares, strict=True), start=1
@@ -98,13 +101,12 @@ class View:
 def headline(scene: "Scene") -> str:
     """What is shown, in HTML; loud where the data are not MNIST."""
     choice = scene.choice
-    how = "white-box" if choice.source == choice.network else f"crafted on {choice.source}"
     loud = not scene.data.startswith("MNIST")
     data = f"<b style='color:#B03A00'>NOT MNIST: {escape(scene.data)}</b>" if loud else scene.data
     return (
         f"<b style='font-size:17px'>{escape(choice.network)}</b> &nbsp;individual "
         f"{choice.individual} &nbsp;·&nbsp; test image {scene.number}, a <b>{scene.label}</b> "
-        f"&nbsp;·&nbsp; {escape(choice.attack)}, {escape(how)} &nbsp;·&nbsp; {data}"
+        f"&nbsp;·&nbsp; {escape(choice.attack)}, {escape(scene.aim)} &nbsp;·&nbsp; {data}"
     )
 
 
@@ -132,12 +134,11 @@ def build() -> View:
     )
     time = Slider(name="time", title="Step", start=0, end=1, value=1, step=1)
     play = Toggle(name="play", label="▶ play", button_type="primary")
-    cuts = {
-        kind: Checkbox(name=kind, label=f"{kind} projections", active=True) for kind in PATHWAYS
-    }
+    half = SIDE // 2 - 5
+    cuts = {kind: Toggle(name=kind, label=kind, active=True, width=half) for kind in PATHWAYS}
     layout = RadioButtonGroup(name="layout", labels=["through time", "maps"], active=0)
-    for each in (epsilon, time, play, *cuts.values(), layout):
-        each.width = SIDE
+    for each, width in ((epsilon, SIDE - 14), (time, SIDE - 14), (play, SIDE), (layout, SIDE)):
+        each.width = width
     draw = CustomJS(
         args={
             **{"frames": frames, "facts": facts, "now": now, "said": said},
@@ -151,14 +152,15 @@ def build() -> View:
     )
     for model, event in (
         *((frames, "data"), (epsilon, "value"), (time, "value"), (layout, "active")),
-        *((box, "active") for box in cuts.values()),
+        *((button, "active") for button in cuts.values()),
         (drawn["before"].figure, "inner_width"),
     ):
         model.js_on_change(event, draw)
     play.js_on_change("active", CustomJS(args={"play": play, "time": time}, code=script("play.js")))
     keys = CustomJS(args={"play": play, "time": time, "epsilon": epsilon}, code=script("keys.js"))
-    activity = Div(text="Activity", width=SIDE, height=14)
-    controls = [epsilon, time, play, *cuts.values(), activity, layout, said, note(HELP)]
+    pathways = [heading("Projections (pressed: at work)"), Row(children=list(cuts.values()))]
+    shown_as = [heading("Activity"), layout]
+    controls = [epsilon, time, play, *pathways, *shown_as, said, note(HELP)]
     return View(
         *(frames, facts, title, epsilon, time, cuts, drawn, controls, arranged(title, drawn), keys)
     )
@@ -201,6 +203,11 @@ def beside(side: Sequence[UIElement], body: UIElement) -> Row:
     """Controls on the left, panels on the right."""
     column = Column(children=list(side), width=SIDE + 14, spacing=2)
     return Row(children=[column, body], sizing_mode="stretch_width", spacing=10)
+
+
+def heading(text: str) -> Div:
+    """What the control below it is for."""
+    return Div(text=text, width=SIDE, height=14)
 
 
 def note(text: str) -> Div:

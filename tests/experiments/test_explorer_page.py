@@ -154,7 +154,7 @@ def test_a_cut_pathway_shows_what_the_network_does_without_it(
         expected = scene(offer, choose(offer, network="fc-blt"))
     for cut, row in ((), 0), (("top-down",), 2):
         for name in cut:
-            visitor.page.get_by_text(f"{name} projections").click()
+            visitor.page.get_by_role("button", name=name, exact=True).click()
             visitor.await_model(name, "active === false")
         found = visitor.column("decision", "perturbed")
         first = expected.wiring.first_answer
