@@ -30,6 +30,16 @@ def epsilons_in(text: str | None) -> list[float] | None:
         ) from None
 
 
+def whole_numbers(option: str, text: str) -> list[int]:
+    """The whole numbers of a comma-separated text that was given for an option."""
+    try:
+        return [int(part) for part in words(text) or []]
+    except ValueError:
+        raise BlindspotsError(
+            f"The {option} '{text}' are not whole numbers; write for example --{option} 1,3,10."
+        ) from None
+
+
 # --- where to compute, and on what
 
 Data = Annotated[

@@ -14,7 +14,8 @@ from experiments.explorer.view import SIDE, beside, build
 from networks.errors import BlindspotsError
 
 LINK = (
-    f"display:block;width:{SIDE - 14}px;text-align:center;padding:6px;border:1px solid #bbb;border-radius:4px;"
+    f"display:block;width:{SIDE - 14}px;text-align:center;padding:6px;"
+    "border:1px solid #bbb;border-radius:4px;"
     "background:#fff;color:#222;text-decoration:none"
 )
 
