@@ -26,6 +26,8 @@ STAGES = {  # in their order
     "score": "scoring everyone",
     "withstand": "attacking by every means",
     "examine": "watching cells",
+    "watch": "watching dynamics",
+    "intervene": "intervening",
     "control": "controlling for feedback and time",
     "audit": "auditing accuracies",
 }
