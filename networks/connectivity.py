@@ -1,10 +1,15 @@
 """Which connections a projection has: the one place that every simulator asks."""
 
-import numpy as np
-from numpy.typing import NDArray
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from networks.area import Area
 from networks.projection import Convolution, OneToOne, Projection, Sparse
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def weight_shape(projection: Projection, source: Area, target: Area) -> tuple[int, ...]:
@@ -51,6 +56,8 @@ def mask(projection: Projection, source: Area, target: Area) -> NDArray[np.bool_
     Shape (targets, sources); for convolutions of channels. The draw of a sparse pattern depends
     on its seed and sizes alone, so every simulator and machine sees the same connections.
     """
+    import numpy as np  # here, so that the command line starts without it
+
     if isinstance(projection.pattern, OneToOne):
         return None
     if projection.modules == "all" and _density(projection) == 1.0:
@@ -89,6 +96,8 @@ def source_signs(projection: Projection, source: Area) -> NDArray[np.float64] | 
 
     All units of a channel share its sign, so that a unit has one sign in all its projections.
     """
+    import numpy as np  # as above
+
     if projection.sign is None:
         return None
     signs = np.full(source.channels, -1.0 if projection.sign == "inhibitory" else 1.0)

@@ -18,7 +18,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from experiments.attacks.curve import BATCH
-from experiments.attacks.victim import Model
+from experiments.attacks.victim import Guide, Model
 from experiments.statistics.accuracies import wilson
 from experiments.store import key_of
 from networks import BlindspotsError, Poisson, Wiring
@@ -91,11 +91,28 @@ class Expected(nn.Module):
 
     def each(self, points: Tensor) -> Tensor:
         """The logits of every draw, (draws, N, K)."""
-        chances = [stream("attack", self.seed, at) for at in range(self.draws)]
-        if wiring := wiring_of(self.network):  # all draws side by side, in one pass
-            trains = [spikes(wiring, points, chance, common=True) for chance in chances]
-            return self.network(torch.cat(trains, 1)).unflatten(0, (self.draws, len(points)))
-        return torch.stack([answer(self.network, points, c, common=True) for c in chances])
+        if wiring_of(self.network):
+            return self.along(self.network)(points)
+        return torch.stack([answer(self.network, points, c, common=True) for c in self.chances()])
+
+    def along(self, guide: Guide) -> Guide:
+        """From another way through a network with a wiring to its logits in every draw.
+
+        A guide to (N, K) becomes one to (draws, N, K), one to (T, N, K) one to (T draws, N, K).
+        """
+        wiring = wiring_of(self.network)
+        assert wiring is not None
+
+        def drawn(points: Tensor) -> Tensor:  # all draws side by side, in one pass
+            trains = [spikes(wiring, points, each, common=True) for each in self.chances()]
+            logits = guide(torch.cat(trains, 1))
+            return logits.unflatten(-2, (self.draws, len(points))).flatten(0, -3)
+
+        return drawn
+
+    def chances(self) -> list[torch.Generator]:
+        """One for each draw, the same whenever asked."""
+        return [stream("attack", self.seed, at) for at in range(self.draws)]
 
     def forward(self, points: Tensor) -> Tensor:
         """The mean logits, (N, K)."""

@@ -13,6 +13,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from experiments.attacks.chance import Expected
 from experiments.attacks.victim import Guide, Model
 from sim import Network
 from sim.rule import PLAIN, Rule, Shape, adaptive, graded, surrogate
@@ -45,8 +46,13 @@ class Way:
     steps: int = 0
     less: Rule | None = None
 
-    def through(self, network: Network) -> Guide:
-        """The guide: inputs (N, ...) to logits (N, K), or (T, N, K) for the loss of each step."""
+    def through(self, network: Network | Expected) -> Guide:
+        """The guide: inputs (N, ...) to logits (N, K), or (T, N, K) for the loss of each step.
+
+        Of the average of draws it gives the logits of every draw, for the loss of each.
+        """
+        if isinstance(network, Expected):
+            return network.along(self.through(network.network))  # type: ignore[arg-type]
         cut = max(network.wiring.steps - self.steps, 0) if self.steps else 0
 
         def guide(points: Tensor) -> Tensor:
@@ -67,8 +73,10 @@ def ways(model: Model) -> dict[str, Way]:
 
     Spiking networks have surrogates of five shapes and six slopes, adaptive ones, straight-through,
     smooth twins and a gradient through space alone; all that step through time have readings,
-    truncations and, where there is feedback, paths.
+    truncations and, where there is feedback, paths. A random network's average has those of the
+    network.
     """
+    model = model.network if isinstance(model, Expected) else model
     if not isinstance(model, Network) or model.wiring.is_feedforward:
         return {}
     return dict(_ways(model))

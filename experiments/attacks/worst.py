@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from experiments.attacks.chance import Expected
 from experiments.attacks.cost import Cost, counting
 from experiments.attacks.curve import BATCH, batches, clean_start, threats
 from experiments.attacks.guides import ways
@@ -31,7 +32,8 @@ from experiments.attacks.victim import (
 
 STEPS = 40  # of each projected gradient
 QUERIES = 1000
-STRONGEST_WAYS = (*("space alone", "fast_sigmoid 5", "half the time", "atan 5"),)
+STRONGEST_WAYS = ("space alone", "fast_sigmoid 5", "half the time", "atan 5")
+TARGETS = 9  # classes that are aimed at one after the other
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,11 @@ def stages(model: Model, norm: Norm, effort: int = 1) -> list[Stage]:
     steps = effort * STEPS
     listed = [
         Stage("PGD, cross-entropy", f"pgd-{norm}", {"steps": steps}),
-        Stage("APGD, targeted", f"apgd-{norm}", {"loss": "dlr", "targets": 3, "steps": steps}),
         Stage("PGD, margin", f"pgd-{norm}", {"steps": steps, "loss": "margin"}),
     ]
+    if isinstance(model, Expected):
+        options = {"steps": steps, "guide": model.each}
+        listed.append(Stage("PGD, each draw's loss", f"pgd-{norm}", options))
     known = ways(model)
     listed += [
         Stage(
@@ -112,6 +116,8 @@ def stages(model: Model, norm: Norm, effort: int = 1) -> list[Stage]:
         for name in STRONGEST_WAYS
         if name in known
     ]
+    aimed = {"loss": "dlr", "targets": TARGETS, "steps": steps}
+    listed.append(Stage("APGD, targeted", f"apgd-{norm}", aimed))
     if norm == "linf":
         listed.append(Stage("Square", "square-linf", {"queries": effort * QUERIES}))
     return listed

@@ -1,6 +1,9 @@
 """Checks of the budget: it was kept, more of it does more, and all of it does everything."""
 
+import math
+
 import torch
+from torch import Tensor
 
 from experiments.attacks.lbfgs import minimum_distortion
 from experiments.attacks.threat import check as check_threat
@@ -70,29 +73,47 @@ def reaches_chance(subject: Subject) -> Finding:
     chance = float(subject.labels.bincount().max()) / len(rows)
     made = subject.attacked(rows, epsilon=EVERYTHING)
     left = float(subject.withstood(made, rows).float().mean())
-    median, blank = nearest(subject)
-    found = outcome(failed=left > chance + 1e-9, doubtful=median >= blank)
+    looked_at, near, far = nearest(subject)
+    median, blank = float(far.median()), blank_distance(subject, looked_at)
+    norm, epsilon = subject.claim.entry.norm, subject.claim.epsilon
+    inside = (distance(subject.images[looked_at], near, norm) <= epsilon) & far.isfinite()
+    over = looked_at[inside & subject.standing[looked_at]]
+    found = outcome(
+        failed=left > chance + 1e-9 or math.isinf(median),
+        doubtful=median >= blank or len(over) > 0,
+    )
+    where = "not found" if math.isinf(median) else f"{median:.2f} away (Euclidean)"
     sentence = (
         f"At a budget of {EVERYTHING} {percent(left)} stay right (chance: {percent(chance)}); the "
-        f"median nearest input that fools is {median:.2f} away (Euclidean), an image without "
-        f"content {blank:.2f}."
+        f"median nearest input that fools is {where}, an image without content {blank:.2f}; "
+        f"{len(over)} of {len(looked_at)} that withstood the claim are fooled within its budget."
     )
-    return Finding("reaches chance", found, 100 * left, "% right", sentence)
+    return Finding(
+        *("reaches chance", found, 100 * left, "% right", sentence),
+        overturned=tuple(over.tolist()),
+    )
 
 
-def nearest(subject: Subject) -> tuple[float, float]:
-    """The median Euclidean distance to the nearest input that fools, and to one blank image."""
+def nearest(subject: Subject) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows (n,), for each the nearest input found that fools (n, ...), and its Euclidean distance.
+
+    Where none is found it is infinite.
+    """
     rows = subject.subset[: subject.allowance.few]
     images = subject.images[rows]
     with without_warnings():
         try:
-            _, far = minimum_distortion(
+            near, far = minimum_distortion(
                 *(subject.model, images, subject.labels[rows]),
                 generator=subject.chance("nearest"),
                 tries=1,
             )
         except BlindspotsError:  # no gradient to follow: `zero_gradient` tells
-            far = torch.full((len(rows),), torch.inf)
-    length = images[0].numel() ** 0.5 if len(rows) else 1.0
-    blank = rms(images - subject.images.mean())
-    return float(far.median()) * length, float(blank.median()) * length
+            near, far = images, torch.full((len(rows),), torch.inf)
+    return rows, near, far * images[0].numel() ** 0.5
+
+
+def blank_distance(subject: Subject, rows: Tensor) -> float:
+    """The median Euclidean distance of the rows (n,) to one image without content."""
+    images = subject.images[rows]
+    return float(rms(images - subject.images.mean()).median()) * images[0].numel() ** 0.5

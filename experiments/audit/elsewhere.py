@@ -1,5 +1,7 @@
 """Checks by what never follows the model's gradient: it must do no better than what does."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -27,7 +29,7 @@ def hard_label(subject: Subject) -> Finding:
     name = LABELS_ALONE.get(subject.claim.entry.norm)
     if name not in ATTACKS:
         return not_applicable("hard label", "There is no attack by labels alone for this norm.")
-    rows = spread_over(subject.survivors, subject.allowance.handful)
+    rows = spread_over(subject.survivors, subject.allowance.few)
     made = subject.attacked(rows, attack=name, what="hard label")
     return overturning(
         "hard label", subject, rows, ~subject.withstood(made, rows), "Labels alone (HopSkipJump)"
@@ -79,7 +81,8 @@ def transfer(subject: Subject) -> Finding:
         fooled |= ~subject.withstood(made, rows)
     sets = len(subject.transferred)
     if not sets and not means:
-        return not_applicable("transfer", "No other network is at hand.")
+        sentence = "No other network is at hand, so that nothing could be transferred from one."
+        return Finding("transfer", "warn", math.nan, "points", sentence)
     parts = [f"made on {', '.join(means)}"] if means else []
     parts += [f"of {sets} sets that the run has from elsewhere"] if sets else []
     return overturning(

@@ -1,5 +1,6 @@
 """Checks of gradients through spikes, time and feedback: is any other way back more harmful?"""
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from experiments.attacks.guides import Way, ways
 from experiments.attacks.victim import Guide
+from experiments.audit.concealed import concealed
 from experiments.audit.finding import Finding, not_applicable
 from experiments.audit.grade import BROKEN, overturning, percent, spread_over
 from experiments.audit.subject import Subject
@@ -17,6 +19,13 @@ from sim.parameters import shapes
 MEMBRANE = frozenset({"surrogate", "adaptive", "straight-through", "smooth", "space"})
 SLOPES = (0.5, 2.0, 10.0)  # of those that `guides.SLOPES` holds
 SPREAD = 5.0  # points between the claim and the worst case over surrogates that are too many
+
+
+def out_of_reach(check: str, subject: Subject, why: str) -> Finding:
+    """There is nothing to sweep, for the reason given, unless the model conceals what there is."""
+    if sentence := concealed(subject):
+        return Finding(check, "warn", math.nan, "points", sentence)
+    return not_applicable(check, why)
 
 
 def fooled_along(subject: Subject, rows: Tensor, name: str, guide: Guide | None) -> Tensor:
@@ -44,7 +53,7 @@ def swept(check: str, subject: Subject, families: frozenset[str], broken: float)
     known = [(n, w) for n, w in ways(subject.model).items() if w.family in families]
     known = [(n, w) for n, w in known if w.family != "surrogate" or float(n.split()[1]) in SLOPES]
     if not known:
-        return not_applicable(check, "The model has no such ways back for the gradient.")
+        return out_of_reach(check, subject, "The model has no such ways back for the gradient.")
     rows = spread_over(subject.survivors, subject.allowance.few)
     if not len(rows):
         return overturning(check, subject, rows, torch.zeros(0, dtype=torch.bool), "")
@@ -70,7 +79,7 @@ def surrogates(subject: Subject) -> Finding:
     surrogate alone says little. Image by image over all of them, on some survivors.
     """
     if subject.wiring is None or not subject.wiring.spiking:
-        return not_applicable("surrogates", "The model has no spikes.")
+        return out_of_reach("surrogates", subject, "The model has no spikes.")
     return swept("surrogates", subject, MEMBRANE, SPREAD)
 
 
@@ -88,7 +97,8 @@ def feedback_off(subject: Subject) -> Finding:
     model, wiring = subject.model, subject.wiring
     known = [(n, w) for n, w in ways(model).items() if w.family == "paths"]
     if wiring is None or not isinstance(model, Network) or not known:
-        return not_applicable("feedback off", "The model has no lateral or top-down projections.")
+        why = "The model has no lateral or top-down projections."
+        return out_of_reach("feedback off", subject, why)
     rows = spread_over(subject.survivors, subject.allowance.images)
     cut = without_feedback(model)
     made = subject.attacked(rows, model=cut, keep_going=True, what="feedback off")

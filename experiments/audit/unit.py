@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from experiments.attacks.victim import Model
     from experiments.audit.subject import Subject
 
-AUDITED = 1  # raise it when checks, thresholds or controls change
+AUDITED = 2  # raise it when checks, thresholds or controls change
 
 
 @dataclass(frozen=True)

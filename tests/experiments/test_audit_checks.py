@@ -239,13 +239,22 @@ def test_reaches_chance() -> None:
 
 
 def test_the_nearest_input_that_fools_is_that_of_the_closed_form() -> None:
-    median, blank = budgets.nearest(subject(Linear()))
+    sound = subject(Linear())
+    rows, near, far = budgets.nearest(sound)
+    assert (Linear()(near).argmax(1) != sound.labels[rows]).all()
     logits = Linear()(IMAGES[: TINY.few]).detach()
     top = logits.argmax(1)
     gaps = (logits.gather(1, top[:, None]) - logits).scatter(1, top[:, None], math.inf)
     lengths = torch.linalg.vector_norm(WEIGHT[top][:, None] - WEIGHT, dim=2).clamp_min(1e-9)
-    assert median == pytest.approx(float((gaps / lengths).amin(1).median()), rel=0.05)
-    assert median < blank
+    assert torch.allclose(far, (gaps / lengths).amin(1), rtol=0.05)
+    assert float(far.median()) < budgets.blank_distance(sound, rows)
+
+
+def test_a_nearest_input_within_the_budget_overturns_the_claim() -> None:
+    idle = replace(subject(Linear(), 0.2), inputs=IMAGES)
+    found = budgets.reaches_chance(replace(idle, recorded=torch.ones(N, dtype=torch.bool)))
+    assert found.outcome in ("warn", "fail")
+    assert found.overturned
 
 
 # --- the effort
@@ -286,7 +295,7 @@ def test_what_needs_no_gradient_finds_a_masked_model_out(check: Callable[[Subjec
 
 
 def test_transfer() -> None:
-    assert elsewhere.transfer(subject(Linear())).outcome == "not applicable"
+    assert elsewhere.transfer(subject(Linear())).outcome == "warn"
     assert elsewhere.transfer(subject(Linear(), others={"twin": Linear()})).outcome == "pass"
     masked = subject(Flat(), 0.15, options={"steps": 4}, others={"linear": Linear()})
     assert elsewhere.transfer(masked).outcome == "fail"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from experiments.audit import chance, codes, gradients, spikes
 from experiments.audit.allowance import Allowance
@@ -71,6 +72,35 @@ def test_a_false_claim_is_overturned(check, spiking: Network, digits: Dataset) -
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_feedforward_network_has_none_of_these(check, rate: Network, digits: Dataset) -> None:  # type: ignore[no-untyped-def]
     assert check(subject(rate, digits, 0.1)).outcome == "not applicable"
+
+
+class Wrapped(nn.Module):
+    """A network behind a change of contrast, whose surrogate cannot be exchanged from outside."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.network(0.9 * images)
+
+
+@pytest.mark.parametrize("check", CHECKS[1:])
+def test_what_a_wrapped_network_conceals_is_no_pass(  # type: ignore[no-untyped-def]
+    check, spiking: Network, digits: Dataset
+) -> None:
+    found = check(replace(subject(spiking, digits, 0.1), model=Wrapped(spiking)))
+    assert found.outcome == "warn"
+    assert "wraps" in found.sentence
+
+
+def test_derivatives_set_by_hand_are_named(spiking: Network, digits: Dataset) -> None:
+    unknown = replace(subject(spiking, digits, 0.1), model=spiking.forward)
+    found = spikes.surrogates(unknown)
+    assert found.outcome == "warn"
+    assert "FastSigmoid" in found.sentence
+    plain = replace(unknown, model=lambda x: x.flatten(1)[:, :10] ** 2)
+    assert spikes.surrogates(plain).outcome == "not applicable"
 
 
 def test_the_cut_network_is_that_without_feedback(spiking: Network, digits: Dataset) -> None:

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from experiments.attacks.chance import Expected, Verdict, averaged, fresh, ladder, spikes, stream
 from experiments.attacks.gradient import pgd_linf
+from experiments.attacks.guides import ways
 from experiments.attacks.square import square_linf
+from experiments.attacks.worst import stages
 from experiments.bench import Bench, scored
 from experiments.individuals import Train
 from experiments.inputs import Craft
@@ -99,6 +101,24 @@ def test_the_mean_of_draws_and_of_their_gradients() -> None:
     (found,) = torch.autograd.grad(mean(images).sum(), images)
     (expected,) = torch.autograd.grad(torch.stack(singles).mean(0).sum(), images)
     torch.testing.assert_close(found, expected)
+
+
+def test_the_average_is_attacked_along_every_way_of_the_network() -> None:
+    """Each draw's logits along a way, as if the draws were shown one after the other."""
+    network, images = poisson_net(), grey(4)
+    mean = Expected(network, 3, 3)
+    assert ways(mean) == ways(network)
+    assert {"last step", "each step"} <= set(ways(mean))
+    trains = [
+        spikes(network.wiring, images, stream("attack", 3, at), common=True) for at in range(3)
+    ]
+    for name in ("last step", "each step"):
+        way = ways(network)[name]
+        apart = torch.stack([way.through(network)(each) for each in trains], -3)
+        torch.testing.assert_close(way.through(mean)(images), apart.flatten(0, -3))
+    assert {"PGD through half the time", "PGD, each draw's loss"} <= {
+        stage.name for stage in stages(mean, "linf")
+    }
 
 
 def test_neither_batch_nor_place_changes_what_is_attacked_or_judged() -> None:

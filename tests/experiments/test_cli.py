@@ -148,7 +148,7 @@ def test_help_of_every_command(call) -> None:
 
 
 def test_the_command_line_starts_without_heavy_imports() -> None:
-    heavy = ["torch", "matplotlib", "xarray", "scipy", "brian2", "snntorch", "sklearn", "pandas"]
+    heavy = ["torch", "matplotlib", "numpy", "xarray", "scipy", "brian2", "snntorch", "sklearn"]
     code = f"import sys, experiments.cli; print([m for m in {heavy} if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"

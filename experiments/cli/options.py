@@ -1,0 +1,71 @@
+"""What many commands ask for, written once: the types of their parameters."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from networks.errors import BlindspotsError
+
+
+def checked_device(name: str | None) -> str | None:
+    """The device itself; raises BlindspotsError where there is none of that name."""
+    if name not in (None, "cpu", "cuda"):
+        raise BlindspotsError(f"There is no device '{name}'; choose cpu or cuda.")
+    return name
+
+
+def words(text: str | None) -> list[str] | None:
+    """The parts of a comma-separated text, where one was given."""
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def epsilons_in(text: str | None) -> list[float] | None:
+    """The numbers of a comma-separated text, where one was given."""
+    try:
+        return None if text is None else [float(part) for part in words(text) or []]
+    except ValueError:
+        raise BlindspotsError(
+            f"The epsilons '{text}' are not numbers; write for example --epsilons 0.05,0.1,0.2."
+        ) from None
+
+
+# --- where to compute, and on what
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        help="Directory with MNIST's four IDX files. Default: $BLINDSPOTS_DATA, the cache, a "
+        "download."
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(help="cpu or cuda. Default: a GPU where there is one.", callback=checked_device),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes. Default: one per core, one on a GPU.")
+]
+
+# --- a finished comparison, and what of it
+
+Run = Annotated[Path, typer.Argument(help="Directory of a comparison.")]
+Individual = Annotated[int, typer.Option(min=0, help="Which individual.")]
+Attack = Annotated[str | None, typer.Option(help="Default: the run's reference.")]
+Epsilon = Annotated[float | None, typer.Option(help="Default: the run's reference.")]
+
+
+def its_networks(default: str) -> Any:
+    """The argument for networks of a comparison; in ``default``, which, where none is named."""
+    return typer.Argument(help=f"Its networks. Default: all {default}.")
+
+
+def its_images(default: int) -> Any:
+    """The option for how many images of a comparison; ``default`` of them, or all there are."""
+    return typer.Option(min=1, help=f"How many of its images. Default: {default}, or all.")
+
+
+# --- a network that lies in a run
+
+InRun = Annotated[Path | None, typer.Option("--run", help="Run directory that holds the network.")]
+Which = Annotated[int, typer.Option("--individual", min=0, help="Which individual of --run.")]
