@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sim.interventions import Intervention
+from sim.interventions import Intervention, holds
 from sim.parameters import weight_name
 from sim.rule import PLAIN, Rule
 from sim.step import Circuit, State, step, transmit
@@ -34,7 +34,7 @@ def through_time(
     it (truncated backpropagation through time); 0 cuts nothing.
     """
     wiring, state = circuit.wiring, State()
-    is_still = all(f is frames[0] for f in frames) and not interventions
+    is_still = all(f is frames[0] for f in frames) and not holds(interventions, wiring.input.name)
     still = still_drives(circuit, frames[0]) if is_still else None
     for t in range(wiring.steps):
         if t == cut:
