@@ -6,7 +6,15 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from experiments.cli import audits, cells, comparisons, networks, reproductions, robustness
+from experiments.cli import (
+    audits,
+    cells,
+    comparisons,
+    dynamics,
+    networks,
+    reproductions,
+    robustness,
+)
 from networks.errors import BlindspotsError
 
 app = typer.Typer(
@@ -20,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-for group in (comparisons, networks, cells, robustness, audits):
+for group in (comparisons, networks, cells, robustness, audits, dynamics):
     app.add_typer(group.commands)
 app.add_typer(reproductions.commands, name="reproduce")
 

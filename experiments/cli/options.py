@@ -30,6 +30,16 @@ def epsilons_in(text: str | None) -> list[float] | None:
         ) from None
 
 
+def indices_in(text: str | None) -> list[int]:
+    """The indices of images in a comma-separated text; none where none was given."""
+    parts = words(text) or []
+    if not all(part.isdecimal() for part in parts):
+        raise BlindspotsError(
+            f"The images '{text}' are no indices; write for example --image 3,17."
+        )
+    return [int(part) for part in parts]
+
+
 # --- where to compute, and on what
 
 Data = Annotated[
