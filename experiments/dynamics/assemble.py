@@ -17,6 +17,7 @@ from experiments.provenance import commit, versions
 from experiments.result import image_indices
 from experiments.store import read_dataset
 from experiments.units import Unit, is_complete, product
+from networks import DETAILED
 
 FORMAT = 1  # of the file; raise it when its variables or dimensions change
 NOT_MEASURED = -1
@@ -96,9 +97,7 @@ def together(parts: Mapping[tuple[str, int], xr.Dataset]) -> xr.Dataset:
     return joined.sel({dim: labels for dim, labels in order.items() if dim in joined.dims})
 
 
-def _side_by_side(
-    parts: list[xr.Dataset], index: xr.DataArray, fill: dict[str, int]
-) -> xr.Dataset:
+def _side_by_side(parts: list[xr.Dataset], index: xr.DataArray, fill: dict[str, int]) -> xr.Dataset:
     joined: xr.Dataset = xr.concat(
         parts, index, data_vars="all", join="outer", combine_attrs="override",
         fill_value={**{str(n): np.nan for part in parts for n in part.data_vars}, **fill},
@@ -148,15 +147,18 @@ def _distortion(
 def _described(names: Sequence[str], compared: xr.Dataset) -> dict[str, tuple[str, list[object]]]:
     """What the comparison knows of each network; of cells that it has not, of the trained twin."""
     known = [str(name) for name in compared["network"].to_numpy()]
-    rows = [name if name in known else name.split("@", maxsplit=1)[0] for name in names]
+    rows = [name if name in known else name.removesuffix(DETAILED) for name in names]
     keys = [
         str(key) for key, each in compared.coords.items()
         if each.dims == ("network",) and key != "network"
     ]  # fmt: skip
     facts = {key: ("network", list(compared[key].sel(network=rows).to_numpy())) for key in keys}
     if "units" in facts:
-        facts["units"] = "network", [
-            "cells" if "@" in name else unit
-            for name, unit in zip(names, facts["units"][1], strict=True)
-        ]
+        facts["units"] = (
+            "network",
+            [
+                "cells" if name.endswith(DETAILED) else unit
+                for name, unit in zip(names, facts["units"][1], strict=True)
+            ],
+        )
     return facts

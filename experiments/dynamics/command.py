@@ -91,9 +91,7 @@ def settings_of(asked: Question, watched: Sequence[Watch]) -> str:
     )
 
 
-def finish(
-    asked: Question, result: xr.Dataset, watched: Sequence[Watch], console: Console
-) -> None:
+def finish(asked: Question, result: xr.Dataset, watched: Sequence[Watch], console: Console) -> None:
     """Statistics, recordings, figures and pages."""
     summary = summarise_dynamics(result, generator=np.random.default_rng(0))
     pages = []

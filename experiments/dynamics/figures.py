@@ -1,6 +1,5 @@
 """Figures of the command ``dynamics``: of one individual, and of the population."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import xarray as xr

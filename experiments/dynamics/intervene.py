@@ -209,11 +209,11 @@ class Scene:
         return movies.transpose(0, 1)
 
     def around_pulses(self, clean: "Tensor", epsilon: float) -> xr.Dataset:
-        """``phase_right`` (pathway, act, phase, stimulus, image) and ``pulse_right`` (stimulus, ...).
+        """``phase_right`` (pathway, act, phase, stimulus, image): int8, right in the end.
 
         A pathway is cut, or frozen at what it delivered just before, in the steps before, during or
-        after the pulse; nothing can be frozen before it, -1. ``pulse_right`` is without any
-        intervention.
+        after the pulse; nothing can be frozen before it, -1. ``pulse_right`` (stimulus, image) is
+        without any intervention.
         """
         ways, spans = pathways(self.wiring), phases(self.wiring)
         movies = {

@@ -221,9 +221,9 @@ def feedback(who: Subject) -> tuple[str, ...]:
     return kinds[recurrence(read_wiring(who.directory / "wiring.json"))]
 
 
-def distortions(asked: Question, found: Sequence[Subject], compared: xr.Dataset, bench: Bench) -> (
-    dict[tuple[str, int], Craft]
-):
+def distortions(
+    asked: Question, found: Sequence[Subject], compared: xr.Dataset, bench: Bench
+) -> dict[tuple[str, int], Craft]:
     """Searches for the nearest input that fools, of individuals that the run has none of."""
     wanted = {}
     for who in found:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sim import Network
     from sim.brian.detailed import Detailed
 
-CLEAN_INPUT = ("condition", "image", "row", "column")
+PICTURES = ("condition", "image", "row", "column")
 
 
 def recordings(
@@ -63,7 +63,7 @@ def recordings(
 
     def together(parts: list[xr.Dataset], chosen: "slice | list[int]") -> xr.Dataset:
         joined = xr.concat(parts, names, combine_attrs="override")
-        joined["inputs"] = (CLEAN_INPUT, pictures[:, chosen])
+        joined["inputs"] = (PICTURES, pictures[:, chosen])
         coords = {"label": labels.cpu().numpy()[chosen], "image": np.asarray(places)[chosen]}
         return joined.assign_coords({k: ("image", v) for k, v in coords.items()}).assign_attrs(said)
 
@@ -76,9 +76,10 @@ def activity(
     """One condition in steps, and as it was recorded."""
     import torch
 
-    from sim import drive_by_kind, run
+    from sim import run
     from sim.brian.detailed import Detailed
     from sim.brian.detailed import run as run_cells
+    from sim.drives import drive_by_kind
 
     if isinstance(model, Detailed):
         raw = run_cells(model, images)

@@ -55,9 +55,9 @@ def write_dynamics_report(
     )
 
 
-def write_page(folder: Path, facts: Mapping[str, object], figures: Mapping[str, tuple[str, Path]]) -> (
-    None
-):
+def write_page(
+    folder: Path, facts: Mapping[str, object], figures: Mapping[str, tuple[str, Path]]
+) -> None:
     """The page of one individual, ``folder``/report.html."""
     data = str(facts["data"])
     text = page(
@@ -104,8 +104,8 @@ def population_table(summary: xr.Dataset) -> Table:
     table = Table(
         title=f"{attrs['attack']} at epsilon {attrs['epsilon']:g} on {attrs['images']} images of "
         f"{attrs['data']}, {attrs['individuals']} individuals",
-        caption="apart, noise: output under attack and under noise of the same norm, from the clean "
-        "one at the end (% of its size); back: came back of those led astray (%); flip: steps "
+        caption="apart, noise: output under attack and under noise of the same norm, from the "
+        "clean one at the end (% of its size); back: of those led astray (%); flip: steps "
         "after the first answer; λ: finite-time Lyapunov exponents per step; ρ: rank "
         "correlation of λ adv with the smallest change that fools. Intervals are in the report.",
         box=SIMPLE_HEAD,

@@ -79,7 +79,9 @@ def sensitivity(
             LEADING: leading(push, generator),
         }
         along = method(network, pushed)
-        found["state_exponent"] = exponents(growth(push, directions, along)).drop_vars("time", errors="ignore")
+        found["state_exponent"] = exponents(growth(push, directions, along)).drop_vars(
+            "time", errors="ignore"
+        )
     how = "finite difference" if wiring.spiking else "tangent"
     return xr.Dataset(
         {
@@ -90,7 +92,7 @@ def sensitivity(
 
 
 def method(network: "Network", change: "Tensor") -> "Along":
-    """The tangent of rate networks; a difference of the median size of ``change`` of spiking ones."""
+    """The tangent of rate units; of spiking ones a difference as large as ``change`` is."""
     from sim.lyapunov import difference, tangent
 
     if not network.wiring.spiking:

@@ -40,12 +40,13 @@ def setting(summary: xr.Dataset) -> str:
 def parting(here: xr.Dataset) -> str:
     """How far the trajectories are apart in the end, in the output."""
     output = here["apart"].isel(area=-1)
+    apart = {c: 100 * float(output.sel(condition=c)) for c in (ADVERSARIAL, NOISE)}
+    right = {c: percent(float(here["accuracy"].sel(condition=c))) for c in (*apart, CLEAN)}
     return (
-        f"at the end the {output['area'].item()} is {100 * float(output.sel(condition=ADVERSARIAL)):.0f} % "
-        f"of its clean size from where it is on clean images, under noise of the same norm "
-        f"{100 * float(output.sel(condition=NOISE)):.0f} %; {percent(float(here['accuracy'].sel(condition=ADVERSARIAL)))} "
-        f"right, {percent(float(here['accuracy'].sel(condition=NOISE)))} under noise, "
-        f"{percent(float(here['accuracy'].sel(condition=CLEAN)))} clean."
+        f"at the end the {output['area'].item()} is {apart[ADVERSARIAL]:.0f} % of its clean size "
+        "from where it is on clean images, under noise of the same norm "
+        f"{apart[NOISE]:.0f} %; {right[ADVERSARIAL]} right, {right[NOISE]} under noise, "
+        f"{right[CLEAN]} clean."
     )
 
 
@@ -60,10 +61,8 @@ def coming_back(here: xr.Dataset) -> str:
         f"{interval(under, 'recovery')} % came back before the end"
     )
     if np.isfinite(under["flip_step"]):
-        said += (
-            f"; half of those that flip for good have done so {float(under['flip_step']):.3g} steps "
-            "after the first answer"
-        )
+        steps = float(under["flip_step"])
+        said += f"; half of those that flip for good do so within {steps:.3g} steps of read-out"
     return said + ("." if astray >= FEW else "; so few images say little.")
 
 

@@ -237,6 +237,12 @@ def phases_table(result: xr.Dataset) -> Iterator[tuple[str, str, str, str, float
         if np.isfinite(pulse):
             name, *labels = (str(here[key].item()) for key in at)
             whole = float(plain.isel(network=at["network"]).sel(stimulus="pulse"))
-            yield name, labels[0], labels[1], labels[2], pulse, whole, float(
-                here.sel(stimulus="clean")
+            yield (
+                name,
+                labels[0],
+                labels[1],
+                labels[2],
+                pulse,
+                whole,
+                float(here.sel(stimulus="clean")),
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import xarray as xr
 
 from experiments.bench import Bench
-from experiments.dynamics.conditions import Crafted, norms, shown
+from experiments.dynamics.conditions import ADVERSARIAL, Crafted, norms, shown
 from experiments.dynamics.measures import (
     decisions,
     divergence,
@@ -16,7 +16,9 @@ from experiments.dynamics.measures import (
     geometry,
     outcomes,
 )
+from experiments.dynamics.measures.parts import CLEAN
 from experiments.dynamics.recorded import recordings
+from experiments.dynamics.sensitivity import is_sensible, sensitivity
 from experiments.dynamics.subject import Subject
 from experiments.result import image_indices, save_result
 from experiments.store import fresh_unit, key_of
@@ -73,6 +75,10 @@ class Watch:
 
     def run(self, report: Report) -> None:
         """Record every condition, and leave the measures and the recordings that are kept."""
+        import torch
+
+        from sim import Network
+
         inputs = shown(self.crafted, self.images, self.seed, self.bench)
         labels = inputs.pop("label")
         model = self.subject.model()
@@ -95,6 +101,11 @@ class Watch:
         )
         report(0.5, 0.0)
         measured = measures(whole).merge(distances(inputs))
+        if isinstance(model, Network) and is_sensible(model):
+            chance = torch.Generator().manual_seed(self.seed)
+            measured = measured.merge(
+                sensitivity(model, inputs[CLEAN], inputs[ADVERSARIAL], chance)
+            )
         with fresh_unit(self.stage, self.key) as directory:
             save_result(kept, directory / RECORDINGS)
             save_result(measured, directory / self.product)
