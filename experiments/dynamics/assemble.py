@@ -10,6 +10,7 @@ import xarray as xr
 from experiments.answers import read_tensors
 from experiments.bench import Bench, scored
 from experiments.dynamics.intervene import Intervene
+from experiments.dynamics.measures.parts import side_by_side
 from experiments.dynamics.plan import OWN, Question, has_distortion
 from experiments.dynamics.watch import Watch
 from experiments.inputs import Craft
@@ -92,17 +93,9 @@ def together(parts: Mapping[tuple[str, int], xr.Dataset]) -> xr.Dataset:
     for name in names:
         here = {i: part for (of, i), part in parts.items() if of == name}
         index = xr.DataArray(list(here), dims="individual", name="individual")
-        rows.append(_side_by_side(list(here.values()), index, fill))
-    joined = _side_by_side(rows, xr.DataArray(names, dims="network", name="network"), fill)
+        rows.append(side_by_side(list(here.values()), index, fill))
+    joined = side_by_side(rows, xr.DataArray(names, dims="network", name="network"), fill)
     return joined.sel({dim: labels for dim, labels in order.items() if dim in joined.dims})
-
-
-def _side_by_side(parts: list[xr.Dataset], index: xr.DataArray, fill: dict[str, int]) -> xr.Dataset:
-    joined: xr.Dataset = xr.concat(
-        parts, index, data_vars="all", join="outer", combine_attrs="override",
-        fill_value={**{str(n): np.nan for part in parts for n in part.data_vars}, **fill},
-    )  # fmt: skip
-    return joined
 
 
 def _in_order(dim: str, parts: "Sequence[xr.Dataset] | object") -> list[object]:
@@ -124,9 +117,8 @@ def _measured(unit: Watch) -> xr.Dataset:
     measured = _loaded(unit).drop_vars("label", errors="ignore")
     flags = {name: measured[name].astype(np.int8) for name in FLAGS}
     answers = np.atleast_1d(measured.attrs["answers"])
-    return measured.assign(
-        flags, first_answer=int(answers[0]), steps=measured.sizes["time"]
-    ).assign_attrs(output=measured.attrs["output"])
+    facts = {"first_answer": int(answers[0]), "steps": measured.sizes["time"]}
+    return measured.assign({**flags, **facts})
 
 
 def _distortion(

@@ -21,7 +21,7 @@ from experiments.dynamics.plan import (
 )
 from experiments.dynamics.report import write_dynamics_report, write_page
 from experiments.dynamics.summary import summarise_dynamics
-from experiments.dynamics.watch import RECORDINGS, Watch
+from experiments.dynamics.watch import RECORDINGS, RESTING, Watch
 from experiments.finished import finished, images_of
 from experiments.result import save_result
 from experiments.store import read_dataset, unit_path, write_text
@@ -94,16 +94,27 @@ def settings_of(asked: Question, watched: Sequence[Watch]) -> str:
 def finish(asked: Question, result: xr.Dataset, watched: Sequence[Watch], console: Console) -> None:
     """Statistics, recordings, figures and pages."""
     summary = summarise_dynamics(result, generator=np.random.default_rng(0))
-    pages = []
     with console.status("drawing figures"):
-        for each in watched:
-            folder = asked.out / f"{each.subject.network}-{each.subject.individual}"
-            claim(folder)
-            recordings = read_dataset(unit_path(each.stage, each.key) / RECORDINGS)
-            save_result(recordings, folder / RECORDINGS)
-            here = result.sel(network=each.subject.network, individual=each.subject.individual)
-            figures = draw_individual(recordings, here, folder / "figures")
-            write_page(folder, recordings.attrs, figures)
-            pages.append(folder.name)
-        figures = draw_population(result, summary, asked.out / "figures")
-    write_dynamics_report(asked.out, result, summary, figures, pages, console)
+        pages = [page for each in watched if (page := kept(asked, each, result))]
+        drawn = draw_population(result, summary, asked.out / "figures")
+    write_dynamics_report(asked.out, result, summary, drawn, pages, console)
+
+
+def kept(asked: Question, watched: Watch, result: xr.Dataset) -> str | None:
+    """Recordings of an individual, and figures and page of the first one of each network.
+
+    Returns the name of the page's directory, where there is one.
+    """
+    who, made = watched.subject, unit_path(watched.stage, watched.key)
+    folder = asked.out / f"{who.network}-{who.individual}"
+    claim(folder)
+    recordings = read_dataset(made / RECORDINGS)
+    save_result(recordings, folder / RECORDINGS)
+    points = read_dataset(made / RESTING) if (made / RESTING).exists() else None
+    if points is not None:
+        save_result(points, folder / RESTING)
+    if who.individual != int(result["individual"].min()):
+        return None
+    drawn = draw_individual(who, recordings, result, points, folder / "figures")
+    write_page(folder, recordings.attrs, points, drawn)
+    return folder.name

@@ -110,18 +110,23 @@ def subjects(
     By default of all networks that blindspots trained; those in cells are watched when named.
     """
     known = [str(name) for name in compared["network"].to_numpy()]
-    for name in names:
-        chosen(compared, run, [name if name in known else name.removesuffix(DETAILED)])
     roles = compared["role"].to_series()
+    for name in names:
+        (there,) = chosen(compared, run, [name if name in known else name.removesuffix(DETAILED)])
+        if roles[there] == "brought":
+            raise BlindspotsError(
+                f"'{name}' was brought as a module, so that blindspots knows none of its areas to "
+                "watch; name a network that it trained."
+            )
     trained = [n for n in known if not n.endswith(DETAILED) and roles[n] != "brought"]
     indices = range(compared.sizes["individual"]) if individual is None else [individual]
-    there = [
+    found = [
         (name, i)
         for name in names or trained
         for i in indices
         if individual is not None or is_there(run, name, i)
     ]
-    return [subject(run, compared, name, i) for name, i in there]
+    return [subject(run, compared, name, i) for name, i in found]
 
 
 def is_there(run: Path, name: str, individual: int) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from experiments.dynamics.measures.parts import areas_of
+from experiments.dynamics.measures.parts import areas_of, side_by_side
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,7 +62,7 @@ def recordings(
     pictures = np.stack([each[:, 0].cpu().numpy() for each in inputs.values()])
 
     def together(parts: list[xr.Dataset], chosen: "slice | list[int]") -> xr.Dataset:
-        joined = xr.concat(parts, names, combine_attrs="override")
+        joined = side_by_side(parts, names)
         joined["inputs"] = (PICTURES, pictures[:, chosen])
         coords = {"label": labels.cpu().numpy()[chosen], "image": np.asarray(places)[chosen]}
         return joined.assign_coords({k: ("image", v) for k, v in coords.items()}).assign_attrs(said)
@@ -86,7 +86,7 @@ def activity(
         return in_steps(raw, model.wiring), raw
     model.generator = torch.Generator().manual_seed(seed)
     recording = run(model, images)
-    recording = recording.merge(drive_by_kind(model, recording), combine_attrs="override")
+    recording = recording.assign(dict(drive_by_kind(model, recording).data_vars))
     return recording, recording
 
 

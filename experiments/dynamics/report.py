@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.dynamics.conditions import ADVERSARIAL, NOISE
+from experiments.dynamics.figures import Drawn
+from experiments.dynamics.rest import told
 from experiments.dynamics.sentences import sentences
 from experiments.dynamics.summary import phases_table
 from experiments.page import page, picture, publish
@@ -24,13 +26,13 @@ def write_dynamics_report(
     out: Path,
     result: xr.Dataset,
     summary: xr.Dataset,
-    figures: Mapping[str, tuple[str, Path]],
+    drawn: Drawn,
     pages: Sequence[str],
     console: Console,
 ) -> None:
     """``report.html`` into ``out``; table and sentences onto ``console``.
 
-    ``figures`` are captions and files by name, ``pages`` the directories of single individuals.
+    ``pages`` are the directories of single individuals.
     """
     console.print(population_table(summary))
     said = list(sentences(summary))
@@ -51,12 +53,13 @@ def write_dynamics_report(
         pathways=list(pathways(summary)),
         phases=list(phases_table(result)),
         pages=list(pages),
-        pictures=shown(figures),
+        pictures=shown(drawn),
+        missing=drawn.missing,
     )
 
 
 def write_page(
-    folder: Path, facts: Mapping[str, object], figures: Mapping[str, tuple[str, Path]]
+    folder: Path, facts: Mapping[str, object], points: xr.Dataset | None, drawn: Drawn
 ) -> None:
     """The page of one individual, ``folder``/report.html."""
     data = str(facts["data"])
@@ -66,21 +69,23 @@ def write_page(
         data=data,
         is_mnist=data.startswith("MNIST"),
         facts=facts,
-        pictures=shown(figures),
+        points=[] if points is None else list(told(points)),
+        pictures=shown(drawn),
+        missing=drawn.missing,
     )
     write_text(folder / "report.html", text)
 
 
-def shown(figures: Mapping[str, tuple[str, Path]]) -> list[dict[str, str]]:
+def shown(drawn: Drawn) -> list[dict[str, str]]:
     """Captions and pictures as pages hold them."""
-    return [{"caption": caption, "data": picture(path)} for caption, path in figures.values()]
+    return [{"caption": caption, "data": picture(path)} for caption, path in drawn.figures.values()]
 
 
 def rows(summary: xr.Dataset) -> Iterator[tuple[str, list[str]]]:
     """Each network and the columns of the table, with intervals."""
     for name in (str(n) for n in summary["network"].to_numpy()):
         here = summary.sel(network=name)
-        end = here.isel(area=-1)
+        end = here.sel(area=summary.attrs["output"])
         under = here.sel(condition=ADVERSARIAL)
         cells = [
             interval(end.sel(condition=ADVERSARIAL), "apart", 100, 0),

@@ -39,7 +39,7 @@ def setting(summary: xr.Dataset) -> str:
 
 def parting(here: xr.Dataset) -> str:
     """How far the trajectories are apart in the end, in the output."""
-    output = here["apart"].isel(area=-1)
+    output = here["apart"].sel(area=here.attrs["output"])
     apart = {c: 100 * float(output.sel(condition=c)) for c in (ADVERSARIAL, NOISE)}
     right = {c: percent(float(here["accuracy"].sel(condition=c))) for c in (*apart, CLEAN)}
     return (

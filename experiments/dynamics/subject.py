@@ -75,11 +75,6 @@ def subject(run: Path, compared: xr.Dataset, network: str, individual: int) -> S
     """
     directory = individual_directory(run, network, individual)
     if directory.is_dir():
-        if not (directory / "weights.safetensors").exists():
-            raise BlindspotsError(
-                f"'{network}' is no network that blindspots trained, so that its areas cannot be "
-                "watched; name another."
-            )
         parts = [identity_of(directory)]
         if (directory / CELLS).exists():
             parts.append((directory / CELLS).read_text())

@@ -1,6 +1,6 @@
 """Numbers with their uncertainty from the labelled result of the command ``dynamics``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -158,27 +158,33 @@ def rank_correlations(
 
 
 def mean_rho(
-    pairs: list[tuple[Floats, Floats]], generator: np.random.Generator, resamples: int
+    pairs: Sequence[tuple[Floats, Floats]], generator: np.random.Generator, resamples: int
 ) -> tuple[float, float, float]:
-    """Mean over individuals of Spearman's rho between two rows of values, low and high."""
-    pairs = [(x.astype(float), y.astype(float)) for x, y in pairs]
-    pairs = [(x, y) for x, y in pairs if (np.isfinite(x) & ~np.isnan(y)).sum() >= FEWEST]
-    if not pairs:
+    """Mean over individuals of Spearman's rho between two rows of values, low and high.
+
+    Over the images of which every measured individual knows both; those are redrawn.
+    """
+    known = [np.isfinite(x) & ~np.isnan(y) for x, y in pairs]
+    measured = [at for at, each in enumerate(known) if each.any()]
+    both = np.flatnonzero(np.all([known[at] for at in measured], axis=0)) if measured else []
+    if len(both) < FEWEST:
         return np.nan, np.nan, np.nan
-    count = len(pairs[0][0])
-    draws = np.vstack([np.arange(count), generator.integers(count, size=(resamples, count))])
-    means_of = [np.mean([rho(x[rows], y[rows]) for x, y in pairs]) for rows in draws]
-    low, high = np.nanquantile(means_of[1:], LEVEL)
-    return float(means_of[0]), float(low), float(high)
+    draws = np.vstack([both, generator.choice(both, size=(resamples, len(both)))])
+    drawn = np.mean([rho(pairs[at][0][draws], pairs[at][1][draws]) for at in measured], axis=0)
+    if not np.isfinite(drawn[0]):
+        return np.nan, np.nan, np.nan
+    low, high = np.nanquantile(drawn[1:], LEVEL)
+    return float(drawn[0]), float(low), float(high)
 
 
-def rho(first: Floats, second: Floats) -> float:
-    """Spearman's rank correlation of the pairs of which both are known; NaN where one is flat."""
-    known = np.isfinite(first) & ~np.isnan(second)
-    ranks = [stats.rankdata(each[known]) for each in (first, second)]
-    if min(np.ptp(each) for each in ranks) == 0:
-        return np.nan
-    return float(np.corrcoef(*ranks)[0, 1])
+def rho(first: Floats, second: Floats) -> Floats:
+    """Spearman's rank correlation of the rows (..., image); NaN where one is flat."""
+    ranks = [stats.rankdata(each, axis=-1) for each in (first, second)]
+    x, y = (each - each.mean(-1, keepdims=True) for each in ranks)
+    size = np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: Floats = (x * y).sum(-1) / size
+    return found
 
 
 def pathway_table(
@@ -213,14 +219,6 @@ def pathway_table(
     table = table.merge(accuracy(cut, back.transpose(*cut.dims), "still_back"))
     table["came_back"] = back.any("individual").sum("image")
     return table
-
-
-def early_late(result: xr.Dataset) -> xr.DataArray | None:
-    """Accuracy (network, start, read) of pulses early or late, of answers read early or late."""
-    if "early_late_right" not in result:
-        return None
-    right = result["early_late_right"]
-    return right.where(right >= 0).mean(["individual", "image"]).rename("early_late")
 
 
 def phases_table(result: xr.Dataset) -> Iterator[tuple[str, str, str, str, float, float, float]]:

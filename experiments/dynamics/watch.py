@@ -16,10 +16,12 @@ from experiments.dynamics.measures import (
     geometry,
     outcomes,
 )
-from experiments.dynamics.measures.parts import CLEAN
+from experiments.dynamics.measures.parts import CLEAN, joined
 from experiments.dynamics.recorded import recordings
+from experiments.dynamics.rest import comes_to_rest, resting_points
 from experiments.dynamics.sensitivity import is_sensible, sensitivity
 from experiments.dynamics.subject import Subject
+from experiments.origin import TRAINED
 from experiments.result import image_indices, save_result
 from experiments.store import fresh_unit, key_of
 from experiments.units import FORMAT, Report, Unit
@@ -27,8 +29,11 @@ from experiments.units import FORMAT, Report, Unit
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sim import Network
+
 WATCHED = 1  # raise it when other things are measured
 RECORDINGS = "recordings.nc"
+RESTING = "fixed_points.nc"
 
 
 @dataclass(frozen=True)
@@ -75,40 +80,47 @@ class Watch:
 
     def run(self, report: Report) -> None:
         """Record every condition, and leave the measures and the recordings that are kept."""
-        import torch
-
         from sim import Network
 
         inputs = shown(self.crafted, self.images, self.seed, self.bench)
         labels = inputs.pop("label")
         model = self.subject.model()
+        places = image_indices(self.bench, self.images)
         whole, kept = recordings(
-            model,
-            inputs,
-            labels,
-            image_indices(self.bench, self.images),
-            self.seed,
-            {
-                "network": self.subject.network,
-                "individual": self.subject.individual,
-                "data": self.bench.data,
-                "weights": "trained",
-                "attack": self.crafted.attack,
-                "epsilon": self.crafted.epsilon,
-                "crafted_on": self.crafted.origin,
-            },
-            watched=list(self.kept),
+            model, inputs, labels, places, self.seed, self.facts(), watched=list(self.kept)
         )
         report(0.5, 0.0)
-        measured = measures(whole).merge(distances(inputs))
-        if isinstance(model, Network) and is_sensible(model):
-            chance = torch.Generator().manual_seed(self.seed)
-            measured = measured.merge(
-                sensitivity(model, inputs[CLEAN], inputs[ADVERSARIAL], chance)
-            )
+        measured = joined(measures(whole), distances(inputs))
+        points = None
+        if isinstance(model, Network):
+            measured = joined(measured, *self.exponents(model, inputs))
+            points = resting_points(model, kept) if comes_to_rest(model.wiring) else None
         with fresh_unit(self.stage, self.key) as directory:
+            if points is not None:
+                save_result(points, directory / RESTING)
             save_result(kept, directory / RECORDINGS)
             save_result(measured, directory / self.product)
+
+    def facts(self) -> dict[str, str | int | float]:
+        """What recordings say of themselves, beside what the simulator does."""
+        return {
+            "network": self.subject.network,
+            "individual": self.subject.individual,
+            "data": self.bench.data,
+            "weights": TRAINED,
+            "attack": self.crafted.attack,
+            "epsilon": self.crafted.epsilon,
+            "crafted_on": self.crafted.origin,
+        }
+
+    def exponents(self, network: "Network", inputs: "dict[str, Tensor]") -> list[xr.Dataset]:
+        """The exponents, where the input shows intensities as they are."""
+        import torch
+
+        if not is_sensible(network):
+            return []
+        chance = torch.Generator().manual_seed(self.seed)
+        return [sensitivity(network, inputs[CLEAN], inputs[ADVERSARIAL], chance)]
 
 
 def measures(whole: xr.Dataset) -> xr.Dataset:
@@ -117,7 +129,7 @@ def measures(whole: xr.Dataset) -> xr.Dataset:
     parts = [decided, outcomes(decided, whole["label"]), divergence(whole), geometry(whole)]
     if any(str(name).endswith(".drive_by_kind") for name in whole):
         parts.append(drive_measures(whole))
-    measured = xr.merge(parts, join="outer", combine_attrs="drop")
+    measured = joined(*parts)
     facts = {name: whole.attrs[name] for name in ("answers", "output")}
     return measured.sel(condition=whole["condition"]).assign_attrs(facts)  # merging sorts them
 

@@ -168,7 +168,11 @@ def test_gain_nought_answers_as_without_the_pathway() -> None:
     images = torch.rand((5, 1, 28, 28), generator=torch.Generator().manual_seed(1))
     found = Scene(network, torch.zeros(5, dtype=torch.long), 0).at_gains({"clean": images})
     bare = without(wiring, "lateral")
-    kept = {n: v.detach() for n, v in network.values.items() if n in dict(Network.initial(bare, 0).values)}
+    kept = {
+        n: v.detach()
+        for n, v in network.values.items()
+        if n in dict(Network.initial(bare, 0).values)
+    }
     expected = Network(bare, kept)(images).argmax(1)
     here = found["gain_answer"].sel(pathway="lateral", gain=0.0, condition="clean")
     np.testing.assert_array_equal(here.isel(time=-1), expected)
@@ -208,7 +212,7 @@ def test_phases_cover_all_steps_and_windows_all_frames_that_matter(name: str) ->
         (["fc-b", "--interventions"], "None of the networks has"),
         (["fc-blt", "--pathways", "sideways"], "no pathway 'sideways'"),
         (["fc-blt@cells"], "blindspots detailed"),
-        (["brought_model:TimeAveraged"], "no network that blindspots trained"),
+        (["brought_model:TimeAveraged"], "was brought as a module"),
     ],
 )
 def test_bad_questions_get_one_sentence(

@@ -166,7 +166,9 @@ def test_geometry_compares_conditions_with_the_clean_one(recordings: xr.Dataset)
     found = geometry(recordings)
     h1 = recordings["h1.output"].to_numpy().astype(float)
     here = found.sel(area="h1").isel(time=2)
-    assert float(here["cka"].sel(condition="noise")) == pytest.approx(linear_cka(h1[0, 2], h1[2, 2]))
+    assert float(here["cka"].sel(condition="noise")) == pytest.approx(
+        linear_cka(h1[0, 2], h1[2, 2])
+    )
     assert np.isnan(here["cka"].sel(condition="clean"))
     assert float(here["participation_ratio"].sel(condition="clean")) == pytest.approx(
         participation_ratio(h1[0, 2])

@@ -14,10 +14,11 @@ def test_rho_is_scipys_where_all_is_known() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=30), rng.integers(5, size=30).astype(float)
     assert rho(x, y) == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert np.isnan(rho(np.ones(30), y))
     x[3], y[4] = -np.inf, np.nan
     known = np.isfinite(x) & ~np.isnan(y)
-    assert rho(x, y) == pytest.approx(stats.spearmanr(x[known], y[known]).statistic)
-    assert np.isnan(rho(np.ones(30), y))
+    middle, *_ = mean_rho([(x, y)], np.random.default_rng(0), 20)
+    assert middle == pytest.approx(stats.spearmanr(x[known], y[known]).statistic)
 
 
 def test_images_that_nothing_fools_rank_last() -> None:
@@ -49,9 +50,7 @@ def test_means_leave_out_what_is_not_known() -> None:
 
 
 def test_infinitely_fast_forgetting_has_no_mean() -> None:
-    middle, low, _ = mean_intervals(
-        np.full((1, 1, 20), -np.inf), np.random.default_rng(4), 50
-    )
+    middle, low, _ = mean_intervals(np.full((1, 1, 20), -np.inf), np.random.default_rng(4), 50)
     assert np.isnan([middle[0], low[0]]).all()
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from experiments.dynamics.measures.parts import areas_of, by_area, change, rms
+from experiments.dynamics.measures.parts import areas_of, by_area, change, joined, rms
 
 FEEDFORWARD, BIAS = "feedforward", "bias"
 ORDER = ("condition", "kind", "area", "time", "image")
@@ -44,7 +44,7 @@ def drive_measures(recordings: xr.Dataset) -> xr.Dataset:
             "along_feedforward": by_area(along, "along_feedforward"),
         }
     ).transpose(*ORDER)
-    return found.merge(push(recordings))
+    return joined(found, push(recordings))
 
 
 def aligned(moved: xr.DataArray, unit: str) -> xr.DataArray:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from experiments.dynamics.measures.parts import CLEAN, areas_of, perturbed
+from experiments.dynamics.measures.parts import CLEAN, areas_of, joined, perturbed
 
 Floats = npt.NDArray[np.float64]
 TINY = 1e-20  # of a Gram matrix that is nought but for rounding, by the size of what was centred
@@ -33,19 +33,11 @@ def geometry(recordings: xr.Dataset) -> xr.Dataset:
             ratio[:, a, t] = [_participation(gram) for gram in grams]
             alike[:, a, t] = [_alignment(grams[0], gram) for gram in grams[1:]]
     coords = {"area": areas, "time": recordings["time"]}
-    return xr.merge(
-        [
-            xr.DataArray(
-                ratio, {"condition": conditions, **coords}, name="participation_ratio",
-                dims=("condition", "area", "time"),
-            ),
-            xr.DataArray(
-                alike, {"condition": others, **coords}, name="cka",
-                dims=("condition", "area", "time"),
-            ),
-        ],
-        join="outer",
-    )  # fmt: skip
+    dims = ("condition", "area", "time")
+    return joined(
+        xr.DataArray(ratio, {"condition": conditions, **coords}, dims, "participation_ratio"),
+        xr.DataArray(alike, {"condition": others, **coords}, dims, "cka"),
+    )
 
 
 def participation_ratio(activity: Floats) -> float:

@@ -1,5 +1,8 @@
 """What all measures read off recordings: areas, conditions, and means over units."""
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 import xarray as xr
 
 CLEAN = "clean"
@@ -31,3 +34,23 @@ def by_area(rows: dict[str, xr.DataArray], name: str) -> xr.DataArray:
     """One array with the dimension area."""
     index = xr.DataArray(list(rows), dims="area", name="area")
     return xr.concat(list(rows.values()), index).rename(name)
+
+
+def side_by_side(
+    parts: Sequence[xr.Dataset], index: xr.DataArray, fill: Mapping[str, int] | None = None
+) -> xr.Dataset:
+    """Datasets along the new dimension of ``index``, with the attributes of the first.
+
+    What one lacks is NaN there, or what ``fill`` says for the variable.
+    """
+    known = {str(name): np.nan for part in parts for name in part.data_vars}
+    found: xr.Dataset = xr.concat(
+        parts, index, data_vars="all", coords="minimal", compat="override", join="outer",
+        combine_attrs="override", fill_value={**known, **(fill or {})},
+    )  # fmt: skip
+    return found
+
+
+def joined(*parts: xr.Dataset | xr.DataArray) -> xr.Dataset:
+    """All in one dataset with the attributes of the first, NaN where one lacks a condition."""
+    return xr.merge(parts, join="outer", compat="override", combine_attrs="override")
