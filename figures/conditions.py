@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from figures.rates import LOOKS
-from figures.recordings import activity, in_ms, starts, step_ms, width
+from figures.recordings import activity, at_image, in_ms, starts, step_ms, width
 from figures.style import GREEN, VERMILLION, Look
 from networks.errors import BlindspotsError, unknown
 
@@ -165,3 +165,15 @@ def norms(recording: xr.Dataset, image: int, condition: str) -> str:
     inputs = recording["inputs"].isel(image=image)
     change = (inputs.sel(condition=condition) - inputs.sel(condition="clean")).to_numpy()
     return f"L∞ {np.abs(change).max():.3g}, rms {np.sqrt((change**2).mean()):.3g}"
+
+
+def shown_image(recording: xr.Dataset, image: int) -> str:
+    """ "image 3 (a 0; answered: clean 0, adversarial 7)", as far as the recording knows."""
+    here = at_image(recording, image)
+    number = int(here["image"]) if "image" in here.coords else image
+    said = [f"a {int(here['label'])}"] if "label" in here.coords else []
+    if "logits" in here:
+        best = here["logits"].argmax("class")
+        each = (f"{name} {int(best.sel(condition=name))}" for name in conditions(recording))
+        said.append(f"answered: {', '.join(each)}")
+    return f"image {number} ({'; '.join(said)})" if said else f"image {number}"

@@ -15,10 +15,11 @@ from figures.conditions import (
     margins,
     norms,
     read_out,
+    shown_image,
     under,
 )
 from figures.pictures import change, input_pictures, picture
-from figures.recordings import activity, answer, at_image, image_name, time_axis, title
+from figures.recordings import activity, answer, at_image, time_axis, title
 from figures.style import GREY, RIGHT, WIDTH, WRONG, stage, styled
 
 PERTURBED = "adversarial"
@@ -66,7 +67,7 @@ def decision(recording: xr.Dataset, *, image: int = 0) -> Figure:
         panel.set_title(f"{name}: potentials, largest named")
     right.sharey(left)
     margin_lines(here, ax=margin)
-    title(figure, recording, "Decision through time", image_name(under(here, "clean"), image))
+    title(figure, recording, "Decision through time", shown_image(recording, image))
     return figure
 
 

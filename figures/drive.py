@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from figures.conditions import conditions, decisive, recorded, under
-from figures.recordings import Floats, at_image, image_name, time_axis, title
+from figures.conditions import conditions, decisive, recorded, shown_image, under
+from figures.recordings import Floats, at_image, time_axis, title
 from figures.style import BLACK, GREEN, GREY, ORANGE, SKY, WIDTH, YELLOW, stage, styled
 
 KINDS = {  # of a drive: colour and hatch
@@ -57,8 +57,7 @@ def drives(recording: xr.Dataset, *, image: int = 0, areas: Sequence[str] | None
         row[0].set_ylabel(f"{area}\n{meaning(here, area)}")
     for panel, name in zip(panels[0], there, strict=True):
         panel.set_title(name)
-    detail = image_name(under(here, "clean"), image)
-    title(figure, recording, "Drive by kind of projection", detail)
+    title(figure, recording, "Drive by kind of projection", shown_image(recording, image))
     return figure
 
 
@@ -78,6 +77,7 @@ def stacked(drive: xr.DataArray, *, ax: Axes) -> None:
         above, below = above + np.maximum(part, 0), below + np.minimum(part, 0)
     ax.plot(time, drive.sum("kind"), color=BLACK, marker="o", markersize=2.5, zorder=3)
     ax.axhline(0, color=BLACK, linewidth=0.7)
+    ax.margins(y=0.08)
 
 
 def by_kind(here: xr.Dataset, area: str) -> xr.DataArray:

@@ -3,20 +3,19 @@
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.conditions import CONDITIONS, by_step, conditions, recorded
-from figures.recordings import Floats, at_image, image_name, title
+from figures.conditions import CONDITIONS, by_step, conditions, recorded, shown_image
+from figures.recordings import Floats, at_image, title
 from figures.style import BLUE, COLUMN, GREY, ORANGE, PURPLE, stage, styled
 from networks.errors import BlindspotsError, unknown
 
-ARROWS, FINE = 14, 60  # points of the grids of arrows and of nullclines along each axis
-REACH = 0.08  # of an axis: standard deviation of the window in which displacements are averaged
-LEAST = 2.0  # recorded steps near a point, weighted by the window, for an estimate there
+ARROWS, FINE = 14, 40  # points of the grids of arrows and of nullclines along each axis
+REACH = 0.06  # of an axis: standard deviation of the window in which displacements are averaged
+NEAR, LEAST = 1.5, 3  # standard deviations, and so many steps must start within, for an estimate
 NULLCLINES = (ORANGE, PURPLE)  # where the first, where the second rate stands still
 
 
@@ -59,8 +58,9 @@ def phase(
     there = conditions(recording)
     handles = [Line2D([], [], label=name, **CONDITIONS[name].kwargs()) for name in there]
     handles += [
-        Line2D([], [], color=colour, linewidth=1.6, label=f"{name} still")
-        for name, colour in zip(populations, NULLCLINES, strict=True)
+        Line2D([], [], color=colour, linewidth=1.6, label=f"{name} stands still")
+        for name, colour, part in zip(populations, NULLCLINES, field(*plane)[2:], strict=True)
+        if crosses_zero(part)
     ]
     figure, above = stage(1.3 * COLUMN, 3.9, handles, columns=3)
     panel = above.subplots()
@@ -71,8 +71,7 @@ def phase(
     panel.set_ylabel(f"mean output of {populations[1]}")
     runs = recording.sizes["image"] * len(there)
     moved = runs * (plane[0].sizes["time"] - 1)
-    here = at_image(recording, image).sel(condition="clean")
-    detail = f"estimated projection: {moved} steps of {runs} runs;\n{image_name(here, image)}"
+    detail = f"estimated projection: {moved} steps of {runs} runs;\n{shown_image(recording, image)}"
     title(figure, recording, "Phase portrait of two populations", detail)
     return figure
 
@@ -98,19 +97,15 @@ def rate(recording: xr.Dataset, population: str) -> xr.DataArray:
 
 def portrait(first: xr.DataArray, second: xr.DataArray, image: int, *, ax: Axes) -> None:
     """Flow, nullclines and paths of two rates (condition, time, image); see :func:`phase`."""
-    pair = np.stack([first.to_numpy(), second.to_numpy()], -1).astype(float)
-    low, high = pair.reshape(-1, 2).min(0), pair.reshape(-1, 2).max(0)
-    if not (high > low).all():
-        raise BlindspotsError("A population's rate never changes; choose others for the portrait.")
-    arrows, fine = (flow(pair, low, high, points) for points in (ARROWS, FINE))
+    arrows, fine = field(first, second, ARROWS), field(first, second)
     ax.quiver(
         arrows.x, arrows.y, arrows.along, arrows.across, color="0.55", angles="xy", width=0.004,
         pivot="mid", zorder=1,
     )  # fmt: skip
     for part, colour in zip((fine.along, fine.across), NULLCLINES, strict=True):
-        known = part[np.isfinite(part)]
-        if known.size and known.min() < 0 < known.max():
+        if crosses_zero(part):
             ax.contour(fine.x, fine.y, part, levels=[0], colors=colour, linewidths=1.6, zorder=2)
+    pair = np.stack([first, second], -1)
     for at, name in enumerate(str(each) for each in first["condition"].to_numpy()):
         look = CONDITIONS[name]
         ax.plot(*pair[at].T, color=look.colour, linewidth=0.3, alpha=0.25, zorder=1)
@@ -118,20 +113,34 @@ def portrait(first: xr.DataArray, second: xr.DataArray, image: int, *, ax: Axes)
     ax.margins(0.04)
 
 
-def flow(pair: npt.NDArray[np.float64], low: Floats, high: Floats, points: int) -> Flow:
-    """Mean displacement per step on a grid of `points` x `points`.
+def crosses_zero(part: Floats) -> bool:
+    """Whether a component of the flow is of both signs where it is known."""
+    known = part[np.isfinite(part)]
+    return bool(known.size and known.min() < 0 < known.max())
 
-    The average of all displacements of (condition, time, image, 2), weighted by a Gaussian of the
-    distance from where they start (Nadaraya 1964, Watson 1964), with axes scaled to their range.
+
+def field(first: xr.DataArray, second: xr.DataArray, points: int = FINE) -> Flow:
+    """Mean displacement per step of two rates (condition, time, image) on a square grid.
+
+    The average of all displacements, weighted by a Gaussian of the distance from where they start
+    (Nadaraya 1964, Watson 1964), with both axes scaled to their range.
+
+    Raises:
+        BlindspotsError: one of the rates never changes.
     """
+    pair = np.stack([first, second], -1).astype(float)
+    low, high = pair.reshape(-1, 2).min(0), pair.reshape(-1, 2).max(0)
+    if not (high > low).all():
+        raise BlindspotsError("A population's rate never changes; choose others for the portrait.")
     starts = ((pair[:, :-1] - low) / (high - low)).reshape(-1, 2)
     moves = (pair[:, 1:] - pair[:, :-1]).reshape(-1, 2)
     axis = np.linspace(0, 1, points)
     grid = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 1, 2)
-    weights = np.exp(-(((grid - starts) / REACH) ** 2).sum(-1) / 2)
-    total = weights.sum(1)
+    square = (((grid - starts) / REACH) ** 2).sum(-1)
+    weights = np.exp(-square / 2)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where((total >= LEAST)[:, None], weights @ moves / total[:, None], np.nan)
+        mean = weights @ moves / weights.sum(1)[:, None]
+    mean[(square <= NEAR**2).sum(1) < LEAST] = np.nan
     x, y = (grid[:, 0] * (high - low) + low).T.reshape(2, points, points)
     along, across = mean.T.reshape(2, points, points)
     return Flow(x, y, along, across)

@@ -7,13 +7,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.conditions import CONDITIONS, shade, under, windows
+from figures.conditions import CONDITIONS, shade, shown_image, under, windows
 from figures.contrast import GONE, NEW, legend, shared, slack_of
 from figures.raster import Spikes, background, tall, tick_width, ticks
 from figures.rates import rate_label, rate_line
 from figures.recordings import (
     at_image,
-    image_name,
     middles,
     place,
     spikes_of,
@@ -44,7 +43,7 @@ def raster_with_rates(
     the left, those of the perturbed run alone (new) in vermillion to the right. Cells that never
     spike keep their row, which is tinted. Beside each area are the spikes of each cell, below it
     the share of cells that spike at each step (mean and middle 80 % of all images). Bars above
-    show when the stimulus and the perturbation are there; while the latter is, panels are tinted.
+    show when the stimulus and the perturbation are there; while the latter is, rates are tinted.
 
     Args:
         recording: of several conditions, with outputs of spiking areas.
@@ -75,18 +74,21 @@ def raster_with_rates(
         upper.set_ylabel(f"{area}\n(cell)")
         cell_counts(*pairs[area], condition, ax=beside)
         empty.set_axis_off()
+        empty.text(0, 0.2, f"bars: clean\ndots: {condition}", fontsize=6.5)
         for each, name in zip(runs, ("clean", condition), strict=True):
             rate_line(lower, each, area, CONDITIONS[name])
         lower.set_ylim(bottom=0)
         lower.set_ylabel(
             rate_label(recording).replace(" that ", "\nthat ").replace(" per", "\nper")
         )
+        shade(lower, recording)
         for panel in (upper, lower):
-            shade(panel, recording)
             time_axis(panel, recording, named=last and panel is lower)
     panels[0, 1].set_axis_off()
     images = f"rates: mean and middle 80 % of {recording.sizes['image']} images"
-    title(figure, runs[1], f"Spikes on {place(*runs)}", f"{image_name(here[0], image)}; {images}")
+    chosen = recording.sel(condition=["clean", condition])
+    detail = f"{shown_image(chosen, image)}; {images}"
+    title(figure, recording, f"Spikes on {place(*runs)}", detail)
     return figure
 
 
@@ -110,4 +112,4 @@ def cell_counts(first: Spikes, second: Spikes, condition: str, *, ax: Axes) -> N
     ax.set_xlim(left=0)
     ax.set_ylim(-0.5, first.shape[1] - 0.5)
     ax.set_yticks([])
-    ax.set_xlabel(f"spikes per cell\n(bars: clean, dots:\n{condition})", labelpad=1)
+    ax.set_xlabel("spikes per cell", labelpad=1)

@@ -47,15 +47,16 @@ def sensitivity(result: xr.Dataset, summary: xr.Dataset, direction: str = "adver
         raise BlindspotsError("No network has both exponents and distortions; measure them.")
     columns = min(4, len(names))
     rows = ceil(len(names) / columns)
-    figure = Figure(figsize=(WIDTH, 0.8 + 1.75 * rows), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.8 + 1.9 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False)
     for at, panel in enumerate(panels.ravel()):
         if at >= len(names):
             panel.set_axis_off()
             continue
-        scatter(of_network(result, names[at], "exponent").sel(direction=direction), ax=panel)
+        here = of_network(result, names[at], "exponent").sel(direction=direction)
+        scatter(here, ax=panel)
         said = correlation(summary.sel(network=names[at], direction=direction))
-        panel.set_title(f"{names[at]}\n{said}", fontsize=7.5)
+        panel.set_title(f"{names[at]}\n{said}\n{counted(here)}", fontsize=7)
         if at + columns >= len(names):
             panel.set_xlabel("minimal distortion (rms)")
     for panel in panels[:, 0]:
@@ -79,9 +80,13 @@ def scatter(here: xr.Dataset, *, ax: Axes) -> None:
     ax.scatter(far[known], growth[known], s=5, color=look.colour, alpha=0.5, linewidth=0)
     ax.axhline(0, color=GREY, linewidth=0.7, linestyle=":")
     ax.set_xlim(left=0)
-    never = int((np.isinf(far) & np.isfinite(growth)).sum())
-    said = f"n = {int(known.sum())}" + (f", {never} never fooled" if never else "")
-    ax.annotate(said, (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize=6.5)
+
+
+def counted(here: xr.Dataset) -> str:
+    """How many images are drawn, and how many nothing fooled."""
+    far = here["minimum_distortion"].where(here["exponent"].notnull())
+    drawn, never = int(np.isfinite(far).sum()), int(np.isinf(far).sum())
+    return f"n = {drawn}, {never} never fooled"
 
 
 def correlation(here: xr.Dataset) -> str:

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from sklearn.decomposition import PCA
 
-from figures.conditions import CONDITIONS, by_step, conditions, recorded, under
-from figures.recordings import Floats, at_image, image_name, title
+from figures.conditions import CONDITIONS, by_step, conditions, recorded, shown_image
+from figures.recordings import Floats, at_image, title
 from figures.style import (
     BLACK,
     BLUE,
@@ -40,8 +40,8 @@ def state_space(
     Each panel is the plane of the first two principal components of an area's clean activity (all
     images and steps; membranes of spiking cells, what rate units emit); the share of variance that
     each explains stands on the axes. Perturbed runs are projected onto it, and may leave it: how
-    much of the distance from the clean end is seen in the plane is said in the panel. Digits are
-    the labels of the clean images at their last step.
+    much of the shift from the clean to the adversarial last state lies in the plane is said above.
+    Digits are the labels of the clean images at their last step.
 
     Args:
         recording: of several conditions and at least three images.
@@ -65,15 +65,14 @@ def state_space(
     columns = min(3, len(names))
     rows = ceil(len(names) / columns)
     size = WIDTH / columns
-    figure, above = stage(WIDTH, 0.55 + rows * min(size, 2.6), handles, columns=5)
+    figure, above = stage(WIDTH, 0.6 + rows * min(size, 2.7), handles, columns=5)
     panels = above.subplots(rows, columns, squeeze=False).ravel()
     for panel, area in zip(panels, names, strict=False):
         paths(recording, area, image, ax=panel)
     for panel in panels[len(names) :]:
         panel.set_axis_off()
-    count = recording.sizes["image"]
-    detail = f"{image_name(under(at_image(recording, image), 'clean'), image)}; plane of {count} "
-    title(figure, recording, "Paths through state space", f"{detail}clean images")
+    detail = f"{shown_image(recording, image)}; plane of {recording.sizes['image']} clean images"
+    title(figure, recording, "Paths through state space", detail)
     return figure
 
 
@@ -104,7 +103,7 @@ def paths(recording: xr.Dataset, area: str, image: int, *, ax: Axes) -> None:
     first, second = 100 * plane.explained_variance_ratio_
     ax.set_xlabel(f"component 1 ({first:.0f} % of variance)")
     ax.set_ylabel(f"component 2 ({second:.0f} %)")
-    ax.set_title(f"{area}{seen(array.isel(image=image, time=-1), plane)}")
+    ax.set_title(f"{area}\n{seen(array.isel(image=image, time=-1), plane)}")
 
 
 def states(recording: xr.Dataset, area: str) -> xr.DataArray:
@@ -121,4 +120,4 @@ def seen(ends: xr.DataArray, plane: PCA) -> str:
     gap: Floats = (ends.sel(condition="adversarial") - ends.sel(condition="clean")).to_numpy()
     whole = float(np.linalg.norm(gap))
     share = np.linalg.norm(plane.components_ @ gap) / whole if whole else 1.0
-    return f": {100 * share:.0f} % of the distance seen"
+    return f"{100 * share:.0f} % of the shift seen"
