@@ -68,5 +68,5 @@ def require_some(units: Iterable[Unit], failures: dict[str, str]) -> None:
     """Raise BlindspotsError, with a reason among the failures, where no unit is complete."""
     if not any(is_complete(unit) for unit in units):
         raise BlindspotsError(
-            f"Nothing could be measured: {next(iter(failures.values()), 'no unit ended well')}"
+            f"Nothing could be measured: {next(iter(failures.values()), 'no unit ended well.')}"
         )

@@ -10,6 +10,7 @@ import xarray as xr
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
+from experiments.assemble import assemble
 from experiments.attacks.names import attack_named
 from experiments.bench import bench_for, scored
 from experiments.command import attempted, check_unclaimed, claim, require_some
@@ -19,7 +20,6 @@ from experiments.plan import Plan, entries_of, plan
 from experiments.provenance import provenance
 from experiments.report import write_report
 from experiments.result import (
-    assemble,
     individual_directory,
     inputs_hashes,
     save_result,

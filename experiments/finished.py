@@ -12,13 +12,14 @@ from experiments.store import damaged
 from networks.errors import BlindspotsError, unknown
 
 
-def finished(run: Path, data: Path | None) -> tuple[xr.Dataset, Bench]:
+def finished(run: Path, data: Path | None, device: str | None = "cpu") -> tuple[xr.Dataset, Bench]:
     """The result of the comparison in ``run``, and the bench with the data that it was made with.
 
-    Raises BlindspotsError where there is none, or the data here are others.
+    ``device`` is as for :func:`experiments.bench.bench_for`. Raises BlindspotsError where there is
+    no result, or the data here are others.
     """
     compared = load_result(run)
-    bench = bench_for(data, "cpu")
+    bench = bench_for(data, device)
     if bench.sha256 != compared.attrs["data_sha256"]:
         raise BlindspotsError(
             f"'{run}' was made with {compared.attrs['data']}, other data than {bench.data} here; "

@@ -12,7 +12,7 @@ from experiments.attacks.names import Norm, attack_named
 from experiments.bench import Bench, scored
 from experiments.corruptions import corruption_named
 from experiments.individuals import Model
-from experiments.store import fresh_unit, key_of
+from experiments.store import fresh_unit, key_of, unit_path
 from experiments.units import FORMAT, Report, Unit, save_tensors, sha256_of
 
 if TYPE_CHECKING:
@@ -108,6 +108,11 @@ class Craft:
             save_tensors(far, directory / "distances.safetensors")
             save_tensors({"inputs": inputs, "labels": labels}, directory / self.product, facts)
             (directory / "inputs.json").write_text(json.dumps(facts, indent=1))
+
+
+def is_measured(craft: Craft) -> bool:
+    """Whether the set was crafted, even if its inputs were discarded after they were scored."""
+    return (unit_path(craft.stage, craft.key) / "distances.safetensors").exists()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench
-from experiments.corrupted import corrupted_scores, corrupted_sets
+from experiments.corruptions.comparison import corrupted_scores, corrupted_sets
 from experiments.individuals import Brought, Embody, Model, Train
 from experiments.inputs import Corrupt, Craft
 from experiments.scoring import Score

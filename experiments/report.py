@@ -16,7 +16,7 @@ from rich.table import Table
 from experiments.audit import verdicts
 from experiments.audit.finding import Verdict
 from experiments.audit.report import VERDICTS
-from experiments.corruption_report import corruption_section, corruption_table, has_corruptions
+from experiments.corruptions.report import corruption_section, corruption_table, has_corruptions
 from experiments.counts import count, short
 from experiments.page import picture, publish
 from experiments.statistics import VIEWS

@@ -94,7 +94,7 @@ def detailed(
     Each biophysical ingredient alone, and all together, beside the trained units: accuracy on
     clean, noisy and adversarial images, rates, intervals, spike trains. Goes to RUN/detailed.
     """
-    from experiments.detailed import detail
+    from experiments.detailed.command import detail
     from experiments.spec import read_settings
     from networks import physiology_from
 

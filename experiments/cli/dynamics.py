@@ -11,9 +11,9 @@ from experiments.cli.options import (
     Epsilon,
     Run,
     Workers,
-    indices_in,
     its_images,
     its_networks,
+    whole_numbers,
     words,
 )
 
@@ -67,7 +67,7 @@ def dynamics(
         run,
         networks or [],
         individual=individual,
-        shown=indices_in(image),
+        shown=whole_numbers("image", image or ""),
         images=images,
         attack=attack,
         epsilon=epsilon,

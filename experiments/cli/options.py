@@ -30,14 +30,14 @@ def epsilons_in(text: str | None) -> list[float] | None:
         ) from None
 
 
-def indices_in(text: str | None) -> list[int]:
-    """The indices of images in a comma-separated text; none where none was given."""
-    parts = words(text) or []
-    if not all(part.isdecimal() for part in parts):
+def whole_numbers(option: str, text: str) -> list[int]:
+    """The whole numbers of a comma-separated text that was given for an option."""
+    try:
+        return [int(part) for part in words(text) or []]
+    except ValueError:
         raise BlindspotsError(
-            f"The images '{text}' are no indices; write for example --image 3,17."
-        )
-    return [int(part) for part in parts]
+            f"The {option} '{text}' are not whole numbers; write for example --{option} 1,3,10."
+        ) from None
 
 
 # --- where to compute, and on what

@@ -15,6 +15,7 @@ from experiments.cli.options import (
     Workers,
     its_images,
     its_networks,
+    whole_numbers,
 )
 
 commands = typer.Typer()
@@ -102,6 +103,37 @@ def attack(
     )
 
 
+@commands.command("spike-trains")
+def spike_trains(
+    run: Run,
+    networks: Annotated[list[str] | None, its_networks("that are shown spikes")] = None,
+    individual: Individual = 0,
+    images: Annotated[int | None, its_images(100)] = None,
+    budgets: Annotated[
+        str, typer.Option(help="Comma-separated numbers of spikes that may be moved.")
+    ] = "1,3,10,30,100",
+    data: Data = None,
+    workers: Workers = None,
+) -> None:
+    """Insert, delete or shift a few spikes of the input of networks that are shown spikes.
+
+    Accuracy by the number of moves, aimed along several gradients and at random. Goes to
+    RUN/spike-trains.
+    """
+    from experiments.spike_moves import spike_trains as run_moves
+
+    run_moves(
+        run,
+        networks or [],
+        individual=individual,
+        images=images,
+        budgets=whole_numbers("budgets", budgets),
+        data=data,
+        workers=workers,
+        console=Console(),
+    )
+
+
 @commands.command()
 def controls(
     run: Run,
@@ -122,7 +154,7 @@ def controls(
     paths or feedback alone; feedback weaker and stronger at the test; a feedforward student
     distilled from the network. Goes to RUN/controls.
     """
-    from experiments.controls import control
+    from experiments.feedback.command import control
 
     control(
         run,

@@ -16,8 +16,6 @@ from networks.errors import BlindspotsError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from sim import Network
-
 CAPTIONS = {
     "decision": "Image, perturbation and perturbed image; below, the potentials of all classes and "
     "the margin of the label through time. Steps that the answer is averaged over are shaded.",
@@ -80,7 +78,7 @@ def draw_individual(
     if f"{hidden[0]}.drive_by_kind" in recordings:
         figures["drives"] = lambda: drives(recordings, image=at)
     if not subject.in_cells:
-        figures |= weights_of(subject, recordings)
+        figures["weights"] = lambda: weights_of(subject, recordings)
     drawn = draw(figures, folder)
     if not subject.in_cells:
         film(recordings, at, folder, drawn)
@@ -94,38 +92,16 @@ def points_of(points: xr.Dataset, clean: xr.Dataset, at: int) -> xr.Dataset | No
     return points.isel(point=chosen.to_numpy()) if bool(chosen.any()) else None
 
 
-def weights_of(subject: Subject, recordings: xr.Dataset) -> "dict[str, Callable[[], Figure]]":
-    """The figure of the weights, of networks whose projections are matrices."""
+def weights_of(subject: Subject, recordings: xr.Dataset) -> "Figure":
+    """The figure of the weights that act."""
     from figures.weights import weights
     from sim import Network
+    from sim.weights import labelled_weights
 
     network = subject.model()
     assert isinstance(network, Network)
-    table = matrices(network)
-    said = {k: v for k, v in recordings.attrs.items() if k in ("wiring", "weights", "data")}
-    return {"weights": lambda: weights(table.assign_attrs(said))} if table else {}
-
-
-def matrices(network: "Network") -> xr.Dataset:
-    """The weights that act, an array (target unit, source unit) by projection.
-
-    Empty where a projection is no matrix, as a convolution.
-    """
-    from sim.parameters import weight_name
-
-    wiring, found = network.wiring, {}
-    for p in wiring.projections:
-        values = network.circuit().values[weight_name(p)].detach().cpu().numpy()
-        if values.ndim != 2:
-            return xr.Dataset()
-        facts = {
-            "source": p.source, "target": p.target, "kind": p.kind,
-            "source_modules": wiring.area(p.source).modules,
-            "target_modules": wiring.area(p.target).modules,
-        }  # fmt: skip
-        dims = (f"{p.name} to", f"{p.name} from")
-        found[p.name] = xr.DataArray(values, dims=dims, attrs=facts)
-    return xr.Dataset(found)
+    said = {name: recordings.attrs[name] for name in ("weights", "data")}
+    return weights(labelled_weights(network).assign_attrs(said))
 
 
 def film(recordings: xr.Dataset, at: int, folder: Path, drawn: Drawn) -> None:

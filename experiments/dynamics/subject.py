@@ -56,7 +56,7 @@ class Subject:
 
 def in_cells(network: "Network", examined: Path) -> "Detailed":
     """The cells with all ingredients together that the command ``detailed`` calibrated."""
-    from experiments.detailed_report import TOGETHER
+    from experiments.detailed.report import TOGETHER
     from sim.brian.detailed import Detailed
 
     facts = read_dataset(examined)

@@ -4,9 +4,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from experiments.answers import read_tensors, right
+from experiments.assemble import described
 from experiments.bench import scored
 from experiments.provenance import commit
-from experiments.result import described, image_indices, read_tensors, right
+from experiments.result import image_indices
 from experiments.scoring import Score
 from experiments.statistics.transfer import PAIR
 from experiments.statistics.universality import most_universal, universality

@@ -1,27 +1,23 @@
 """The command ``transfer``: everyone's inputs shown to everyone."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from rich.console import Console
 
-from experiments.compare import bench_for
-from experiments.progress import Monitor
-from experiments.result import load_result, save_result
+from experiments.command import attempted, claim, require_some
+from experiments.finished import finished
+from experiments.result import save_result
 from experiments.spec import read_spec
 from experiments.statistics.transfer import summarise_transfer
 from experiments.statistics.universal import summarise_universal
 from experiments.statistics.universality import universality
-from experiments.store import unwritable, write_text
+from experiments.store import unwritable
 from experiments.transfer.assemble import assemble
-from experiments.transfer.exchange import Exchange, in_parts, of_run
+from experiments.transfer.exchange import in_parts, of_run
 from experiments.transfer.report import write_transfer_report
 from experiments.transfer.universal import Universals, universal_outcomes
-from experiments.units import Unit, is_complete
-from experiments.work import complete, workers_for
-from networks.errors import BlindspotsError
 
 
 def transfer(
@@ -43,13 +39,8 @@ def transfer(
     Everything goes to RUN/transfer/ATTACK-EPSILON[-parts-N]; the default attack and epsilon are
     the run's references. Interrupted, the same call goes on.
     """
-    compared = load_result(run)
-    spec, bench = read_spec(run / "spec.toml"), bench_for(data, device)
-    if bench.sha256 != compared.attrs["data_sha256"]:
-        raise BlindspotsError(
-            f"'{run}' was made with {compared.attrs['data']}, other data than {bench.data} here; "
-            "name the same with --data."
-        )
+    _, bench = finished(run, data, device)
+    spec = read_spec(run / "spec.toml")
     attack = attack or spec.reference_attack
     epsilon = spec.reference_epsilon if epsilon is None else epsilon
     if parts > 1:
@@ -59,33 +50,15 @@ def transfer(
     out = run / "transfer" / f"{attack}-{epsilon:g}{f'-parts-{parts}' if parts > 1 else ''}"
     universals = Universals(exchange) if universal else None
     units = (*exchange.scores, *(universals.scores.values() if universals else ()))
-    failures = worked_on(exchange, units, out, workers or workers_for(bench.device), console)
+    claim(out, exchange.spec.to_toml())
+    failures = attempted(units, out, console, workers=workers, device=bench.device)
+    require_some(exchange.crossed.values(), failures)
     result = assemble(exchange).assign_attrs(failures=sorted(failures.values()))
     if universals:
         result = result.merge(universal_outcomes(result, universals))
     save_result(result, out / "transfer.nc")
     finish(out, result, console)
     return result
-
-
-def worked_on(
-    exchange: Exchange, units: Iterable[Unit], out: Path, workers: int, console: Console
-) -> dict[str, str]:
-    """Complete all ``units``, in the directory ``out``; returns the failures.
-
-    Raises BlindspotsError where nothing could be measured.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_text(out / "spec.toml", exchange.spec.to_toml())
-    except OSError as error:
-        raise unwritable(out, error) from None
-    with Monitor(console, out / "log.jsonl") as monitor:
-        failures = complete(units, workers, monitor.tell)
-    if not any(is_complete(unit) for unit in exchange.crossed.values()):
-        why = next(iter(failures.values()), "nothing was crafted on any of its networks")
-        raise BlindspotsError(f"Nothing could be measured: {why.rstrip('.')}.")
-    return failures
 
 
 def finish(out: Path, result: xr.Dataset, console: Console) -> None:

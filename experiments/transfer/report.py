@@ -10,8 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.page import page, picture
-from experiments.store import write_text
+from experiments.page import picture, publish
 from experiments.transfer.sentences import sentences
 from experiments.transfer.universal_sentences import universals
 
@@ -50,11 +49,13 @@ def write_transfer_report(
     console.print(networks_table(summary))
     for sentence in said:
         console.print(f"- {sentence}", highlight=False, markup=False)
-    text = page(
+    publish(
+        out,
+        console,
         "transfer.html",
+        data=str(summary.attrs["data"]),
         attrs=summary.attrs,
         title=f"transfer of {summary.attrs['attack']}",
-        is_mnist=str(summary.attrs["data"]).startswith("MNIST"),
         sentences=said,
         headings=HEADINGS,
         rows=[(name, kind, *cells) for name, kind, cells in rows(summary)],
@@ -64,8 +65,6 @@ def write_transfer_report(
         failures=result.attrs.get("failures", []),
         pictures=[{"caption": CAPTIONS[n], "data": picture(p)} for n, p in figures.items()],
     )
-    write_text(out / "report.html", text)
-    console.print(f"Report: {out / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
 
 
 def rows(summary: xr.Dataset) -> Iterator[tuple[str, str, list[str]]]:

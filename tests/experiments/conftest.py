@@ -15,7 +15,7 @@ from experiments.spec import Spec, spec_from
 from networks import BlindspotsError, wiring_named
 
 if TYPE_CHECKING:
-    from experiments.audit.controls import Told
+    from experiments.audit.broken import Told
     from experiments.bench import Bench
     from experiments.data.dataset import Dataset
     from experiments.units import Unit
@@ -137,7 +137,7 @@ def bench(digits: "Dataset") -> "Bench":
 @pytest.fixture(scope="session")
 def controls_told(digits: "Dataset") -> "dict[str, Told]":
     """What the audit makes of its controls, on the bundled digits."""
-    from experiments.audit.controls import told_apart
+    from experiments.audit.broken import told_apart
 
     return {each.control: each for each in told_apart(digits)}
 

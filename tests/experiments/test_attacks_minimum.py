@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from torch import Tensor, nn
 
+from experiments.assemble import minimum_distortion
 from experiments.attacks.cost import counting
 from experiments.attacks.deepfool import DeepFool, deepfool_l2, deepfool_linf
 from experiments.attacks.fab import Fab, fab_l2, fab_linf
@@ -22,7 +23,6 @@ from experiments.attacks.minimum import Search, smallest
 from experiments.attacks.names import Norm
 from experiments.attacks.plane import length, to_plane
 from experiments.attacks.threat import distance
-from experiments.result import minimum_distortion
 from networks import BlindspotsError, wiring_named
 from sim import Network
 

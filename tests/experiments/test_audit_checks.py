@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from experiments.audit import budgets, chance, effort, elsewhere, gradients, outputs, strongest
 from experiments.audit.allowance import Allowance
-from experiments.audit.controls import FeedbackAligned
+from experiments.audit.broken import FeedbackAligned
 from experiments.audit.subject import Claim, Subject
 
 SIDE, CLASSES, N = 6, 3, 40

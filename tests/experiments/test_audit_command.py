@@ -12,8 +12,8 @@ from rich.console import Console
 from experiments import cli
 from experiments.audit import load_audit, verdicts
 from experiments.audit.allowance import Allowance
+from experiments.audit.broken import Told
 from experiments.audit.checks import CHECKS
-from experiments.audit.controls import Told
 from experiments.audit.finding import Finding
 from networks import BlindspotsError
 
@@ -37,7 +37,7 @@ def work(
         monkeypatch.setattr("experiments.audit.command.complete", here)
         monkeypatch.setattr("experiments.audit.claimed.ALLOWANCE", FEW)
         told = list(controls_told.values())
-        monkeypatch.setattr("experiments.audit.controls.told_apart", lambda data: iter(told))
+        monkeypatch.setattr("experiments.audit.broken.told_apart", lambda data: iter(told))
         yield here
 
 
@@ -117,7 +117,7 @@ def test_controls_decide_the_exit_code(
     tmp_path: Path,
 ) -> None:  # type: ignore[no-untyped-def]
     told = [Told("ten small steps", "more steps", not missed, "Twenty fool no more.")]
-    monkeypatch.setattr("experiments.audit.controls.told_apart", lambda data: iter(told))
+    monkeypatch.setattr("experiments.audit.broken.told_apart", lambda data: iter(told))
     monkeypatch.setenv("BLINDSPOTS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "argv", ["blindspots", "audit", "--controls"])
     with pytest.raises(SystemExit) as end:

@@ -9,7 +9,7 @@ from torch import nn
 
 from experiments.audit import chance, codes, gradients, spikes
 from experiments.audit.allowance import Allowance
-from experiments.audit.controls import taught
+from experiments.audit.broken import taught
 from experiments.audit.subject import Claim, Subject
 from experiments.data.dataset import Dataset
 from networks import Wiring, wiring_named

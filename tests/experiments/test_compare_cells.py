@@ -16,12 +16,12 @@ import xarray as xr
 from rich.console import Console
 
 from experiments import load_network, load_result
+from experiments.assemble import assemble
 from experiments.bench import Bench, bench_for, scored
 from experiments.compare import compare, summarised
 from experiments.origin import subject
 from experiments.plan import plan
 from experiments.report import contrast_table, terminal_table
-from experiments.result import assemble
 from experiments.single import read_inputs, score_saved
 from experiments.spec import Spec, read_spec, spec_from
 from experiments.verdict import verdict

@@ -17,8 +17,9 @@ from rich.console import Console
 
 from experiments import load_network, load_result
 from experiments.bench import Bench, bench_for, scored
-from experiments.detailed import Aim, conditions, detail, variants
-from experiments.detailed_report import (
+from experiments.detailed.command import Aim, conditions, detail, variants
+from experiments.detailed.examine import MEASURES, Condition, Examine, on_torch_in_ms
+from experiments.detailed.report import (
     HEADINGS,
     accuracy_table,
     activity_table,
@@ -26,7 +27,6 @@ from experiments.detailed_report import (
     number,
     survival,
 )
-from experiments.examine import MEASURES, Condition, Examine, on_torch_in_ms
 from experiments.individuals import CALIBRATED_ON
 from experiments.spec import read_settings
 from experiments.store import unit_path
@@ -66,7 +66,7 @@ def said(cells_run: Path, cells_directory: Path, cells_alone: None, work_here: W
     """What ``blindspots detailed`` says in a terminal of 80 columns, on all images of the run."""
     console = Console(width=80, record=True, file=io.StringIO())
     with work_here(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.detailed.ablations", fewer)
+        patch.setattr("experiments.detailed.command.ablations", fewer)
         detail(
             cells_run,
             [],
@@ -363,9 +363,9 @@ def test_what_was_interrupted_goes_on_where_it_stopped(
     def once(most: int = 1000) -> xr.Dataset:
         with work_here(most) as work, pytest.MonkeyPatch.context() as patch:
             works.append(work)
-            patch.setattr("experiments.detailed.drawn", lambda *given: {})
+            patch.setattr("experiments.detailed.command.drawn", lambda *given: {})
             patch.setattr(Examine, "_in_cells", quickly)
-            patch.setattr("experiments.detailed.ablations", fewer)
+            patch.setattr("experiments.detailed.command.ablations", fewer)
             (found,) = detail(
                 cells_copy,
                 [NAME],

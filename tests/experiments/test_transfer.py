@@ -291,7 +291,6 @@ def here(
 ) -> Iterator[Any]:
     """Units are worked on in this process."""
     with work_here() as work:
-        monkeypatch.setattr("experiments.transfer.command.complete", work)
         yield work
 
 

@@ -130,7 +130,6 @@ def here(
 ) -> Iterator[Any]:
     """Units are worked on in this process, with few steps."""
     with work_here() as work:
-        monkeypatch.setattr("experiments.transfer.command.complete", work)
         monkeypatch.setattr("experiments.transfer.perturb.STEPS", 10)
         yield work
 

@@ -14,9 +14,9 @@ from rich.console import Console
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
 from experiments.command import attempted, claim, require_all
-from experiments.detailed_figures import drawn
-from experiments.detailed_report import write_detailed_report
-from experiments.examine import Condition, Examine
+from experiments.detailed.drawings import drawn
+from experiments.detailed.examine import Condition, Examine
+from experiments.detailed.report import write_detailed_report
 from experiments.finished import finished, identity_of, images_of, seed_of
 from experiments.provenance import commit, versions
 from experiments.result import (
@@ -208,8 +208,8 @@ def assembled(aim: Aim, planned: Sequence[Examine], bench: Bench) -> xr.Dataset:
     """All variants in one labelled result; ``correct`` (variant, condition, image) is 1 if right.
 
     ``accuracy`` (variant, condition) is its mean, with its 95 % Wilson interval. Beside it stand
-    the measures of :mod:`experiments.examine` by (variant, condition, area), and by (variant,
-    area) ``gain``, ``calibrated_rate`` and ``trained_rate`` (spikes per cell and step).
+    the measures of :mod:`experiments.detailed.examine` by (variant, condition, area), and by
+    (variant, area) ``gain``, ``calibrated_rate`` and ``trained_rate`` (spikes per cell and step).
     """
     parts = [read_dataset(unit_path(each.stage, each.key) / each.product) for each in planned]
     result = xr.concat(parts, "variant", join="outer")

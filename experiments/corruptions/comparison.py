@@ -59,7 +59,7 @@ def corrupted_scores(
 def corrupted_outcomes(result: xr.Dataset, plan: "Plan") -> xr.Dataset:
     """The answers to corrupted images, for a result that holds the other outcomes.
 
-    Empty where the comparison has no corruptions; see :func:`experiments.result.assemble`.
+    Empty where the comparison has no corruptions; see :func:`experiments.assemble.assemble`.
     """
     if not plan.corrupted:
         return xr.Dataset()

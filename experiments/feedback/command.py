@@ -12,8 +12,8 @@ from rich.console import Console
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
 from experiments.command import attempted, claim, require_all
-from experiments.controlled import PARTS, Control
-from experiments.controls_report import write_controls_report
+from experiments.feedback.control import PARTS, Control
+from experiments.feedback.report import write_controls_report
 from experiments.finished import finished, identity_of, images_of, seed_of
 from experiments.individuals import Train
 from experiments.kept import Kept
@@ -209,7 +209,7 @@ def measured(aim: Controlled, bench: Bench, workers: int | None, console: Consol
 def assembled(aim: Controlled, bench: Bench) -> xr.Dataset:
     """All controls in one labelled result.
 
-    By the parts of :data:`experiments.controlled.PARTS`: ``PART`` (..., image), 1 right and 0
+    By the parts of :data:`experiments.feedback.control.PARTS`: ``PART`` (..., image), 1 right and 0
     wrong; ``PART_accuracy`` (...), the share that is right, with its 95 % Wilson interval
     ``PART_accuracy_low`` and ``_high``, n = number of images.
     """

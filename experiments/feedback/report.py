@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.controlled import AT_GAIN, CLEAN, OWN, SAME
+from experiments.feedback.control import AT_GAIN, CLEAN, OWN, SAME
 from experiments.page import picture, publish
 from experiments.statistics.paired import mcnemar
 from experiments.verdict.wording import interval, p_value, percent, points

@@ -17,8 +17,8 @@ from experiments import load_network, load_result
 from experiments.bench import Bench, scored
 from experiments.bring import imported
 from experiments.compare import compare, finish, summarised
-from experiments.corrupted import corrupted_sets
 from experiments.corruptions import MNIST_C, corrupt, corruption_named
+from experiments.corruptions.comparison import corrupted_sets
 from experiments.inputs import Corrupt
 from experiments.single import read_inputs, score_saved
 from experiments.spec import Spec, spec_from

@@ -5,7 +5,7 @@ from pathlib import Path
 import xarray as xr
 
 from experiments.bench import Bench
-from experiments.examine import Examine, shown_images
+from experiments.detailed.examine import Examine, shown_images
 from experiments.origin import TRAINED
 from experiments.recordings import MOST, Pair, first_true, fooled
 from experiments.result import save_result

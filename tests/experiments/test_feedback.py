@@ -10,8 +10,8 @@ import xarray as xr
 from rich.console import Console
 from torch.nn.functional import cross_entropy
 
-from experiments.controls import control, student_of
-from experiments.controls_report import sections, sentences
+from experiments.feedback.command import control, student_of
+from experiments.feedback.report import sections, sentences
 from experiments.individuals import Train
 from experiments.kept import Kept
 from experiments.objective import distillation

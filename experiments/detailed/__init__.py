@@ -1,0 +1,1 @@
+"""Do adversarial examples carry over to cells? The command ``detailed``."""

@@ -1,0 +1,1 @@
+"""Where does robustness lie: in feedback, in time, or in the weights? The command ``controls``."""
