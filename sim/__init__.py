@@ -1,5 +1,6 @@
 """How a wiring evolves in time: rate and spiking units on torch."""
 
+from sim.drives import drive_by_kind
 from sim.interventions import Clamp, Hold, Inject, Intervention, Lesion, Scale, Silence
 from sim.network import Network
 from sim.parameters import initial_parameters
@@ -18,6 +19,7 @@ __all__ = [
     "Scale",
     "Silence",
     "State",
+    "drive_by_kind",
     "encode",
     "initial_parameters",
     "poisson",

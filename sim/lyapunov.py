@@ -63,14 +63,18 @@ def growth(path: Path, directions: Mapping[str, Tensor], along: Along = tangent)
     the step. ``directions`` are like ``path.origin``, of any length. -inf where nothing has
     changed yet, or all is forgotten; NaN where an image's direction is zero.
     """
-    rows = [along(path, _unit(direction.to(path.origin))) for direction in directions.values()]
-    grown = torch.stack([row.norm(dim=2).log() for row in rows]).numpy()
+    grown = torch.stack([_log_growth(path, each, along) for each in directions.values()]).numpy()
     return xr.DataArray(
         grown,
         {"direction": list(directions), "time": path.first + torch.arange(grown.shape[1]).numpy()},
         ("direction", "time", "image"),
         attrs={"long_name": "log growth of a perturbation", "units": "1"},
     )
+
+
+def _log_growth(path: Path, direction: Tensor, along: Along) -> Tensor:
+    unit = _unit(direction.to(path.origin))
+    return (along(path, unit).norm(dim=2) / unit.flatten(1).norm(dim=1)).log()
 
 
 def exponents(grown: xr.DataArray) -> xr.DataArray:
@@ -151,8 +155,8 @@ def spectrum(
     for t in range(settle + counted):
         q, r = torch.linalg.qr(_pushed_forward(flow, z, q))
         z = flow(z)
-        if t >= settle:
-            total = total + r.diagonal(dim1=1, dim2=2).abs().log()
+        rates = r.diagonal(dim1=1, dim2=2).abs().log()
+        total = total + (rates if t >= settle else rates.where(rates.isinf(), 0.0))
     return xr.DataArray(
         (total / counted).T.numpy(),
         dims=("exponent", "image"),
