@@ -1,8 +1,9 @@
 """The labelled result of the command ``dynamics``: all individuals together."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -57,9 +58,11 @@ def assemble(
     result = together(parts)
     names = [str(name) for name in result["network"].to_numpy()]
     result = result.assign_coords(
-        image=image_indices(bench, asked.images),
-        label=("image", scored(bench, asked.images).labels.numpy().astype(np.int8)),
-        **_described(names, compared),
+        {
+            "image": image_indices(bench, asked.images),
+            "label": ("image", scored(bench, asked.images).labels.numpy().astype(np.int8)),
+            **_described(names, compared),
+        }
     )
     return result.assign_attrs(
         format=FORMAT,
@@ -98,15 +101,15 @@ def together(parts: Mapping[tuple[str, int], xr.Dataset]) -> xr.Dataset:
     return joined.sel({dim: labels for dim, labels in order.items() if dim in joined.dims})
 
 
-def _in_order(dim: str, parts: "Sequence[xr.Dataset] | object") -> list[object]:
+def _in_order(dim: str, parts: Iterable[xr.Dataset]) -> list[Any]:
     """The labels along a dimension in the order in which they first come; kinds in their own."""
-    seen: dict[object, None] = {}
-    for part in parts:  # type: ignore[attr-defined]
+    seen: dict[Any, None] = {}
+    for part in parts:
         if dim in part.coords:
             seen |= dict.fromkeys(part[dim].to_numpy().tolist())
     if dim == "kind":
         return [kind for kind in KINDS if kind in seen]
-    return sorted(seen) if dim == "time" else list(seen)  # type: ignore[type-var]
+    return sorted(seen) if dim == "time" else list(seen)
 
 
 def _loaded(unit: Unit) -> xr.Dataset:
@@ -136,7 +139,7 @@ def _distortion(
     return np.where(far > 0, far, np.nan).astype(np.float32)
 
 
-def _described(names: Sequence[str], compared: xr.Dataset) -> dict[str, tuple[str, list[object]]]:
+def _described(names: Sequence[str], compared: xr.Dataset) -> dict[str, Any]:
     """What the comparison knows of each network; of cells that it has not, of the trained twin."""
     known = [str(name) for name in compared["network"].to_numpy()]
     rows = [name if name in known else name.removesuffix(DETAILED) for name in names]

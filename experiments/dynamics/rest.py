@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 
 from experiments.dynamics.conditions import ADVERSARIAL
@@ -43,6 +42,7 @@ def resting_points(network: "Network", kept: xr.Dataset) -> xr.Dataset:
         (index in the test set), and `AREA.output`.
     """
     import torch
+
     from sim.fixed_points import slow_points, visited
 
     few = kept.isel(image=slice(0, FEW))
@@ -81,7 +81,7 @@ def emitting(points: xr.Dataset, wiring: "Wiring") -> xr.Dataset:
 
 def told(points: xr.Dataset) -> Iterator[list[str]]:
     """Image, condition, kind of point, speed, largest modulus of an eigenvalue, starts."""
-    sizes = np.hypot(points["eigenvalue_real"], points["eigenvalue_imag"]).max("mode")
+    sizes = ((points["eigenvalue_real"] ** 2 + points["eigenvalue_imag"] ** 2) ** 0.5).max("mode")
     for at in range(points.sizes["point"]):
         here = points.isel(point=at)
         kind = "fixed" if bool(here["fixed"]) else "slow"

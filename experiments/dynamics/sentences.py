@@ -62,7 +62,8 @@ def coming_back(here: xr.Dataset) -> str:
     )
     if np.isfinite(under["flip_step"]):
         steps = float(under["flip_step"])
-        said += f"; half of those that flip for good do so within {steps:.3g} steps of read-out"
+        soon = f"within {steps:.3g} steps of" if steps else "at"
+        said += f"; half of those that flip for good do so {soon} the first answer"
     return said + ("." if astray >= FEW else "; so few images say little.")
 
 

@@ -166,8 +166,8 @@ def mean_rho(
     """
     known = [np.isfinite(x) & ~np.isnan(y) for x, y in pairs]
     measured = [at for at, each in enumerate(known) if each.any()]
-    both = np.flatnonzero(np.all([known[at] for at in measured], axis=0)) if measured else []
-    if len(both) < FEWEST:
+    both = np.flatnonzero(np.all([known[at] for at in measured], axis=0))
+    if not measured or len(both) < FEWEST:
         return np.nan, np.nan, np.nan
     draws = np.vstack([both, generator.choice(both, size=(resamples, len(both)))])
     drawn = np.mean([rho(pairs[at][0][draws], pairs[at][1][draws]) for at in measured], axis=0)

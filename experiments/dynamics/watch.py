@@ -16,7 +16,7 @@ from experiments.dynamics.measures import (
     geometry,
     outcomes,
 )
-from experiments.dynamics.measures.parts import CLEAN, joined
+from experiments.dynamics.measures.parts import CLEAN, areas_of, joined
 from experiments.dynamics.recorded import recordings
 from experiments.dynamics.rest import comes_to_rest, resting_points
 from experiments.dynamics.sensitivity import is_sensible, sensitivity
@@ -131,7 +131,8 @@ def measures(whole: xr.Dataset) -> xr.Dataset:
         parts.append(drive_measures(whole))
     measured = joined(*parts)
     facts = {name: whole.attrs[name] for name in ("answers", "output")}
-    return measured.sel(condition=whole["condition"]).assign_attrs(facts)  # merging sorts them
+    in_order = {"condition": whole["condition"], "area": areas_of(whole)}  # merging sorts them
+    return measured.sel(in_order).assign_attrs(facts)
 
 
 def distances(inputs: "dict[str, Tensor]") -> xr.Dataset:
