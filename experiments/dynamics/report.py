@@ -50,6 +50,7 @@ def write_dynamics_report(
         apart=list(by_area(summary, "apart", 100, 1)),
         dimension=list(by_area(summary, "dimension", 1, 1)),
         alike=list(by_area(summary, "alike", 1, 2)),
+        exponents=list(exponents(summary)),
         pathways=list(pathways(summary)),
         phases=list(phases_table(result)),
         pages=list(pages),
@@ -158,6 +159,18 @@ def pathways(summary: xr.Dataset) -> Iterator[tuple[str, str, float, list[str]]]
                     for c in here["condition"].to_numpy()
                 ]
                 yield network, pathway, float(gain), cells
+
+
+def exponents(summary: xr.Dataset) -> Iterator[tuple[str, str, list[str]]]:
+    """Network, direction; exponent of the image, of the state, and rank correlation."""
+    if "growth" not in summary:
+        return
+    for network in (str(n) for n in summary["network"].to_numpy()):
+        for direction in (str(d) for d in summary["direction"].to_numpy()):
+            here = summary.sel(network=network, direction=direction)
+            if np.isfinite(here["growth"]):
+                names = ("growth", "state_growth", "rank_correlation")
+                yield network, direction, [interval(here, name, 1, 2) for name in names]
 
 
 def number(value: xr.DataArray, digits: int) -> str:

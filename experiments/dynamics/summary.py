@@ -35,8 +35,9 @@ def summarise_dynamics(
         - ``dimension`` (network, condition, area) and ``alike`` (network, condition, area): mean
           over individuals of participation ratio and CKA at the last step;
         - ``pull`` (network, condition, kind, area): mean of ``along_feedforward`` at the last step;
-        - ``growth`` (network, direction) and ``rank_correlation`` (network, direction), of the
-          exponents with the minimal distortion, where those are there;
+        - ``growth`` and ``state_growth`` (network, direction): means of the two exponents, and
+          ``rank_correlation`` (network, direction) of the first with the minimal distortion, where
+          those are there;
         - of interventions what :func:`pathway_table` gives.
 
         Names followed by ``_low`` and ``_high`` are the ends of the intervals.
@@ -52,10 +53,11 @@ def summarise_dynamics(
     ]
     if "along_feedforward" in last:
         parts.append(means(last, "along_feedforward", "pull", generator, resamples))
-    if "exponent" in result:
-        parts.append(means(result, "exponent", "growth", generator, resamples))
-        if "minimum_distortion" in result:
-            parts.append(rank_correlations(result, generator, resamples))
+    for name, called in (("exponent", "growth"), ("state_exponent", "state_growth")):
+        if name in result:
+            parts.append(means(result, name, called, generator, resamples))
+    if "exponent" in result and "minimum_distortion" in result:
+        parts.append(rank_correlations(result, generator, resamples))
     if "gain_answer" in result:
         parts.append(pathway_table(result, last, generator, resamples))
     summary = xr.merge(parts, join="outer", compat="override", combine_attrs="drop")

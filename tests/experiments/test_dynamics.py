@@ -22,8 +22,12 @@ IMAGES = 12
 
 @pytest.fixture(scope="module")
 def watched(small_run: Path, here_on_digits: Callable[[], AbstractContextManager[Any]]) -> Path:
-    """Where the dynamics of two networks of the small comparison lie."""
-    with here_on_digits():
+    """Where the dynamics of two networks of the small comparison lie, without figures."""
+    from experiments.dynamics.figures import Drawn
+
+    with here_on_digits(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.dynamics.rest.FEW", 1)
+        patch.setattr("experiments.dynamics.command.draw_individual", lambda *a: Drawn({}, []))
         ask(small_run, ["fc-b", "fc-blt"], individual=0, images=IMAGES, intervene=True)
     return small_run / "dynamics" / "pgd-linf-0.2"
 
@@ -120,7 +124,10 @@ def test_pages_and_exponents_are_there(watched: Path) -> None:
 def test_again_it_costs_nothing(
     watched: Path, small_run: Path, here_on_digits: Callable[[], AbstractContextManager[Any]]
 ) -> None:
-    with here_on_digits() as work:
+    from experiments.dynamics.figures import Drawn
+
+    with here_on_digits() as work, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.dynamics.command.draw_individual", lambda *a: Drawn({}, []))
         ask(small_run, ["fc-b", "fc-blt"], individual=0, images=IMAGES, intervene=True)
     assert not work.done
 
@@ -128,7 +135,11 @@ def test_again_it_costs_nothing(
 def test_all_see_what_was_crafted_on_one(
     small_run: Path, here_on_digits: Callable[[], AbstractContextManager[Any]]
 ) -> None:
-    with here_on_digits():
+    from experiments.dynamics.figures import Drawn
+
+    with here_on_digits(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.dynamics.rest.FEW", 1)
+        patch.setattr("experiments.dynamics.command.draw_individual", lambda *a: Drawn({}, []))
         compared = opened(small_run / "result.nc")
         third = int(compared["image"][2])
         ask(
@@ -140,6 +151,29 @@ def test_all_see_what_was_crafted_on_one(
     np.testing.assert_array_equal(*inputs)
     assert inputs[0]["image"].to_numpy().tolist() == [third]
     assert opened(out / "result.nc").sizes["image"] == 3  # up to the one that was asked for
+
+
+def test_every_figure_of_an_individual_can_be_drawn(
+    watched: Path, small_run: Path, tmp_path: Path,
+    here_on_digits: Callable[[], AbstractContextManager[Any]],
+) -> None:  # fmt: skip
+    from experiments.dynamics.figures import draw_individual
+    from experiments.dynamics.subject import subject
+
+    folder = watched / "fc-blt-0"
+    who = subject(small_run, opened(small_run / "result.nc"), "fc-blt", 0)
+    points = opened(folder / "fixed_points.nc")
+    assert points["speed"].min() >= 0
+    with here_on_digits(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.dynamics.figures.film", lambda *a: None)
+        drawn = draw_individual(
+            who, opened(folder / "recordings.nc"), opened(watched / "result.nc"), points, tmp_path
+        )
+    assert not drawn.missing
+    assert set(drawn.figures) == {
+        "decision", "traces", "divergence", "state-space", "phase", "drives", "weights",
+    }  # fmt: skip
+    assert all(path.exists() for _, path in drawn.figures.values())
 
 
 # --- the noise
