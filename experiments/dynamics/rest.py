@@ -7,12 +7,12 @@ import xarray as xr
 
 from experiments.dynamics.conditions import ADVERSARIAL
 from experiments.dynamics.measures.parts import CLEAN
+from experiments.recordings import first_true, fooled
 
 if TYPE_CHECKING:
     from networks import Wiring
     from sim import Network
 
-FEW = 2  # images; a search takes seconds
 LARGEST = 1000  # units; of larger networks nothing is sought
 
 
@@ -27,7 +27,7 @@ def comes_to_rest(wiring: "Wiring") -> bool:
 
 
 def resting_points(network: "Network", kept: xr.Dataset) -> xr.Dataset:
-    """Fixed and slow points under the first few kept images, clean and adversarial.
+    """Fixed and slow points under the first kept image that fools it, clean and adversarial.
 
     The searches (:func:`sim.fixed_points.slow_points`; Sussillo & Barak 2013, Neural Comput.
     25:626) start where the clean and the adversarial trajectory end, so that two points of one
@@ -45,14 +45,15 @@ def resting_points(network: "Network", kept: xr.Dataset) -> xr.Dataset:
 
     from sim.fixed_points import slow_points, visited
 
-    few = kept.isel(image=slice(0, FEW))
     conditions = [CLEAN, ADVERSARIAL]
-    starts = torch.stack([visited(network.wiring, few.sel(condition=c))[-1] for c in conditions])
+    at = first_true(fooled(*(kept.sel(condition=c) for c in conditions)))
+    here = kept.isel(image=[at])
+    starts = torch.stack([visited(network.wiring, here.sel(condition=c))[-1] for c in conditions])
     found = []
     for condition in conditions:
-        images = torch.from_numpy(few["inputs"].sel(condition=condition).to_numpy())[:, None]
+        images = torch.from_numpy(here["inputs"].sel(condition=condition).to_numpy())[:, None]
         points = slow_points(network, images, starts)
-        places = few["image"].to_numpy()[points["image"].to_numpy()]
+        places = here["image"].to_numpy()[points["image"].to_numpy()]
         found.append(
             points.assign_coords(
                 image=("point", places), condition=("point", [condition] * len(places))

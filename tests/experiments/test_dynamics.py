@@ -26,7 +26,6 @@ def watched(small_run: Path, here_on_digits: Callable[[], AbstractContextManager
     from experiments.dynamics.figures import Drawn
 
     with here_on_digits(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.dynamics.rest.FEW", 1)
         patch.setattr("experiments.dynamics.command.draw_individual", lambda *a: Drawn({}, []))
         ask(small_run, ["fc-b", "fc-blt"], individual=0, images=IMAGES, intervene=True)
     return small_run / "dynamics" / "pgd-linf-0.2"
@@ -138,7 +137,6 @@ def test_all_see_what_was_crafted_on_one(
     from experiments.dynamics.figures import Drawn
 
     with here_on_digits(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.dynamics.rest.FEW", 1)
         patch.setattr("experiments.dynamics.command.draw_individual", lambda *a: Drawn({}, []))
         compared = opened(small_run / "result.nc")
         third = int(compared["image"][2])
