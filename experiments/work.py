@@ -28,6 +28,7 @@ STAGES = {  # in their order
     "examine": "watching cells",
     "watch": "watching dynamics",
     "intervene": "intervening",
+    "interpret": "asking what units mean",
     "control": "controlling for feedback and time",
     "audit": "auditing accuracies",
 }

@@ -41,7 +41,7 @@ def animate(
     *,
     image: int = 0,
     condition: str = "adversarial",
-    per_second: float = 2,
+    per_second: int = 2,
 ) -> Path:
     """Writes a film of one image: input, activity of each area, and decision at every step.
 
@@ -87,7 +87,7 @@ def animate(
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     steps = len(rows[0].potentials)
-    text = figure._suptitle.get_text() if figure._suptitle else ""
+    text = figure.get_suptitle()
     with replacing(file) as temporary, writer.saving(figure, temporary, DPI):
         for step in [*range(steps), *[steps - 1] * HOLD]:
             for row in rows:
@@ -97,7 +97,7 @@ def animate(
     return file
 
 
-def writer_for(path: Path, per_second: float) -> AbstractMovieWriter:
+def writer_for(path: Path, per_second: int) -> AbstractMovieWriter:
     """What writes films with the path's ending.
 
     Raises:

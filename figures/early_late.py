@@ -40,10 +40,12 @@ def early_late(result: xr.Dataset) -> Figure:
     rows = ceil(len(names) / columns)
     figure = Figure(figsize=(WIDTH, 0.9 + 1.9 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False)
-    painted = None
+    painted = [
+        matrix(shares.sel(network=name), ax=panel)
+        for panel, name in zip(panels.ravel(), names, strict=False)
+    ]
     for panel, name in zip(panels.ravel(), names, strict=False):
-        painted = matrix(shares.sel(network=name), ax=panel)
-        panel.set_title(str(name))
+        panel.set_title(name)
     for panel in panels.ravel()[len(names) :]:
         panel.set_axis_off()
     for panel in panels[:, 0]:
@@ -51,7 +53,7 @@ def early_late(result: xr.Dataset) -> Figure:
     for at, panel in enumerate(panels.ravel()[: len(names)]):
         if at + columns >= len(names):
             panel.set_xlabel("answer read (step)")
-    bar = figure.colorbar(painted, ax=panels, pad=0.015, aspect=30, shrink=0.9)
+    bar = figure.colorbar(painted[0], ax=panels, pad=0.015, aspect=30, shrink=0.9)
     bar.set_label("accuracy (%)")
     bar.outline.set_visible(False)
     text = "Perturbed early or late, read early or late"

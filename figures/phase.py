@@ -54,23 +54,25 @@ def phase(
         BlindspotsError: no populations, image or conditions of that kind.
     """
     at_image(recording, image)
-    plane = [rate(recording, name) for name in populations]
+    first, second = (rate(recording, name) for name in populations)
     there = conditions(recording)
     handles = [Line2D([], [], label=name, **CONDITIONS[name].kwargs()) for name in there]
     handles += [
         Line2D([], [], color=colour, linewidth=1.6, label=f"{name} stands still")
-        for name, colour, part in zip(populations, NULLCLINES, field(*plane)[2:], strict=True)
+        for name, colour, part in zip(
+            populations, NULLCLINES, field(first, second)[2:], strict=True
+        )
         if crosses_zero(part)
     ]
     figure, above = stage(1.3 * COLUMN, 3.9, handles, columns=3)
     panel = above.subplots()
-    portrait(plane[0], plane[1], image, ax=panel)
+    portrait(first, second, image, ax=panel)
     if fixed is not None:
         points(fixed, populations, ax=panel)
     panel.set_xlabel(f"mean output of {populations[0]}")
     panel.set_ylabel(f"mean output of {populations[1]}")
     runs = recording.sizes["image"] * len(there)
-    moved = runs * (plane[0].sizes["time"] - 1)
+    moved = runs * (first.sizes["time"] - 1)
     detail = f"estimated projection: {moved} steps of {runs} runs;\n{shown_image(recording, image)}"
     title(figure, recording, "Phase portrait of two populations", detail)
     return figure

@@ -49,17 +49,17 @@ def weights(parameters: xr.Dataset) -> Figure:
         width_ratios=[max(wide[s], 0.35 * max(wide.values())) for s in sources],
     )  # fmt: skip
     limit = largest(blocks)
-    painted: AxesImage | None = None
+    painted: list[AxesImage] = []
     for row, target in zip(panels, targets, strict=True):
         for panel, source in zip(row, sources, strict=True):
             if (target, source) in blocks:
-                painted = block(blocks[target, source], limit, ax=panel)
+                painted.append(block(blocks[target, source], limit, ax=panel))
             else:
                 absent(panel)
         row[0].set_ylabel(f"to {target}\n({blocks_size(blocks, target, 0)})")
     for panel, source in zip(panels[-1], sources, strict=True):
         panel.set_xlabel(f"from {source}\n({blocks_size(blocks, source, 1)})")
-    bar = figure.colorbar(painted, ax=panels, pad=0.015, aspect=30, extend="both")
+    bar = figure.colorbar(painted[0], ax=panels, pad=0.015, aspect=30, extend="both")
     bar.set_label("weight")
     bar.outline.set_visible(False)
     count = sum(int(np.count_nonzero(each)) for each in blocks.values())

@@ -7,7 +7,7 @@ Of rate networks the derivative of the step is propagated, exactly (`spectrum`; 
 The step of a spiking unit is linear but where a membrane crosses its threshold, and there it jumps:
 in discrete time a spike cannot come a little later. So two numbers say different things, and both
 are of use. The *tangent between spikes* (`tangent`) is what an infinitely small perturbation does,
-which changes no spike: membranes forget at ln beta per step, whatever the network. The *finite
+which changes no spike: membranes forget at ln beta per step, whatever drives them. The *finite
 difference* of a stated size (`difference`) is what a perturbation does that may change spikes: it
 decays like the tangent until it has added or removed the first spike, then spreads through the
 weights. Networks of spiking units may be stable to the one and not to the other; the size at which
@@ -144,7 +144,7 @@ def spectrum(
             f"not {exponents}."
         )
     first, z = flow.reached()
-    counted = flow.wiring.steps - 1 - first if steps is None else steps
+    counted = flow.wiring.steps - 1 - first - settle if steps is None else steps
     if counted < 1 or settle < 0:
         raise BlindspotsError(
             f"Exponents over {counted} steps after {settle} cannot be measured; give steps of 1 "

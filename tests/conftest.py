@@ -218,3 +218,98 @@ def summary(result: xr.Dataset, contrasts: list[tuple[str, str, str]]) -> xr.Dat
     from experiments.statistics import summarise
 
     return summarise(result, contrasts, generator=np.random.default_rng(1), resamples=400)
+
+
+def synthetic_semantics(
+    networks: Sequence[str] = ("fc-b", "fc-blt", "fc-blt-modular", "fc-b-spiking"),
+    individuals: int = 2,
+    data: str = "MNIST",
+) -> xr.Dataset:
+    """What ``blindspots semantics`` measures, made up: units say 0.2 bits more than directions.
+
+    Modules say 0.3 bits less than groups and cost more; robustness rises with selectivity.
+    """
+    rng = np.random.default_rng(0)
+    kinds, lesions = (
+        ["unit", "random", "principal", "module", "group"],
+        ["unit", "selective", "unselective", "random", "module"],
+    )
+    shape = (len(networks), individuals, 2, len(kinds), 20)
+    level = np.array([0.7, 0.5, 0.9, 0.3, 0.6])[:, None]
+    of_network = 0.05 * np.arange(len(networks))[:, None, None, None, None]
+    whole = np.array([NETWORKS[name][3] == 1 for name in networks])
+    absent = np.zeros(shape, bool)
+    absent[whole, :, :, 3:] = True
+    absent[:, :, :, 3, 4:] = True
+    value = level + of_network + rng.normal(0, 0.05, shape)
+    dims = ("network", "individual", "area", "kind", "member")
+    measures: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    for name in ("selectivity", "information", "purity", "entropy"):
+        for end, fill in (("", value), ("_null", 0.1 + 0 * value), ("_p", 0.01 + 0 * value)):
+            measures[name + end] = dims, np.where(absent, np.nan, fill)
+        for end, fill in (("_null_low", 0.0), ("_null_high", 0.2)):
+            measures[name + end] = dims, np.where(absent, np.nan, fill)
+    cost = np.array([0.01, 0.1, 0.2, 0.05, 0.3])[:, None, None, None]
+    lost = np.broadcast_to(cost, (*shape[:3], 5, 6, 2, 10)) + rng.normal(
+        0, 0.01, (*shape[:3], 5, 6, 2, 10)
+    )
+    lost = np.where(np.arange(6)[:, None, None] < [[[[6]]], [[[1]]], [[[1]]], [[[4]]], [[[4]]]],
+                    lost, np.nan)  # fmt: skip
+    lost[whole, :, :, 4] = np.nan
+    intact = np.broadcast_to(np.array([0.97, 0.4])[:, None], (*shape[:2], 2, 10))
+    unit = np.full((*shape[:3], 20), -1.0)
+    unit[..., :6] = np.arange(6)
+    accuracy = np.full((*shape[:3], 5, 20, 2, 10), np.nan)
+    accuracy[..., :6, :, :] = intact[:, :, None, None, None] - lost
+    q = np.full((*shape[:2], 2, 2), np.nan)
+    q[..., 0, 1], q[~whole, :, :, 0] = 0.05, 0.4
+    null = np.broadcast_to(q[..., None, None] / 2, (*q.shape, 2, 30)) + rng.normal(0, 0.01, 30)
+    robust = value[..., 0, :].mean((2, 3)) - 0.3
+    picture = np.full((len(networks), 5, 4, 8, 28, 28), np.nan, np.float32)
+    member = np.full((len(networks), 5, 4), -1)
+    for n in range(len(networks)):
+        for k in range(5 if not whole[n] else 3):
+            picture[n, k], member[n, k] = rng.random((4, 8, 28, 28)), np.arange(4)
+    return xr.Dataset(
+        {
+            **measures,
+            "silent": (dims, np.where(absent, np.nan, 0.0)),
+            "lesion_accuracy": (
+                (*dims[:3], "lesion", "member", "condition", "class"), accuracy
+            ),
+            "lesion_unit": ((*dims[:3], "member"), unit),
+            "intact_accuracy": ((*dims[:2], "condition", "class"), intact),
+            "modularity": ((*dims[:2], "graph", "partition"), q),
+            "modularity_initial": ((*dims[:2], "partition"), q[:, :, 0] - 0.1),
+            "modularity_null": ((*dims[:2], "graph", "partition", "null", "shuffle"), null),
+            "clean_accuracy": (dims[:2], np.full(shape[:2], 0.97)),
+            "robust_accuracy": (dims[:2], robust),
+            "corruption_accuracy": (dims[:2], -robust),
+            "example_picture": (
+                ("network", "kind", "example", "top_shown", "row", "column"), picture
+            ),
+            "example_member": (("network", "kind", "example"), member),
+            "example_area": ("network", ["h2"] * len(networks)),
+        },
+        coords={
+            "network": list(networks), "individual": range(individuals), "area": ["h1", "h2"],
+            "kind": kinds, "member": range(20), "lesion": lesions,
+            "condition": ["clean", "attacked"], "graph": ["weights", "activity"],
+            "partition": ["module", "preferred"], "null": ["labels", "strengths"],
+            "image": range(200),
+            **{
+                key: ("network", [NETWORKS[name][at] for name in networks])
+                for key, at in (("recurrence", 2), ("modules", 3), ("units", 4), ("role", 5))
+            },
+        },
+        attrs={
+            "data": data, "attack": "pgd-linf", "epsilon": 0.05, "images": 200, "lesioned": 100,
+            "top": 10,
+        },
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def make_semantics() -> Callable[..., xr.Dataset]:
+    """Builds synthetic results of ``blindspots semantics``; see `synthetic_semantics`."""
+    return synthetic_semantics

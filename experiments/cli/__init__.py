@@ -11,6 +11,7 @@ from experiments.cli import (
     cells,
     comparisons,
     dynamics,
+    meanings,
     networks,
     reproductions,
     robustness,
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-for group in (comparisons, networks, cells, robustness, audits, dynamics):
+for group in (comparisons, networks, cells, robustness, audits, dynamics, meanings):
     app.add_typer(group.commands)
 app.add_typer(reproductions.commands, name="reproduce")
 

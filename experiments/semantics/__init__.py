@@ -1,0 +1,1 @@
+"""What units, directions and modules mean: the command ``semantics``."""
