@@ -10,6 +10,7 @@ from experiments.cli import (
     audits,
     cells,
     comparisons,
+    dynamics,
     exploring,
     meanings,
     networks,
@@ -29,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-for group in (comparisons, networks, cells, robustness, audits, meanings, exploring):
+for group in (comparisons, networks, cells, robustness, audits, dynamics, meanings, exploring):
     app.add_typer(group.commands)
 app.add_typer(reproductions.commands, name="reproduce")
 
