@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -119,13 +120,17 @@ def test_the_run_directory_holds_what_a_reader_needs(small_run: Path) -> None:
 
 
 def test_the_same_comparison_again_computes_nothing(
-    small_run: Path, small_spec: Spec, cache: Path, monkeypatch: pytest.MonkeyPatch
+    small_run: Path,
+    small_spec: Spec,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("experiments.compare.finish", lambda *given: None)
-    before = (small_run / "log.jsonl").read_text()
-    old = load_result(small_run)
-    new = compare(small_spec, small_run, console=Console(quiet=True), device="cpu")
-    assert (small_run / "log.jsonl").read_text() == before
+    again = shutil.copytree(small_run, tmp_path / "run")
+    before, old = (again / "log.jsonl").read_text(), load_result(again)
+    new = compare(small_spec, again, console=Console(quiet=True), device="cpu")
+    assert (again / "log.jsonl").read_text() == before
     xr.testing.assert_identical(new.drop_attrs(), old.drop_attrs())
 
 
