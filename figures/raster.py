@@ -17,8 +17,8 @@ from figures.recordings import (
     image_name,
     middles,
     pair_names,
+    place,
     same_sampling,
-    simulator,
     spikes_of,
     spiking_areas,
     starts,
@@ -73,8 +73,8 @@ def raster(
         figure = spanned(recording, other, image, names)
     else:
         figure = marked(recording, other, image, names)
-    where = simulator(recording) if other is None else " and ".join(pair_names(recording, other))
-    title(figure, recording, f"Spikes on {where}", image_name(at_image(recording, image), image))
+    name = image_name(at_image(recording, image), image)
+    title(figure, recording, f"Spikes on {place(recording, other)}", name)
     return figure
 
 

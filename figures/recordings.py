@@ -156,10 +156,26 @@ def simulator(recording: xr.Dataset) -> str:
     return SIMULATORS.get(name, name) + (" (detailed)" if detailed else "")
 
 
+def condition_names(first: xr.Dataset, second: xr.Dataset) -> tuple[str, str] | None:
+    """The conditions of two recordings, if they are known and differ."""
+    if any("condition" not in each.coords for each in (first, second)):
+        return None
+    names = str(first["condition"].values), str(second["condition"].values)
+    return names if names[0] != names[1] else None
+
+
 def pair_names(first: xr.Dataset, second: xr.Dataset) -> tuple[str, str]:
-    """What tells two recordings apart: their simulators, if those differ."""
-    names = simulator(first), simulator(second)
+    """What tells two recordings apart: their conditions or else simulators, if those differ."""
+    names = condition_names(first, second) or (simulator(first), simulator(second))
     return names if names[0] != names[1] else (f"{names[0]} 1", f"{names[1]} 2")
+
+
+def place(first: xr.Dataset, second: xr.Dataset | None = None) -> str:
+    """ "torch", "torch and Brian2", or "clean and adversarial images"."""
+    if second is None:
+        return simulator(first)
+    pair = " and ".join(pair_names(first, second))
+    return f"{pair} images" if condition_names(first, second) else pair
 
 
 def answer(here: xr.Dataset) -> str:

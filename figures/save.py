@@ -2,6 +2,8 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,6 @@ def save(figure: Figure, directory: str | os.PathLike[str], name: str) -> list[P
         The paths, PNG first.
     """
     folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
     figure.set_dpi(DPI)
     FigureCanvasAgg(figure)
     figure.draw_without_rendering()
@@ -37,13 +38,23 @@ def save(figure: Figure, directory: str | os.PathLike[str], name: str) -> list[P
 
 
 def _write(figure: Figure, path: Path, suffix: str) -> Path:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=suffix, dpi=DPI, metadata=FORMATS[suffix])
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[str]:
+    """A name beside ``path``, with its ending, that takes its place once all was written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.stem}-", suffix=f".tmp{path.suffix}"
+    )
     os.close(handle)
     try:
-        figure.savefig(temporary, format=suffix, dpi=DPI, metadata=FORMATS[suffix])
+        yield temporary
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    return path

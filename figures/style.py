@@ -6,15 +6,15 @@ are for a paper with two columns: a full-width figure is 180 mm wide and its let
 """
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import xarray as xr
 from matplotlib import style
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from networks.errors import BlindspotsError, unknown
 
@@ -138,13 +138,15 @@ def head(figure: Figure, dataset: xr.Dataset, text: str) -> None:
     figure.suptitle(f"{text}\n{second}", color=BLACK if mnist else VERMILLION, linespacing=1.4)
 
 
-def stage(width: float, height: float, handles: list[Line2D], columns: int) -> tuple[Figure, Any]:
+def stage(
+    width: float, height: float, handles: Sequence[Artist], columns: int
+) -> tuple[Figure, Any]:
     """A figure with one legend below, and the part above it to draw panels in.
 
     Args:
         width: inches.
         height: inches, without the legend.
-        handles: what the legend lists, drawn lines with labels.
+        handles: what the legend lists, drawn lines or patches with labels.
         columns: entries side by side.
     """
     legend = 0.08 + 0.155 * -(-len(handles) // columns)

@@ -1,10 +1,9 @@
-"""Membranes of single cells, two simulators over each other, and their difference."""
+"""Membranes or rates of single cells, of two recordings over each other, and their difference."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,15 +16,15 @@ from figures.recordings import (
     check_alike,
     image_name,
     pair_names,
+    place,
     same_sampling,
     simulator,
     spikes_of,
-    spiking_areas,
     time_axis,
     title,
 )
 from figures.style import BLACK, GREY, ORANGE, PURPLE, WIDTH, stage, styled
-from networks.errors import BlindspotsError
+from networks.errors import BlindspotsError, unknown
 
 MOST = 4  # panels side by side
 FEW = 60  # samples: more of them are drawn without markers
@@ -46,20 +45,21 @@ def traces(
 ) -> Figure:
     """Membranes of a few cells over time with their threshold, before the reset; spikes above.
 
-    With a second recording its membranes lie dashed over the first, and below is the difference,
-    second minus first, if both are sampled at the same times.
+    Of rate units it is what they emit. With a second recording its lines lie dashed over the
+    first, and below is the difference, second minus first, if both are sampled at the same times.
 
     Args:
-        recording: what was recorded of a run, with potentials and outputs of spiking areas.
-        other: the same network and images on another simulator.
+        recording: what was recorded of a run, with potentials and outputs of spiking areas, or
+            with outputs of rate units.
+        other: the same network on another simulator, or under another condition.
         image: position of the image in the recordings.
-        units: cells by area, at most four in all; default of each area the busiest cell and the
-            one that spikes least often, but does.
+        units: cells by area, at most four in all; default of each area that spikes (or of all
+            where none does) the busiest cell and the one that is least active, but is.
 
     Raises:
         BlindspotsError: no spikes, cells or image of that kind, or recordings that do not match.
     """
-    names = spiking_areas(recording, None if units is None else list(units))
+    names = traced_areas(recording, None if units is None else list(units))
     if other is not None:
         check_alike(recording, other, names)
     here = at_image(recording, image)
@@ -67,7 +67,9 @@ def traces(
     drawn = [(here, SOLID)] + ([] if other is None else [(at_image(other, image), DASHED)])
     unit_of = unit_name([each for each, _ in drawn], cells[0][0])
     compared = other is not None and same_sampling(recording, other)
-    figure, above = stage(WIDTH, 3.3 if compared else 2.3, legend(recording, other), columns=4)
+    spike = any(quantity(here, area) == "potential" for area, _ in cells)
+    handles = legend(recording, other, spike)
+    figure, above = stage(WIDTH, 3.3 if compared else 2.3, handles, columns=4)
     panels = above.subplots(
         1 + compared, len(cells), sharex=True, squeeze=False,
         height_ratios=[1.9, 1][: 1 + compared],
@@ -80,17 +82,52 @@ def traces(
             upper.axhline(level, color=colour, linewidth=0.9, linestyle=":", zorder=1)
         upper.set_title(f"{area}, cell {unit}")
         if compared:
-            values = [activity(each, area, "potential")[:, unit] for each, _ in drawn]
+            values = [traced(each, area)[:, unit] for each, _ in drawn]
             difference(lower, recording["time"].to_numpy(), values[1] - values[0], unit_of)
         for panel in panels[:, column]:
             time_axis(panel, *(each for each, _ in drawn), named=panel is lower)
         room(upper)
-    panels[0, 0].set_ylabel(f"membrane ({unit_of})" if unit_of else "membrane u")
+    axis = f"membrane ({unit_of})" if unit_of else "membrane u"
+    for panel, area in ((panels[0, at], cells[at][0]) for at in range(len(cells))):
+        named = axis if quantity(here, area) == "potential" else "rate"
+        if panel is panels[0, 0] or named != panels[0, 0].get_ylabel():
+            panel.set_ylabel(named)
     if other is not None and compared:
         panels[1, 0].set_ylabel("difference,\n" + subtraction(*pair_names(recording, other)))
-    where = simulator(recording) if other is None else " and ".join(pair_names(recording, other))
-    title(figure, recording, f"Membranes on {where}", image_name(here, image))
+    what = "Membranes" if quantity(here, names[0]) == "potential" else "Rates"
+    title(figure, recording, f"{what} on {place(recording, other)}", image_name(here, image))
     return figure
+
+
+def traced_areas(recording: xr.Dataset, areas: Sequence[str] | None) -> list[str]:
+    """The chosen areas; default those that spike, or where none does all of rate units.
+
+    Raises:
+        BlindspotsError: none was recorded, or not a chosen one.
+    """
+    models = {
+        str(name).removesuffix(".output"): array.attrs.get("unit_model")
+        for name, array in recording.items() if str(name).endswith(".output")
+    }  # fmt: skip
+    known = [name for name, model in models.items() if model in ("lif", "rate")]
+    if not known:
+        raise BlindspotsError("The recording holds no area's activity; record the output.")
+    for name in areas or ():
+        if name not in known:
+            raise unknown("recorded area", name, known)
+    spiking = [name for name in known if models[name] == "lif"]
+    return (spiking or known) if areas is None else list(areas)
+
+
+def quantity(here: xr.Dataset, area: str) -> str:
+    """What is drawn of an area: the membranes of spiking cells, what rate units emit."""
+    spikes = here[f"{area}.output"].attrs.get("unit_model") == "lif"
+    return "potential" if spikes else "output"
+
+
+def traced(here: xr.Dataset, area: str) -> Floats:
+    """Membranes or rates of an area at one image, (time, unit)."""
+    return activity(here, area, quantity(here, area))
 
 
 def unit_name(drawn: Sequence[xr.Dataset], area: str) -> str:
@@ -100,8 +137,9 @@ def unit_name(drawn: Sequence[xr.Dataset], area: str) -> str:
         BlindspotsError: it is not the same in all recordings.
     """
     for each in drawn:
-        activity(each, area, "potential")
-    units = [str(each[f"{area}.potential"].attrs.get("units", "1")) for each in drawn]
+        traced(each, area)
+    name = f"{area}.{quantity(drawn[0], area)}"
+    units = [str(each[name].attrs.get("units", "1")) for each in drawn]
     if len(set(units)) > 1:
         raise BlindspotsError(
             f"The recordings do not match: membranes are in {units[0]} and in {units[1]} (1: no "
@@ -115,10 +153,11 @@ def chosen(
 ) -> list[tuple[str, int]]:
     """(area, unit) of the cells to draw."""
     if units is None:
-        pairs = [(name, unit) for name in names for unit in typical(spikes_of(here, name))]
+        outputs = {name: activity(here, name, "output") for name in names}
+        pairs = [(name, unit) for name, each in outputs.items() for unit in typical(each)]
         return pairs[:MOST]
     for name, wanted in units.items():
-        size = spikes_of(here, name).shape[1]
+        size = activity(here, name, "output").shape[1]
         if bad := [unit for unit in wanted if not 0 <= unit < size]:
             raise BlindspotsError(
                 f"There is no cell {bad[0]} in '{name}'; choose from 0 to {size - 1}."
@@ -129,20 +168,22 @@ def chosen(
     return pairs
 
 
-def typical(spikes: npt.NDArray[np.bool_]) -> list[int]:
-    """The busiest cell, and the one that spikes least often among those that spike."""
-    counts = spikes.sum(0)
+def typical(outputs: Floats) -> list[int]:
+    """The busiest cell of (time, unit), and the least active among those that are active."""
+    counts = outputs.sum(0)
     busiest = int(counts.argmax())
     others = [int(cell) for cell in np.flatnonzero(counts) if cell != busiest]
     return [busiest, *sorted(others, key=lambda cell: counts[cell])[:1]]
 
 
-def legend(recording: xr.Dataset, other: xr.Dataset | None) -> list[Line2D]:
-    """What the lines are."""
+def legend(recording: xr.Dataset, other: xr.Dataset | None, spike: bool) -> list[Line2D]:
+    """What the lines are, and the marks of cells that spike."""
     first, second = (simulator(recording), "") if other is None else pair_names(recording, other)
     lines = [Line2D([], [], label=first, **look_of(recording, SOLID))]
     if other is not None:
         lines.append(Line2D([], [], label=second, **look_of(other, DASHED)))
+    if not spike:
+        return lines
     return [
         *lines,
         Line2D([], [], color=GREY, linestyle=":", label="threshold"),
@@ -160,8 +201,10 @@ def membrane(
 ) -> None:
     """One cell of one recording; its spikes are ticks above the panel's lines."""
     time = here["time"].to_numpy()
-    values = activity(here, area, "potential")[:, unit]
+    values = traced(here, area)[:, unit]
     panel.plot(time, values, zorder=2 + level, clip_on=False, **look_of(here, look))
+    if quantity(here, area) != "potential":
+        return
     fired = time[spikes_of(here, area)[:, unit]]
     height = 0.96 - 0.07 * level
     panel.plot(
@@ -179,8 +222,8 @@ def thresholds(drawn: Sequence[xr.Dataset], area: str, unit: int) -> dict[float,
     for here, look in zip(drawn, (SOLID, DASHED), strict=False):
         if f"{area}.threshold" in here:
             levels[float(here[f"{area}.threshold"][unit])] = look["color"]
-        elif "threshold" in here[f"{area}.potential"].attrs:
-            levels[float(here[f"{area}.potential"].attrs["threshold"])] = GREY
+        elif "threshold" in (said := here[f"{area}.{quantity(here, area)}"].attrs):
+            levels[float(said["threshold"])] = GREY
     return levels
 
 

@@ -103,6 +103,12 @@ class Network(nn.Module):
         return potentials(circuit, frames).mean(0)
 
 
+def in_float64(network: Network) -> Network:
+    """A copy in double precision on the CPU, whose weights ask for no gradient."""
+    values = {name: value.detach().cpu().double() for name, value in network.values.items()}
+    return Network(network.wiring, values, network.generator).requires_grad_(False)
+
+
 def settle(circuit: Circuit, stimulus: Tensor) -> Tensor:
     """Logits of a feedforward wiring in one pass; equals its dynamics once settled."""
     wiring = circuit.wiring

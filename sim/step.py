@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from networks import Convolution, OneToOne, Projection, RateUnit, SpikingUnit, Wiring
-from sim.interventions import Intervention, clamped, injected, is_cut
+from sim.interventions import Intervention, clamped, delivered, injected
 from sim.parameters import bias_name, weight_name
 from sim.rule import PLAIN, Rule
 from sim.units import membrane_step, rate_step
@@ -31,17 +31,20 @@ class State(NamedTuple):
 
     ``potentials[a]`` is u_a[t-1]; ``emitted[a][i]`` is out_a[t-1-i], for as many steps as the
     longest delay out of ``a``. Absent entries stand for zeros. Tensors are (images, *shape), or
-    (1, *shape) while all images still share one past.
+    (1, *shape) while all images still share one past. ``held`` is there under a
+    :class:`~sim.interventions.Hold` alone: what arrived at t-1 where it acts.
     """
 
     potentials: Mapping[str, Tensor] = {}
     emitted: Mapping[str, tuple[Tensor, ...]] = {}
+    held: Mapping[tuple[int, str], Tensor] = {}
 
     def detached(self) -> "State":
         """The same past, through which no gradient flows back."""
         return State(
             {name: u.detach() for name, u in self.potentials.items()},
             {name: tuple(out.detach() for out in past) for name, past in self.emitted.items()},
+            {key: arrived.detach() for key, arrived in self.held.items()},
         )
 
 
@@ -93,21 +96,17 @@ def step(
     wiring = circuit.wiring
     potentials: dict[str, Tensor] = {}
     drives: dict[str, Tensor] = {}
+    held: dict[tuple[int, str], Tensor] = {}
     now = {wiring.input.name: clamped(interventions, wiring.input.name, t, stimulus)}
     for area in wiring.areas:
         if area == wiring.input:
             continue
         drive = bias_of(circuit, area.name)
         for p in wiring.into(area.name):
-            past = state.emitted.get(p.source, ())
-            if len(past) < p.delay or is_cut(interventions, p, t):
-                continue
-            if still is not None and p.name in still:
-                drive = drive + still[p.name]
-            else:
-                weight, out = circuit.values[weight_name(p)], past[p.delay - 1]
-                out = out.detach() if p.kind in rule.blocked else out
-                drive = drive + transmit(p, weight, out, area.shape)
+            sent = _sent(circuit, state, p, still or {}, rule)
+            arrived, kept = delivered(interventions, p, t, sent, state.held)
+            held |= kept
+            drive = drive if arrived is None else drive + arrived
         if area.is_grid and drive.shape[1:] != area.shape:
             drive = drive.expand(-1, *area.shape)
         drive = injected(interventions, area.name, t, drive)
@@ -125,7 +124,22 @@ def step(
             u, out = rate_step(area.unit, potential, drive)
         drives[area.name], potentials[area.name] = drive, u
         now[area.name] = clamped(interventions, area.name, t, out)
-    return State(potentials, _remembered(wiring, state, now)), drives
+    return State(potentials, _remembered(wiring, state, now), held), drives
+
+
+def _sent(
+    circuit: Circuit, state: State, p: Projection, still: Mapping[str, Tensor], rule: Rule
+) -> Tensor | None:
+    """What would arrive through ``p`` at this step, None before anything can."""
+    past = state.emitted.get(p.source, ())
+    if len(past) < p.delay:
+        return None
+    if p.name in still:
+        return still[p.name]
+    out = past[p.delay - 1]
+    out = out.detach() if p.kind in rule.blocked else out
+    target = circuit.wiring.area(p.target).shape
+    return transmit(p, circuit.values[weight_name(p)], out, target)
 
 
 def _remembered(

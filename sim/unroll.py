@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sim.interventions import Intervention
+from sim.interventions import Intervention, holds
 from sim.parameters import weight_name
 from sim.rule import PLAIN, Rule
 from sim.step import Circuit, State, step, transmit
@@ -27,16 +27,19 @@ def through_time(
     interventions: tuple[Intervention, ...] = (),
     rule: Rule = PLAIN,
     cut: int = 0,
+    since: Moment | None = None,
 ) -> Iterator[Moment]:
     """Every step of the wiring in turn; a still stimulus drives the first areas from one product.
+
+    They go on from the moment ``since``, where it is given.
 
     ``rule`` says what a gradient follows. None flows from step ``cut`` on back to the state before
     it (truncated backpropagation through time); 0 cuts nothing.
     """
-    wiring, state = circuit.wiring, State()
-    is_still = all(f is frames[0] for f in frames) and not interventions
+    wiring, state = circuit.wiring, since.state if since else State()
+    is_still = all(f is frames[0] for f in frames) and not holds(interventions, wiring.input.name)
     still = still_drives(circuit, frames[0]) if is_still else None
-    for t in range(wiring.steps):
+    for t in range(since.t + 1 if since else 0, wiring.steps):
         if t == cut:
             state = state.detached()
         state, drives = step(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from networks import BlindspotsError, Constant, Wiring
 from sim.brian import replica
-from sim.network import Network
+from sim.network import Network, in_float64
 from sim.recording import Quantity
 from sim.run import run
 
@@ -115,8 +115,7 @@ def record_both(
 
     ``images`` (N, *input shape) are coded once, so that both see the same draws.
     """
-    values = {name: value.detach().cpu().double() for name, value in network.values.items()}
-    twin = Network(network.wiring, values, network.generator)
+    twin = in_float64(network)
     stimulus = images.double()
     if not isinstance(network.wiring.stimulated.code, Constant):
         stimulus = torch.stack(list(twin.frames(stimulus)))

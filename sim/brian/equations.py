@@ -4,6 +4,7 @@ Each population has these variables, all dimensionless:
 
     bias         b_a
     arrived_k    what the k-th projection into the area delivers at this step
+    kept_k_j     what hold j lets through of it, for the next step
     drive        drive_a[t]
     u            u_a[t]
     out          out_a[t], emitted at this step
@@ -17,7 +18,16 @@ which reorders ``y`` and, on its numpy target, also changes what ``x`` was assig
 from collections.abc import Iterator, Sequence
 
 from networks import Area, InputUnit, RateUnit, SpikingUnit, Wiring
-from sim.interventions import Clamp, Inject, Intervention, Lesion, Silence
+from sim.interventions import (
+    Clamp,
+    Hold,
+    Inject,
+    Intervention,
+    Silence,
+    UponArrival,
+    UponUnits,
+    concerns,
+)
 
 ACTIVATIONS = {
     "relu": "u * int(u > 0)",
@@ -33,6 +43,11 @@ def variables(wiring: Wiring, area: Area, acts: Sequence[Intervention], sent: in
     if area != wiring.input:
         names += ["bias", "drive", "u"]
         names += [f"arrived_{k}" for k in range(len(wiring.into(area.name)))]
+        names += [
+            f"kept_{k}_{j}"
+            for k, j, act in _on_arrival(wiring, area, acts)
+            if isinstance(act, Hold)
+        ]
     names += [f"sent_{i}" for i in range(1, sent + 1)]
     return names + [f"chosen_{k}" for k, _ in _upon(area, acts)]
 
@@ -52,17 +67,33 @@ def update(
 
 
 def _drive(wiring: Wiring, area: Area, acts: Sequence[Intervention]) -> Iterator[str]:
-    """drive_a[t] = b_a + sum of what arrived, but for lesions, + injected currents."""
-    terms, into = ["bias"], wiring.into(area.name)
-    for k, p in enumerate(into):
-        touched = (p.name, p.source, p.target)
-        lesions = [act for act in acts if isinstance(act, Lesion) and act.cut in touched]
-        terms.append(" * ".join([f"arrived_{k}", *(f"(1 - {_inside(act)})" for act in lesions)]))
-    for k, act in _upon(area, acts):
-        if isinstance(act, Inject):
-            terms.append(f"({act.current!r}) * chosen_{k} * {_inside(act)}")
-    yield f"drive = {' + '.join(terms)}"
-    yield from (f"arrived_{k} = 0" for k in range(len(into)))
+    """drive_a[t] = b_a + sum of what arrived, under what acts on it, + injected currents."""
+    terms = {k: f"arrived_{k}" for k in range(len(wiring.into(area.name)))}
+    for k, j, act in _on_arrival(wiring, area, acts):
+        inside, last = _inside(act), terms[k]
+        terms[k] = f"passed_{k}_{j}"
+        if isinstance(act, Hold):
+            yield f"passed_{k}_{j} = {last} * (1 - {inside}) + kept_{k}_{j} * {inside}"
+            yield f"kept_{k}_{j} = passed_{k}_{j}"
+        else:
+            yield f"passed_{k}_{j} = {last} * ((1 - {inside}) + ({act.gain!r}) * {inside})"
+    injected = [
+        f"({act.current!r}) * chosen_{k} * {_inside(act)}"
+        for k, act in _upon(area, acts)
+        if isinstance(act, Inject)
+    ]
+    yield f"drive = {' + '.join(['bias', *terms.values(), *injected])}"
+    yield from (f"arrived_{k} = 0" for k in terms)
+
+
+def _on_arrival(
+    wiring: Wiring, area: Area, acts: Sequence[Intervention]
+) -> Iterator[tuple[int, int, UponArrival]]:
+    """(k, j, act): intervention j acts on what the k-th projection into ``area`` delivers."""
+    for k, p in enumerate(wiring.into(area.name)):
+        for j, act in enumerate(acts):
+            if concerns(act, p):
+                yield k, j, act
 
 
 def _unit(unit: RateUnit | SpikingUnit) -> Iterator[str]:
@@ -86,12 +117,10 @@ def _clamped(area: Area, acts: Sequence[Intervention]) -> Iterator[str]:
     yield f"out = {last}"
 
 
-def _upon(
-    area: Area, acts: Sequence[Intervention]
-) -> Iterator[tuple[int, Clamp | Silence | Inject]]:
+def _upon(area: Area, acts: Sequence[Intervention]) -> Iterator[tuple[int, UponUnits]]:
     """The interventions on units of ``area``, with their place among all."""
     for k, act in enumerate(acts):
-        if not isinstance(act, Lesion) and act.area == area.name:
+        if isinstance(act, UponUnits) and act.area == area.name:
             yield k, act
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from networks import Area, Wiring
 from sim.brian.equations import carries_more_than_spikes, update, variables
-from sim.interventions import Intervention, Lesion
+from sim.interventions import Intervention, UponUnits
 from sim.parameters import bias_name
 
 EMISSION = "emission"
@@ -83,7 +83,7 @@ def _chosen(area: Area, acts: Sequence[Intervention]) -> list[tuple[int, NDArray
     """For each intervention on ``area`` its place and 1 at the units that it acts on."""
     found = []
     for k, act in enumerate(acts):
-        if not isinstance(act, Lesion) and act.area == area.name:
+        if isinstance(act, UponUnits) and act.area == area.name:
             units = np.zeros(area.size)
             units[slice(None) if act.units is None else list(act.units)] = 1
             found.append((k, units))

@@ -15,7 +15,6 @@ from experiments.spec import Spec, spec_from
 from networks import BlindspotsError, wiring_named
 
 if TYPE_CHECKING:
-    from experiments.audit.broken import Told
     from experiments.bench import Bench
     from experiments.data.dataset import Dataset
     from experiments.units import Unit
@@ -52,6 +51,15 @@ def digits_alone(cache: Path) -> Iterator[None]:
         patch.setattr("experiments.data.dataset.find", nowhere)
         patch.delenv("BLINDSPOTS_DATA", raising=False)
         patch.setenv("BLINDSPOTS_CACHE", str(cache))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _coarse_figures() -> Iterator[None]:
+    """Figures are drawn coarsely, as PNG alone; how they look is tested where they are made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("figures.save.DPI", 30)
+        patch.setattr("figures.save.FORMATS", {"png": {}})
         yield
 
 
@@ -109,11 +117,12 @@ def small_spec(small_settings: dict[str, object]) -> Spec:
 def small_run(
     small_spec: Spec, shared_cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The run directory of the small comparison."""
+    """The run directory of the small comparison, worked on in this process."""
     from experiments.compare import compare
 
     out = tmp_path_factory.mktemp("runs") / "small"
-    with digits_alone(shared_cache):
+    with digits_alone(shared_cache), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.command.complete", Work())
         compare(small_spec, out, console=Console(quiet=True), device="cpu")
     return out
 
@@ -132,14 +141,6 @@ def bench(digits: "Dataset") -> "Bench":
     from experiments.bench import Bench
 
     return Bench(digits.name, None, digits.sha256, "cpu", "tests")
-
-
-@pytest.fixture(scope="session")
-def controls_told(digits: "Dataset") -> "dict[str, Told]":
-    """What the audit makes of its controls, on the bundled digits."""
-    from experiments.audit.broken import told_apart
-
-    return {each.control: each for each in told_apart(digits)}
 
 
 # --- a comparison with cells
@@ -188,12 +189,10 @@ class Work:
 
 @contextmanager
 def working(work: Work) -> Iterator[Work]:
-    """Units are worked on by ``work``; figures are coarse, those of comparisons left out."""
+    """Units are worked on by ``work``; figures of comparisons are left out."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("experiments.command.complete", work)
         patch.setattr("figures.draw_all", lambda *given: {})
-        patch.setattr("figures.save.DPI", 30)
-        patch.setattr("figures.save.FORMATS", {"png": {}})
         yield work
 
 

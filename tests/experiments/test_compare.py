@@ -119,8 +119,9 @@ def test_the_run_directory_holds_what_a_reader_needs(small_run: Path) -> None:
 
 
 def test_the_same_comparison_again_computes_nothing(
-    small_run: Path, small_spec: Spec, cache: Path
+    small_run: Path, small_spec: Spec, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("experiments.compare.finish", lambda *given: None)
     before = (small_run / "log.jsonl").read_text()
     old = load_result(small_run)
     new = compare(small_spec, small_run, console=Console(quiet=True), device="cpu")

@@ -16,7 +16,7 @@ from experiments.units import save_tensors, sha256_of
 from networks import BlindspotsError, wiring_named
 from sim import Network, run
 
-FIGURES = {f"{name}.{end}" for name in ("raster", "traces", "rates") for end in ("png", "pdf")}
+FIGURES = {f"{name}.png" for name in ("raster", "traces", "rates")}
 
 
 def told(*arguments: object) -> Result:
@@ -102,7 +102,7 @@ def test_of_crafted_inputs_the_largest_epsilon_beside_the_clean_images(
     assert told(*words, "--out", tmp_path / "out").exit_code == 0
     both = {f"{what}-{on}.nc" for what in ("clean", "pgd-linf-0.2") for on in ("torch", "brian2")}
     folder = tmp_path / "out" / "mine"
-    assert names(folder) == {*both, *FIGURES, "contrast.png", "contrast.pdf"}
+    assert names(folder) == {*both, *FIGURES, "contrast.png"}
     clean, crafted = (
         xr.load_dataset(folder / f"{what}-torch.nc", engine="h5netcdf")
         for what in ("clean", "pgd-linf-0.2")

@@ -13,13 +13,14 @@ from experiments.counts import count, short
 from experiments.report import rows, verdicts_of
 
 
-@pytest.fixture
-def remade(small_run: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def remade(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the result alone, finished anew under a title that wants escaping."""
-    shutil.copy(small_run / "result.nc", tmp_path)
-    result = load_result(tmp_path).assign_attrs(title="<b>mine & yours</b>")
-    finish(tmp_path, result, Console(quiet=True))
-    return tmp_path
+    out = tmp_path_factory.mktemp("remade")
+    shutil.copy(small_run / "result.nc", out)
+    result = load_result(out).assign_attrs(title="<b>mine & yours</b>")
+    finish(out, result, Console(quiet=True))
+    return out
 
 
 def test_the_report_needs_the_result_alone(remade: Path) -> None:
@@ -47,7 +48,10 @@ def test_numbers_of_the_table_are_those_of_the_result(small_run: Path) -> None:
         assert f"<td>{count(int(result['parameters'].sel(network=name)))}</td>" in row
 
 
-def test_terminal_output_fits_80_columns(small_run: Path, tmp_path: Path) -> None:
+def test_terminal_output_fits_80_columns(
+    small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("figures.draw_all", lambda *given: {})
     shutil.copy(small_run / "result.nc", tmp_path)
     console = Console(width=80, record=True, file=(tmp_path / "said").open("w"))
     finish(tmp_path, load_result(tmp_path), console)

@@ -56,7 +56,6 @@ def attacked():
 
 
 def said(figure):
-    figure.draw_without_rendering()
     return "\n".join(t.get_text() for t in figure.findobj(Text))
 
 

@@ -5,6 +5,7 @@ the trained equation.
 """
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -16,7 +17,7 @@ from sim.brian.detailed.body import MILLI, PICO, Body, jumps
 from sim.brian.detailed.noise import Noise
 from sim.brian.populations import Scene
 from sim.brian.product import carrier, matrix
-from sim.interventions import Clamp, Inject, Intervention, Silence, is_cut
+from sim.interventions import Clamp, Hold, Inject, Intervention, Silence, concerns, weight
 from sim.parameters import bias_name
 
 LONG_AGO = -1e4  # seconds, where Brian2 puts the last spike of a cell that never spiked
@@ -31,7 +32,7 @@ class Delivery:
     """
 
     def __init__(self, body: Body, scene: Scene, groups: Mapping[str, Any], noise: Noise | None):
-        _check_clamps(body, scene.acts)
+        _check_acts(body, scene.acts)
         self.body, self.scene, self.groups, self.noise = body, scene, groups, noise
         self.sample = 0
         wiring, samples = scene.wiring, body.physiology.samples
@@ -60,7 +61,7 @@ class Delivery:
         """What arrives at this sample, and what is done to the cells."""
         for p, axons in self.axons.items():
             arrived = axons.arrive(self.sample)
-            arrived = None if is_cut(self.scene.acts, p, self.step) else arrived
+            arrived = None if arrived is None else self._weight(p) * arrived
             if p in self.counted:
                 self.counted[p].add(arrived)
             elif arrived is not None:
@@ -95,10 +96,15 @@ class Delivery:
         for p in self.scene.wiring.into(area):
             if p in self.counted:
                 total = total + self.counted[p].total()
-            elif p in self.graded and not is_cut(self.scene.acts, p, self.step):
+            elif p in self.graded:
                 arrived = self.graded[p].arrive()
-                total = total if arrived is None else total + arrived
+                total = total if arrived is None else total + self._weight(p) * arrived
         return total
+
+    def _weight(self, projection: Projection) -> float:
+        """Lesions and scalings: what arrives now is multiplied by this."""
+        acts = (a for a in self.scene.acts if concerns(a, projection) and not isinstance(a, Hold))
+        return prod(weight(act, self.step) for act in acts)
 
     def _injected(self, area: str, bias: Array) -> Any:
         total: Any = 0.0
@@ -194,8 +200,13 @@ def _holds_units(act: Intervention, area: str) -> TypeGuard[Clamp | Silence]:
     return isinstance(act, Clamp | Silence) and act.area == area
 
 
-def _check_clamps(body: Body, acts: tuple[Intervention, ...]) -> None:
+def _check_acts(body: Body, acts: tuple[Intervention, ...]) -> None:
     for act in acts:
+        if isinstance(act, Hold):
+            raise BlindspotsError(
+                f"What arrives through '{act.through}' cannot be held in cells: it comes in spikes"
+                ", not in steps; hold it on the trained network, or scale it."
+            )
         if isinstance(act, Clamp) and act.area in body.thresholds and act.value not in (0, 1):
             raise BlindspotsError(
                 f"The cells of '{act.area}' cannot be clamped to {act.value:g}: they spike, so "
