@@ -25,7 +25,10 @@ CAPTIONS = {
     "robustness": "Mean selectivity and information of an individual's units against what it "
     "withstands.",
 }
-ACTIVATING = "The test images that activate units, directions and modules of {} most."
+ACTIVATING = (
+    "The test images that activate units, directions and modules of {} most; those that tie, in "
+    "the order of the images. Units and random directions were drawn by chance."
+)
 NOTES = {
     "Information about the class": "Bits, corrected for bias (Miller & Madow 1955), mean over "
     "members, areas and individuals, with a 95 % bootstrap interval.",
