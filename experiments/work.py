@@ -26,6 +26,8 @@ STAGES = {  # in their order
     "score": "scoring everyone",
     "withstand": "attacking by every means",
     "examine": "watching cells",
+    "watch": "watching dynamics",
+    "intervene": "intervening",
     "interpret": "asking what units mean",
     "control": "controlling for feedback and time",
     "audit": "auditing accuracies",

@@ -41,22 +41,24 @@ class _Point:
     image: int
     potentials: Array
     speed: float
+    slope: float
     starts: int
 
 
 def slow_points(
-    network: Network, stimulus: Tensor, starts: Tensor, *, modes: int = 10
+    network: Network, stimulus: Tensor, starts: Tensor, *, modes: int = 10, tries: int = 100
 ) -> xr.Dataset:
     """Search from ``starts`` (S, N, units), for each of the still images ``stimulus`` (N, ...).
 
     ``units`` are those of all areas but the input, one after the other, as :func:`visited` takes
     them from a recording. The search (least squares with the exact derivative, in float64) goes
-    downhill to the nearest minimum of the speed. The dataset has one ``point`` for each distinct
-    one, the slowest of an image first: its ``image`` (a place in ``stimulus``), ``a.potential``
-    (point, ``a.unit``), ``speed`` q, ``fixed`` (q is at most :data:`FIXED`), ``stable`` (all
-    eigenvalues lie inside the unit circle), ``starts`` (how many led there), and the ``modes``
-    eigenvalues of largest modulus, ``eigenvalue_real`` and ``eigenvalue_imag`` (point, mode; NaN
-    where there are fewer). Of a slow point they say how its neighbourhood moves.
+    downhill to a minimum of the speed, for at most ``tries`` evaluations. The dataset has one
+    ``point`` for each distinct one, the slowest of an image first: its ``image`` (a place in
+    ``stimulus``), ``a.potential`` (point, ``a.unit``), ``speed`` q, ``slope`` (the largest
+    component of its gradient: near 0 at a minimum), ``fixed`` (q is at most :data:`FIXED`),
+    ``stable`` (all eigenvalues lie inside the unit circle), ``starts`` (how many led there), and
+    the ``modes`` eigenvalues of largest modulus, ``eigenvalue_real`` and ``eigenvalue_imag``
+    (point, mode; NaN where there are fewer). Of a slow point they say how its neighbourhood moves.
 
     Raises BlindspotsError where units spike, the stimulus is not still, or the starts do not fit.
     """
@@ -70,7 +72,7 @@ def slow_points(
     spectra: list[NDArray[np.complex128]] = []
     for image in range(len(stimulus)):
         flow = Flow(network, stimulus[image : image + 1])
-        found = [_slowest(flow, start[image].double().numpy()) for start in starts]
+        found = [_slowest(flow, start[image].double().numpy(), tries) for start in starts]
         distinct = _distinct(image, found)
         points += distinct
         spectra += [_eigenvalues(flow, each.potentials, modes) for each in distinct]
@@ -85,8 +87,8 @@ def visited(wiring: Wiring, recording: xr.Dataset) -> Tensor:
     )
 
 
-def _slowest(flow: Flow, start: Array) -> tuple[Array, float]:
-    """The minimum of the speed below ``start`` (units,), and the speed there."""
+def _slowest(flow: Flow, start: Array, tries: int) -> tuple[Array, float, float]:
+    """The minimum of the speed below ``start`` (units,), the speed there, and its slope."""
 
     def move(u: Tensor) -> Tensor:
         at = u[None]
@@ -99,9 +101,10 @@ def _slowest(flow: Flow, start: Array) -> tuple[Array, float]:
         jac=lambda u: (_matrix if whole else _operator)(move, torch.from_numpy(u)),
         method="lm" if whole else "trf",
         tr_solver=None if whole else "lsmr",
-        **dict.fromkeys(("ftol", "xtol", "gtol"), 1e-15),
+        max_nfev=tries,
+        **dict.fromkeys(("ftol", "xtol", "gtol"), 1e-13),
     )
-    return found.x, float(found.cost)
+    return found.x, float(found.cost), float(found.optimality)
 
 
 def _matrix(move: Callable[[Tensor], Tensor], at: Tensor) -> Array:
@@ -121,16 +124,16 @@ def _operator(move: Callable[[Tensor], Tensor], at: Tensor) -> LinearOperator:
     )
 
 
-def _distinct(image: int, found: list[tuple[Array, float]]) -> list[_Point]:
+def _distinct(image: int, found: list[tuple[Array, float, float]]) -> list[_Point]:
     """Each point once, the slowest first."""
-    left, points = sorted(found, key=lambda pair: pair[1]), []
+    left, points = sorted(found, key=lambda each: each[1]), []
     while left:
-        best, speed = left[0]
+        best, speed, slope = left[0]
         near = [
-            bool(np.linalg.norm(u - best) <= APART * (1 + np.linalg.norm(best))) for u, _ in left
+            bool(np.linalg.norm(u - best) <= APART * (1 + np.linalg.norm(best))) for u, *_ in left
         ]
-        points.append(_Point(image, best, speed, sum(near)))
-        left = [pair for pair, same in zip(left, near, strict=True) if not same]
+        points.append(_Point(image, best, speed, slope, sum(near)))
+        left = [each for each, same in zip(left, near, strict=True) if not same]
     return points
 
 
@@ -165,6 +168,7 @@ def _labelled(wiring: Wiring, points: list[_Point], spectra: NDArray[np.complex1
     says = {"long_name": "1/2 |F(u) - u|^2", "units": "1"}
     found |= {
         "speed": ("point", speed, says),
+        "slope": ("point", [p.slope for p in points]),
         "fixed": ("point", speed <= FIXED),
         "stable": ("point", np.nanmax(np.abs(spectra), axis=1, initial=0) < 1),
         "starts": ("point", [p.starts for p in points]),

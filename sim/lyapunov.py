@@ -103,6 +103,7 @@ def leading(path: Path, generator: torch.Generator, iterations: int = 20) -> Ten
     The first right singular vector of the path's derivative there, by ``iterations`` of the power
     method from a drawn direction. Of spiking networks the derivative is the surrogate of training,
     so that it leads where an attack would go, not where a finite difference is sure to grow most.
+    NaN where nothing reaches the last step.
     """
 
     def end(perturbation: Tensor) -> Tensor:
@@ -155,7 +156,7 @@ def spectrum(
     for t in range(settle + counted):
         q, r = torch.linalg.qr(_pushed_forward(flow, z, q))
         z = flow(z)
-        rates = r.diagonal(dim1=1, dim2=2).abs().log()
+        rates = _log_stretch(r)
         total = total + (rates if t >= settle else rates.where(rates.isinf(), 0.0))
     return xr.DataArray(
         (total / counted).T.numpy(),
@@ -165,6 +166,13 @@ def spectrum(
             **{"first_step": first + settle, "steps": counted},
         },
     )
+
+
+def _log_stretch(r: Tensor) -> Tensor:
+    """ln |R_ii| (N, k); -inf where it is nought but for the rounding of the QR."""
+    stretch = r.diagonal(dim1=1, dim2=2).abs()
+    rounding = 1e-14 * stretch.amax(1, keepdim=True)
+    return stretch.where(stretch > rounding, 0.0).log()
 
 
 def _pushed_forward(flow: Flow, z: Tensor, q: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ from experiments.cli import (
     audits,
     cells,
     comparisons,
+    dynamics,
+    exploring,
     meanings,
     networks,
     reproductions,
@@ -28,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-for group in (comparisons, networks, cells, robustness, audits, meanings):
+for group in (comparisons, networks, cells, robustness, audits, dynamics, meanings, exploring):
     app.add_typer(group.commands)
 app.add_typer(reproductions.commands, name="reproduce")
 

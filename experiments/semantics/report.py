@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from experiments.detailed.report import number
 from experiments.page import picture, publish
 from experiments.semantics.activity import KINDS
 from experiments.semantics.lesions import LESIONS
@@ -24,12 +25,16 @@ CAPTIONS = {
     "robustness": "Mean selectivity and information of an individual's units against what it "
     "withstands.",
 }
-ACTIVATING = "The test images that activate units, directions and modules of {} most."
+ACTIVATING = (
+    "The test images that activate units, directions and modules of {} most; those that tie, in "
+    "the order of the images. Units and random directions were drawn by chance."
+)
 NOTES = {
     "Information about the class": "Bits, corrected for bias (Miller & Madow 1955), mean over "
     "members, areas and individuals, with a 95 % bootstrap interval.",
     "Purity of the top images": "Share of the commonest class among the ten images of highest "
-    "activity. With shuffled labels it is some 0.27.",
+    "activity. With shuffled labels it is some 0.27 where activities differ. Units that spike have "
+    "few values, and images that tie share the places, which lowers their purity.",
     "Entropy of the top images": "Bits, of the classes of the same ten images.",
     "Class selectivity": "(best - rest) / (best + rest) of mean activity by class, counted from "
     "the smallest activity. Comparable between units of one model, not between units and "
@@ -147,11 +152,6 @@ def modularity_table(summary: xr.Dataset) -> tuple[list[str], Rows]:
         for row, here in zip(rows, places, strict=True):
             row.append(interval(here.sel(null=null), "modularity_null", 1, 2))
     return heads, rows
-
-
-def number(value: xr.DataArray, digits: int = 2) -> str:
-    """A number, or a dash where there is none."""
-    return f"{float(value):.{digits}f}" if bool(value.notnull()) else "-"
 
 
 def terminal_tables(summary: xr.Dataset) -> Iterator[Table]:

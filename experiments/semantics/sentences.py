@@ -92,7 +92,12 @@ def of_lesions(summary: xr.Dataset) -> Iterator[str]:
         )
     else:
         yield "No network here has modules, so none was silenced and none is measured."
-    if "attacked" not in summary["condition"]:
+    if "attacked" in summary["condition"]:
+        yield (
+            "Inputs under attack were crafted on the intact network, so that a lesion may gain "
+            "accuracy there by stepping out of their aim; an attack on what is left finds more."
+        )
+    else:
         yield "What the reference attack made for each network was not kept; lesions are clean."
 
 

@@ -2,9 +2,15 @@
 
 import pytest
 
-from experiments.audit.broken import CONTROLS, Told
+from experiments.audit.broken import CONTROLS, Told, told_apart
 from experiments.audit.checks import CHECKS
 from experiments.data.dataset import Dataset, load_data
+
+
+@pytest.fixture(scope="module")
+def controls_told(digits: Dataset) -> dict[str, Told]:
+    """What the audit makes of its controls, on the bundled digits."""
+    return {each.control: each for each in told_apart(digits)}
 
 
 @pytest.mark.parametrize("name", [control.name for control in CONTROLS])
@@ -27,8 +33,6 @@ def test_the_sound_network_passes_the_checks_that_catch_the_others(digits: Datas
 
 @pytest.mark.slow
 def test_controls_on_mnist() -> None:
-    from experiments.audit.broken import told_apart
-
     data = load_data()
     if data.name != "MNIST":
         pytest.skip("MNIST is not here; set BLINDSPOTS_DATA.")

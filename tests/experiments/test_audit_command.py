@@ -1,6 +1,5 @@
 """The command ``audit`` on a small run."""
 
-import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -12,9 +11,10 @@ from rich.console import Console
 from experiments import cli
 from experiments.audit import load_audit, verdicts
 from experiments.audit.allowance import Allowance
-from experiments.audit.broken import Told
+from experiments.audit.broken import CONTROLS, Told
 from experiments.audit.checks import CHECKS
 from experiments.audit.finding import Finding
+from experiments.audit.unit import read_told
 from networks import BlindspotsError
 
 FEW = Allowance(images=8, few=4, handful=2, draws=500, samples=100, steps=5, queries=30)
@@ -26,17 +26,12 @@ def run(small_run: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def work(
-    work_here: Callable,
-    controls_told: dict[str, Told],
-    cache: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[object]:
-    """Units are worked on here, looking at little; the controls are known already."""
+def work(work_here: Callable, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    """Units are worked on here, looking at little; all controls count as told rightly."""
     with work_here() as here:
         monkeypatch.setattr("experiments.audit.command.complete", here)
         monkeypatch.setattr("experiments.audit.claimed.ALLOWANCE", FEW)
-        told = list(controls_told.values())
+        told = [Told(each.name, each.check or "", True, "It was told.") for each in CONTROLS]
         monkeypatch.setattr("experiments.audit.broken.told_apart", lambda data: iter(told))
         yield here
 
@@ -70,6 +65,14 @@ def test_an_audit_of_a_run(run: Path, work) -> None:  # type: ignore[no-untyped-
     audited(run, "fc-b", images=20)
     assert len(work.done) == count  # nothing is done twice
     assert set(verdicts(run)) == {"fc-b", "brought_model:TimeAveraged"}
+
+    told = read_told(next(each for each in work.done if each.product == "findings.json"))
+    keys = {"check", "outcome", "number", "unit", "sentence", "overturned", "seconds"}
+    assert all(set(each) == keys for each in told["findings"])
+    found = [
+        Finding(**{k: v for k, v in each.items() if k != "seconds"}) for each in told["findings"]
+    ]
+    assert [each.check for each in found] == list(CHECKS)
 
 
 def test_a_claim_that_the_record_does_not_bear_out_is_void(run: Path, work) -> None:  # type: ignore[no-untyped-def]
@@ -128,18 +131,3 @@ def test_controls_decide_the_exit_code(
 
 def test_a_run_or_controls_must_be_named(refused: Callable[..., str]) -> None:
     assert "--controls" in refused("audit")
-
-
-def test_findings_lie_under_their_unit(run: Path, work) -> None:  # type: ignore[no-untyped-def]
-    audited(run, "fc-b", images=19)
-    unit = next(each for each in work.done if each.product == "findings.json")
-    from experiments.audit.unit import read_told
-
-    told = read_told(unit)
-    keys = {"check", "outcome", "number", "unit", "sentence", "overturned", "seconds"}
-    assert all(set(each) == keys for each in told["findings"])
-    found = [
-        Finding(**{k: v for k, v in each.items() if k != "seconds"}) for each in told["findings"]
-    ]
-    assert [each.check for each in found] == list(CHECKS)
-    assert json.dumps(told)

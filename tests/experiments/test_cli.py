@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -180,8 +182,11 @@ def test_one_network_in_full(call) -> None:
     one_sentence(call("networks", "fc-bllt"), "did you mean")
 
 
-def test_train_then_score_on_the_inputs_of_a_run(call, cache: Path, small_run: Path) -> None:
-    said = call("train", "fc-bt", "--out", "mine", "--epochs", "1")
+def test_train_then_score_on_the_inputs_of_a_run(
+    call, cache: Path, small_run: Path, work_here: Callable[..., AbstractContextManager[object]]
+) -> None:
+    with work_here():
+        said = call("train", "fc-bt", "--out", "mine", "--epochs", "1")
     assert said.code == 0
     assert "This is not MNIST" in said.error
     assert "scikit-learn digits" in said.out

@@ -85,10 +85,9 @@ def test_a_teacher_is_part_of_the_key(bench, tmp_path: Path) -> None:
 # --- the command
 
 
-@pytest.fixture
-def controlled(small_run: Path, cache: Path, work_here) -> xr.Dataset:
-    """Worked on once; afterwards all units are there."""
-    with work_here():
+@pytest.fixture(scope="module")
+def controlled(small_run: Path, here_on_digits) -> xr.Dataset:
+    with here_on_digits():
         (result,) = control(
             small_run,
             ["fc-blt"],

@@ -305,7 +305,14 @@ def call(run: Path, **changes: Any) -> xr.Dataset:
     return transfer(run, **(settings | changes))
 
 
-def test_everyone_answers_what_was_crafted_on_everyone(cache: Path, run_copy: Path, here: Any):
+def unfinished(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on a call measures alone: no figures, no report."""
+    monkeypatch.setattr("experiments.transfer.command.finish", lambda *given: None)
+
+
+def test_everyone_answers_what_was_crafted_on_everyone(
+    cache: Path, run_copy: Path, here: Any, monkeypatch: pytest.MonkeyPatch
+):
     result, compared = call(run_copy), load_result(run_copy)
     assert {unit.stage for unit in here.done} == {"score"}
     at = {"attack": "pgd-linf", "epsilon": 0.2}
@@ -332,11 +339,15 @@ def test_everyone_answers_what_was_crafted_on_everyone(cache: Path, run_copy: Pa
     assert {p.stem for p in (out / "figures").iterdir()} == {"matrix", "universality", "montage"}
     assert "NOT MNIST" in (out / "report.html").read_text().replace("not MNIST", "NOT MNIST")
     worked = len(here.done)
+    unfinished(monkeypatch)
     assert call(run_copy).identical(result)
     assert len(here.done) == worked
 
 
-def test_a_lost_cache_is_restored_from_the_run(empty_cache: Path, run_copy: Path, here: Any):
+def test_a_lost_cache_is_restored_from_the_run(
+    empty_cache: Path, run_copy: Path, here: Any, monkeypatch: pytest.MonkeyPatch
+):
+    unfinished(monkeypatch)
     call(run_copy)
     drawn_or_asked = {(u.stage, getattr(u, "attack", "")) for u in here.done}
     assert drawn_or_asked <= {("score", ""), ("train", ""), ("craft", "uniform")}

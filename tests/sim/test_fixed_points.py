@@ -81,6 +81,7 @@ def test_a_slow_point_is_not_fixed(wire, weighted):
     found = slow_points(network, DARK, from_a([-fold + 0.05]))
     assert not found["fixed"].any()
     assert found["a.potential"][0, 0] == pytest.approx(-fold, abs=1e-4)
+    assert found["slope"][0] < 1e-6
     assert found["speed"][0] == pytest.approx(margin**2 / 2, rel=1e-3)
 
 

@@ -198,7 +198,7 @@ def test_the_surrogate_leads_spiking_networks_further_than_chance():
 def test_without_loops_nothing_is_remembered():
     network = Network.initial(wiring_named("fc-b"), 0)
     images = torch.rand((2, 1, 28, 28), generator=chance())
-    assert (spectrum(network, images, chance(), exponents=2, settle=3, steps=2) == -np.inf).all()
+    assert (spectrum(network, images, chance(), exponents=8, settle=3, steps=2) == -np.inf).all()
     still = growth(held(network, images), {"none": torch.zeros_like(images)})
     assert still.isnull().all()
     assert exponents(still).isnull().all()

@@ -1,0 +1,1 @@
+"""How a network is led astray, or recovers: dynamics on clean, adversarial and noisy images."""

@@ -1,0 +1,110 @@
+"""Recordings of one individual under all conditions, labelled by the condition."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from experiments.dynamics.measures.parts import areas_of, side_by_side
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from networks import Wiring
+    from sim import Network
+    from sim.brian.detailed import Detailed
+
+PICTURES = ("condition", "image", "row", "column")
+
+
+def recordings(
+    model: "Network | Detailed",
+    inputs: "Mapping[str, Tensor]",
+    labels: "Tensor",
+    places: Any,
+    seed: int,
+    facts: Mapping[str, Any],
+    *,
+    watched: list[int],
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """What every area does under every condition, for the measures and to be kept.
+
+    Args:
+        model: the individual, on torch or in cells.
+        inputs: by condition, (N, 1, 28, 28).
+        labels: (N,).
+        places: which test images they are, (N,).
+        seed: of the code of the input where that is random, the same under every condition.
+        facts: further attributes.
+        watched: positions of the images that are kept.
+
+    Returns:
+        Of all images, in steps of the trained network; of the watched ones as they were recorded,
+        in ms where the individual runs in cells. Both hold, by (condition, ..., image, ...),
+        drive, potential and output of every area, ``inputs`` and ``logits``; on torch also
+        `AREA.drive_by_kind`.
+    """
+    whole, kept = [], []
+    for images in inputs.values():
+        each, raw = activity(model, images, seed)
+        whole.append(each)
+        kept.append(raw.isel(image=watched))
+    names = xr.DataArray(list(inputs), dims="condition", name="condition")
+    wiring = model.wiring
+    said = {
+        **facts,
+        "network": facts.get("network", wiring.name),
+        "answers": np.array(list(wiring.answers)),
+        "output": wiring.output,
+        "input": wiring.input.name,
+    }
+    pictures = np.stack([each[:, 0].cpu().numpy() for each in inputs.values()])
+
+    def together(parts: list[xr.Dataset], chosen: "slice | list[int]") -> xr.Dataset:
+        joined = side_by_side(parts, names)
+        joined["inputs"] = (PICTURES, pictures[:, chosen])
+        coords = {"label": labels.cpu().numpy()[chosen], "image": np.asarray(places)[chosen]}
+        return joined.assign_coords({k: ("image", v) for k, v in coords.items()}).assign_attrs(said)
+
+    return together(whole, slice(None)), together(kept, watched)
+
+
+def activity(
+    model: "Network | Detailed", images: "Tensor", seed: int
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """One condition in steps, and as it was recorded."""
+    import torch
+
+    from sim import run
+    from sim.brian.detailed import Detailed
+    from sim.brian.detailed import run as run_cells
+    from sim.drives import drive_by_kind
+
+    if isinstance(model, Detailed):
+        raw = run_cells(model, images)
+        return in_steps(raw, model.wiring), raw
+    model.generator = torch.Generator().manual_seed(seed)
+    recording = run(model, images)
+    recording = recording.assign(dict(drive_by_kind(model, recording).data_vars))
+    return recording, recording
+
+
+def in_steps(recording: xr.Dataset, wiring: "Wiring") -> xr.Dataset:
+    """A recording in ms on the grid of trained steps.
+
+    Spikes are counted within the step, potentials and rates averaged over it; of drives, which are
+    currents in cells, nothing is kept.
+    """
+    every = recording.sizes["time"] // wiring.steps
+    found = {}
+    for area in areas_of(recording):
+        spikes = area in wiring.spiking
+        emitted = recording[f"{area}.output"].astype("float32").coarsen(time=every)
+        found[f"{area}.output"] = emitted.sum() if spikes else emitted.mean()
+        if f"{area}.potential" in recording:
+            potential = recording[f"{area}.potential"].coarsen(time=every).mean()
+            found[f"{area}.potential"] = potential
+    kept = xr.Dataset({n: a.drop_vars("time", errors="ignore") for n, a in found.items()})
+    kept["logits"] = recording["logits"]
+    return kept.assign_coords(time=np.arange(wiring.steps)).assign_attrs(recording.attrs)

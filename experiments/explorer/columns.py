@@ -1,0 +1,65 @@
+"""A scene as columns that a page can carry: one row for every set of cut pathways and epsilon."""
+
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from experiments.explorer.scene import Scene
+
+
+Columns = dict[str, list[Any]]
+
+
+def frames(scene: "Scene") -> Columns:
+    """What is drawn, by row: cuts outermost, then epsilons from 0 on.
+
+    `input` and `change` (row, column), the topmost row first; `margin`, `answer` (time; -1 where
+    nothing can have been read), `evidence` (time, class), `path` (time, 2); by area, `output AREA`
+    (unit, time) as a share of its scale (see `facts`), and `drive AREA` (time, kind).
+    """
+    rows = list(product(range(len(scene.cuts)), range(len(scene.epsilons))))
+    known = np.isfinite(scene.margin)
+    answer = np.where(known, np.nan_to_num(scene.evidence, nan=-np.inf).argmax(-1), -1)
+    columns: Columns = {
+        "input": [scene.inputs[e] for _, e in rows],
+        "change": [scene.inputs[e] - scene.inputs[0] for _, e in rows],
+        "margin": [scene.margin[row] for row in rows],
+        "answer": [answer[row] for row in rows],
+        "evidence": [scene.evidence[row] for row in rows],
+        "path": [scene.path[row] for row in rows],
+    }
+    for area, outputs in scene.outputs.items():
+        shares = outputs / scale(scene, area)
+        columns[f"output {area}"] = [shares[row].T for row in rows]
+    for area, drive in scene.drive.items():
+        columns[f"drive {area}"] = [drive[row] for row in rows]
+    return {
+        name: [np.ascontiguousarray(each, np.float32) for each in column]
+        for name, column in columns.items()
+    }
+
+
+def facts(scene: "Scene") -> Columns:
+    """What is the same in all rows, in a single row of its own."""
+    shapes = [scene.wiring.area(area).shape for area in scene.areas]
+    said = {
+        "epsilons": list(scene.epsilons),
+        "cuts": [sorted(cut) for cut in scene.cuts],
+        "steps": scene.wiring.steps,
+        "label": scene.label,
+        "areas": list(scene.areas),
+        "shapes": [list(shape) for shape in shapes],
+        "kinds": list(scene.kinds),
+        "driven": list(scene.drive),
+    }
+    return {name: [each] for name, each in said.items()}
+
+
+def scale(scene: "Scene", area: str) -> float:
+    """The largest output of an area in the whole scene, by its absolute value; 1 if it is silent.
+
+    All rows share it, so that colours can be compared.
+    """
+    return float(np.abs(scene.outputs[area]).max()) or 1.0

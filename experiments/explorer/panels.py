@@ -1,0 +1,190 @@
+"""The panels of the page: Bokeh figures, each drawn from one small source that the page fills."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bokeh.models import (
+    ColorBar,
+    ColumnDataSource,
+    FactorRange,
+    FixedTicker,
+    HoverTool,
+    LinearColorMapper,
+    Range1d,
+)
+from bokeh.palettes import Cividis256, Greys256, RdBu11, interp_palette
+from bokeh.plotting import figure
+
+from figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
+
+INK = "#222222"
+CONDITIONS = {"clean": (BLUE, "circle"), "perturbed": (VERMILLION, "square")}
+KINDS = {"feedforward": "#5A5A5A", "skip": PURPLE, "lateral": ORANGE, "top-down": GREEN}
+TOP, MIDDLE, BOTTOM, PICTURE = 172, 284, 254, 128  # heights, pixels
+CHANGES = interp_palette(RdBu11, 255)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure, and the source of what it shows."""
+
+    figure: figure
+    source: ColumnDataSource
+
+
+def framed(title: str, **options: Any) -> figure:
+    """An empty figure in the look of the page."""
+    plot = figure(
+        title=title,
+        toolbar_location=None,
+        tools="",
+        outline_line_color=None,
+        min_border=4,
+        **{"sizing_mode": "stretch_width", **options},
+    )
+    plot.title.text_font_size = "12px"
+    plot.title.text_font_style = "bold"
+    plot.title.text_color = INK
+    plot.axis.axis_label_text_font_style = "normal"
+    plot.axis.axis_label_text_font_size = "11px"
+    plot.axis.major_label_text_font_size = "10px"
+    plot.axis.minor_tick_line_color = None
+    plot.axis.axis_label_standoff = 4
+    plot.grid.grid_line_color = None
+    return plot
+
+
+def picture(title: str, colour: str = INK, *, change: bool = False) -> Panel:
+    """An image, black to white for intensity 0 to 1, or a change of intensity, blue to red."""
+    plot = framed(
+        title,
+        sizing_mode="fixed",
+        width=PICTURE + 8,
+        height=TOP,
+        frame_width=PICTURE,
+        frame_height=PICTURE,
+        x_range=Range1d(0, 1),
+        y_range=Range1d(0, 1),
+    )
+    plot.title.text_color = colour
+    plot.axis.visible = False
+    source = ColumnDataSource({"image": []})
+    mapper = mapped(CHANGES, -1) if change else mapped(Greys256, 0)
+    plot.image("image", source=source, x=0, y=0, dw=1, dh=1, origin="top_left", color_mapper=mapper)
+    plot.add_tools(HoverTool(tooltips=[("change" if change else "intensity", "@image{0.000}")]))
+    return Panel(plot, source)
+
+
+def decision(now: ColumnDataSource) -> Panel:
+    """The margin through time, clean and perturbed, with the class that leads at each step."""
+    plot = framed("Decision: the label's lead over the best other class", height=TOP)
+    plot.y_range = Range1d(0, 1)
+    plot.x_range = Range1d(0, 1)
+    plot.yaxis.axis_label = "lead (potential)"
+    plot.xaxis.axis_label = "step"
+    plot.vspan(x="step", source=now, line_color=GREY, line_width=1.5, line_dash="dotted")
+    plot.hspan(y=[0], line_color=GREY, line_width=1)
+    columns = ("step", "clean", "perturbed", "says_clean", "says_perturbed")
+    source = ColumnDataSource({name: [] for name in columns})
+    for name, (colour, marker) in CONDITIONS.items():
+        plot.line("step", name, source=source, color=colour, line_width=2)
+        plot.scatter("step", name, source=source, color=colour, marker=marker, size=6)
+        plot.text(
+            *("step", name, f"says_{name}"),
+            source=source,
+            text_color=colour,
+            text_font_size="12px",
+            text_align="center",
+            text_baseline="middle",
+            y_offset=-12 if name == "clean" else 13,
+        )
+    return Panel(plot, source)
+
+
+def bars() -> Panel:
+    """The evidence for every class at the step that is shown, clean beside perturbed."""
+    plot = framed("Evidence at this step", height=TOP, width=236, sizing_mode="fixed")
+    plot.x_range, plot.y_range = Range1d(-0.6, 9.6), Range1d(0, 1)
+    plot.xaxis.ticker = FixedTicker(ticks=list(range(10)))
+    plot.xaxis.axis_label = "class, the label in [ ]"
+    source = ColumnDataSource({"clean": [], "perturbed": [], "left": [], "right": []})
+    for name, x in (("clean", "left"), ("perturbed", "right")):
+        plot.vbar(x, width=0.36, top=name, source=source, color=CONDITIONS[name][0])
+    plot.hspan(y=[0], line_color=GREY, line_width=1)
+    return Panel(plot, source)
+
+
+def activity(title: str, now: ColumnDataSource, *, change: bool = False) -> Panel:
+    """Every unit of every shown area: through time, or laid out as maps at the step shown."""
+    plot = framed(title, height=MIDDLE, x_range=Range1d(0, 1), y_range=Range1d(0, 1))
+    plot.axis.axis_line_color = None
+    plot.xaxis.axis_label = "step"
+    names = ("image", "area", "x", "y", "dw", "dh")
+    source = ColumnDataSource({name: [] for name in names})
+    mapper = mapped(CHANGES, -1) if change else mapped(Cividis256, 0)
+    place = {name: name for name in names if name != "area"}
+    plot.image(**place, source=source, origin="top_left", color_mapper=mapper)
+    line = INK if change else "#FFFFFF"
+    plot.vspan(x="along", source=now, line_color=line, line_width=1.5, line_dash="dotted")
+    plot.add_tools(HoverTool(tooltips=[("area", "@area"), ("share of scale", "@image{0.00}")]))
+    ticks = [-1.0, 0.0, 1.0] if change else [0.0, 0.5, 1.0]
+    scale = ColorBar(color_mapper=mapper, width=7, padding=2, ticker=FixedTicker(ticks=ticks))
+    scale.major_label_text_font_size = "9px"
+    plot.add_layout(scale, "right")
+    return Panel(plot, source)
+
+
+def trajectory() -> Panel:
+    """The states of the whole network in the plane of clean states, from step to step."""
+    plot = framed("Trajectory of the network's state (large: this step)", height=BOTTOM)
+    plot.x_range, plot.y_range = Range1d(0, 1), Range1d(0, 1)
+    plot.grid.grid_line_color = "#EEEEEE"
+    names = [f"{axis}_{name}" for name in CONDITIONS for axis in ("x", "y")]
+    source = ColumnDataSource({name: [] for name in (*names, "size")})
+    for name, (colour, marker) in CONDITIONS.items():
+        x, y = f"x_{name}", f"y_{name}"
+        plot.line(x, y, source=source, color=colour, line_width=1.5)
+        plot.scatter(
+            *(x, y), source=source, color=colour, marker=marker, size="size", line_color="white"
+        )
+    return Panel(plot, source)
+
+
+def drive() -> Panel:
+    """How each kind of projection adds to the change of every area's drive."""
+    plot = framed(
+        "Change of drive by kind of projection (below 0: pulled back)",
+        height=BOTTOM,
+        x_range=FactorRange(range_padding=0.02, group_padding=0.8),
+        y_range=Range1d(0, 1),
+    )
+    plot.yaxis.axis_label = "share in the change's length"
+    plot.xaxis.major_label_text_font_size = "9px"
+    plot.xaxis.group_text_font_size = "11px"
+    plot.xaxis.separator_line_color = "#CCCCCC"
+    columns = [f"{end} {kind}" for kind in KINDS for end in ("bottom", "top")]
+    source = ColumnDataSource({name: [] for name in ("at", "alpha", *columns)})
+    for kind, colour in KINDS.items():
+        plot.vbar(
+            "at",
+            width=0.9,
+            bottom=f"bottom {kind}",
+            top=f"top {kind}",
+            source=source,
+            fill_color=colour,
+            fill_alpha="alpha",
+            line_color=None,
+            legend_label=kind,
+        )
+    plot.hspan(y=[0], line_color=INK, line_width=0.8)
+    legend = plot.legend[0]
+    legend.update(glyph_width=14, glyph_height=12, border_line_color=None, margin=2, padding=2)
+    legend.update(label_text_font_size="10px", spacing=0)
+    plot.add_layout(legend, "right")
+    return Panel(plot, source)
+
+
+def mapped(palette: Sequence[str], low: float) -> LinearColorMapper:
+    """Colours from `low` to 1; what is not there has none."""
+    return LinearColorMapper(palette=list(palette), low=low, high=1, nan_color="rgba(0, 0, 0, 0)")

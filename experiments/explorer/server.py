@@ -1,0 +1,73 @@
+"""The local web server: pages for this machine alone, and their export."""
+
+import logging
+from typing import Any
+
+from bokeh.application import Application
+from bokeh.application.handlers import FunctionHandler
+from bokeh.document import Document
+from bokeh.server.server import Server
+from tornado.web import RequestHandler
+
+from experiments.explorer.offer import Choice, Offer, choose
+from experiments.explorer.page import exported, fill
+from experiments.explorer.scene import scene
+from experiments.explorer.session import Session
+from networks.errors import BlindspotsError
+
+HOST = "127.0.0.1"
+"""Loopback: other machines cannot reach it."""
+
+
+class Export(RequestHandler):
+    """GET /export?network=...: the page of one choice as a file that needs no server."""
+
+    def initialize(self, offer: Offer, epsilon: float) -> None:
+        """What the run offers, and the epsilon that the file opens at."""
+        self.offer, self.epsilon = offer, epsilon
+
+    def get(self) -> None:
+        """The file, or what is wrong with the choice."""
+        asked: dict[str, Any] = {name: self.get_argument(name) for name in vars_of(Choice)}
+        try:
+            asked |= {name: int(asked[name]) for name in ("individual", "image")}
+            choice = choose(self.offer, **asked)
+        except (BlindspotsError, ValueError) as error:
+            self.set_status(404)
+            self.finish(str(error))
+            return
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        name = f"{choice.network}-{choice.individual}-image-{choice.image}-{choice.attack}.html"
+        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
+        self.finish(exported(scene(self.offer, choice), self.epsilon))
+
+
+def vars_of(described: type) -> list[str]:
+    """The names of a dataclass's fields."""
+    return list(described.__dataclass_fields__)  # type: ignore[attr-defined]
+
+
+def server(offer: Offer, first: Choice, epsilon: float, port: int) -> Server:
+    """A server of the explorer that listens, but does not answer yet; `port` 0 takes a free one.
+
+    Raises BlindspotsError where the port is not to be had.
+    """
+
+    def visit(document: Document) -> None:
+        session = Session(offer, first, epsilon)
+        fill(document, session.view, session.page, str(offer.run))
+
+    logging.getLogger("bokeh").setLevel(logging.ERROR)
+    logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
+    try:
+        return Server(
+            {"/": Application(FunctionHandler(visit))},
+            port=port,
+            address=HOST,
+            extra_patterns=[("/export", Export, {"offer": offer, "epsilon": epsilon})],
+        )
+    except OSError as error:
+        raise BlindspotsError(
+            f"Port {port} of {HOST} cannot be listened on ({error.strerror}); choose another with "
+            "--port, or 0 for any that is free."
+        ) from None
