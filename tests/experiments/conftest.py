@@ -103,7 +103,7 @@ def small_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object
         "epsilons": [0.05, 0.2],
         "reference_attack": "pgd-linf",
         "reference_epsilon": 0.2,
-        "effort": 5.0,
+        "training": {"epochs": 12, "batch": 100},
     }
 
 

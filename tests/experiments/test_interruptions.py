@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -162,11 +163,16 @@ def test_no_draft_and_no_checkpoint_is_left(told: Told) -> None:
 
 
 def test_the_result_is_that_of_an_undisturbed_comparison(
-    told: Told, empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    told: Told,
+    empty_cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    work_here: Callable[..., AbstractContextManager[object]],
 ) -> None:
     monkeypatch.setattr("experiments.compare.finish", lambda *args: None)
     spec = read_spec(told.command.directory / "spec.toml")
-    compare(spec, tmp_path / "run", device="cpu", console=Console(quiet=True))
+    with work_here():
+        compare(spec, tmp_path / "run", device="cpu", console=Console(quiet=True))
     here, there = load_result(tmp_path / "run"), load_result(told.command.out)
     assert (here["correct"] >= 0).any()
     xr.testing.assert_identical(here.drop_attrs(), there.drop_attrs())
