@@ -77,8 +77,8 @@ def of_lesions(summary: xr.Dataset) -> Iterator[str]:
         below = int((summary["selective_costs_high"] < 0).sum())
         yield (
             "Over single units, Spearman's correlation of selectivity and cost is "
-            f"{float(costs.mean()):+.2f} on average, above nought in {above} and below in {below} "
-            f"of {costs.size} networks."
+            f"{round(float(costs.mean()), 2) + 0.0:+.2f} on average, above nought in {above} and "
+            f"below in {below} of {costs.size} networks."
         )
     modular = clean.isel(network=clean["drop"].sel(lesion="module").notnull().to_numpy())
     if modular.sizes["network"]:
