@@ -81,6 +81,7 @@ def stacked(drive: xr.DataArray, *, ax: Axes) -> None:
         above, below = above + np.maximum(part, 0), below + np.minimum(part, 0)
     ax.plot(time, drive.sum("kind"), color=BLACK, marker="o", markersize=2.5, zorder=3)
     ax.axhline(0, color=BLACK, linewidth=0.7)
+    ax.use_sticky_edges = False
     ax.margins(y=0.08)
 
 

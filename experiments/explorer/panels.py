@@ -78,7 +78,7 @@ def picture(title: str, colour: str = INK, *, change: bool = False) -> Panel:
 
 def decision(now: ColumnDataSource) -> Panel:
     """The margin through time, clean and perturbed, with the class that leads at each step."""
-    plot = framed("Decision: evidence for the label less the best other's", height=TOP)
+    plot = framed("Decision: the label's lead over the best other class", height=TOP)
     plot.y_range = Range1d(0, 1)
     plot.x_range = Range1d(0, 1)
     plot.yaxis.axis_label = "lead (potential)"

@@ -107,7 +107,7 @@ def information(bins: Ints, classes: Ints, count: int) -> Floats:
 def entropy(shares: Floats) -> Floats:
     """Bits, of shares (..., outcome) that sum to 1."""
     logs = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
-    return -(shares * logs).sum(-1)
+    return 0.0 - (shares * logs).sum(-1)
 
 
 def against_null(

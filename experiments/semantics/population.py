@@ -102,7 +102,7 @@ def rank_correlations(pairs: Floats, generator: np.random.Generator) -> Floats:
 
     A resample in which one side does not vary is NaN.
     """
-    there: Bools = np.isfinite(pairs).all(0)
+    there: Bools = np.asarray(np.isfinite(pairs).all(0))
     rows = [pairs[:, at, present] for at, present in enumerate(there) if present.any()]
     found = [spearman(np.concatenate(rows, axis=1))]
     for _ in range(RESAMPLES):

@@ -25,12 +25,16 @@ CAPTIONS = {
     "robustness": "Mean selectivity and information of an individual's units against what it "
     "withstands.",
 }
-ACTIVATING = "The test images that activate units, directions and modules of {} most."
+ACTIVATING = (
+    "The test images that activate units, directions and modules of {} most; those that tie, in "
+    "the order of the images. Units and random directions were drawn by chance."
+)
 NOTES = {
     "Information about the class": "Bits, corrected for bias (Miller & Madow 1955), mean over "
     "members, areas and individuals, with a 95 % bootstrap interval.",
     "Purity of the top images": "Share of the commonest class among the ten images of highest "
-    "activity. With shuffled labels it is some 0.27.",
+    "activity. With shuffled labels it is some 0.27 where activities differ. Units that spike have "
+    "few values, and images that tie share the places, which lowers their purity.",
     "Entropy of the top images": "Bits, of the classes of the same ten images.",
     "Class selectivity": "(best - rest) / (best + rest) of mean activity by class, counted from "
     "the smallest activity. Comparable between units of one model, not between units and "

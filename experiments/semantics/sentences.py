@@ -77,8 +77,8 @@ def of_lesions(summary: xr.Dataset) -> Iterator[str]:
         below = int((summary["selective_costs_high"] < 0).sum())
         yield (
             "Over single units, Spearman's correlation of selectivity and cost is "
-            f"{float(costs.mean()):+.2f} on average, above nought in {above} and below in {below} "
-            f"of {costs.size} networks."
+            f"{round(float(costs.mean()), 2) + 0.0:+.2f} on average, above nought in {above} and "
+            f"below in {below} of {costs.size} networks."
         )
     modular = clean.isel(network=clean["drop"].sel(lesion="module").notnull().to_numpy())
     if modular.sizes["network"]:
@@ -92,7 +92,12 @@ def of_lesions(summary: xr.Dataset) -> Iterator[str]:
         )
     else:
         yield "No network here has modules, so none was silenced and none is measured."
-    if "attacked" not in summary["condition"]:
+    if "attacked" in summary["condition"]:
+        yield (
+            "Inputs under attack were crafted on the intact network, so that a lesion may gain "
+            "accuracy there by stepping out of their aim; an attack on what is left finds more."
+        )
+    else:
         yield "What the reference attack made for each network was not kept; lesions are clean."
 
 

@@ -77,7 +77,8 @@ def test_shares_in_the_change_of_drive_sum_to_its_length(shown: Scene, offer: Of
         drive = recording[f"{area}.drive"].transpose("image", "time", ...).to_numpy()
         length = np.linalg.norm(drive - drive[:1], axis=-1)
         np.testing.assert_allclose(shares[0].sum(-1), length, atol=1e-4)
-    assert (shown.drive["h1"][0, 1:, 2:, 1:] != 0).all()
+    assert (shown.drive["h1"][0, 1:, 2:, 1] != 0).all()  # lateral, from step 2 on
+    assert (shown.drive["h1"][0, 1:, 3:, 2] != 0).all()  # top-down, a step later
     assert (shown.drive["output"][..., 1:] == 0).all()
 
 
@@ -139,14 +140,19 @@ def test_a_random_code_draws_alike_for_all_inputs() -> None:
         (["--individual", "7"], "'fc-b' has no individual 7 in '{run}'; it has 0, 1."),
         (["--image", "40"], "There is no image 40; choose from 0 to 39."),
         (["--attack", "pgd"], "There is no attack whose inputs '{run}' kept 'pgd'; did you mean"),
-        (["--crafted-on", "mine"], "There is no network on which '{run}' kept inputs of pgd-linf"),
+        (
+            ["--crafted-on", "theirs"],
+            "There is no network on which '{run}' kept inputs of pgd-linf",
+        ),
         (["--epsilon", "0.3"], "There is no epsilon of pgd-linf '0.3'; did you mean '0.2'?"),
     ],
 )
 def test_refuses_what_the_run_does_not_have(
     refused: Callable[..., str], cache: Path, small_run: Path, words: list[str], sentence: str
 ) -> None:
-    assert sentence.format(run=small_run) in refused("explore", small_run, "--no-browser", *words)
+    assert sentence.format(run=small_run) in refused(
+        "explore", small_run, "--export", "page.html", *words
+    )
 
 
 def test_refuses_a_run_without_inputs(
@@ -154,7 +160,7 @@ def test_refuses_a_run_without_inputs(
 ) -> None:
     for name in ("result.nc", "networks"):
         (tmp_path / name).symlink_to(small_run / name)
-    assert "kept no crafted inputs" in refused("explore", tmp_path)
+    assert "kept no crafted inputs" in refused("explore", tmp_path, "--export", "page.html")
 
 
 def test_refuses_a_port_that_is_taken(

@@ -83,7 +83,7 @@ def test_every_command_exists_with_its_options() -> None:
     for name, *words in shown:
         options = {option for p in known[name].params for option in p.opts}
         assert {word for word in words if word.startswith("--")} <= options
-    for name in re.findall(r"`blindspots (\w+)", README):
+    for name in re.findall(r"`blindspots ([\w-]+)", README):
         assert name in known
 
 

@@ -29,21 +29,11 @@ def panels(figure: Figure) -> list[Axes]:
     return [part for part in figure.findobj(Axes) if part.lines or part.images]
 
 
-def is_whole(figure: Figure) -> bool:
-    """Whether everything that is drawn lies on the page, its legend too."""
-    figure.draw_without_rendering()
-    boxes = [figure.get_tightbbox()]
-    boxes += [
-        part.get_tightbbox().transformed(figure.dpi_scale_trans.inverted())
-        for part in figure.subfigs
-    ]
-    width, height = figure.get_size_inches()
-    return all(min(box.x0, box.y0, width - box.x1, height - box.y1) > -0.01 for box in boxes)
-
-
-def test_meanings_are_medians_in_their_networks_rows(made: xr.Dataset) -> None:
+def test_meanings_are_medians_in_their_networks_rows(
+    made: xr.Dataset, stays_inside: Callable[[Figure], None]
+) -> None:
     figure = meanings(made)
-    assert is_whole(figure)
+    stays_inside(figure)
     information = panels(figure)[1]
     dots = [line for line in information.lines if line.get_marker() not in ("None", "")]
     here = made["information"].median(["individual", "area", "member"])
@@ -53,9 +43,11 @@ def test_meanings_are_medians_in_their_networks_rows(made: xr.Dataset) -> None:
     assert [rows.count(at) for at in (0, -1, -2, -3)] == [3, 3, 5, 3]
 
 
-def test_lesions_are_at_their_costs(made: xr.Dataset, summary: xr.Dataset) -> None:
+def test_lesions_are_at_their_costs(
+    made: xr.Dataset, summary: xr.Dataset, stays_inside: Callable[[Figure], None]
+) -> None:
     figure = lesions(made, summary)
-    assert is_whole(figure)
+    stays_inside(figure)
     clean = panels(figure)[0]
     marks = [line for line in clean.lines if line.get_marker() not in ("None", "")]
     expected = 100 * summary["drop"].sel(condition="clean")
@@ -70,10 +62,10 @@ def test_without_an_attack_there_are_clean_lesions_alone(
 
 
 def test_robustness_has_a_mark_per_individual_and_its_correlation(
-    made: xr.Dataset, summary: xr.Dataset
+    made: xr.Dataset, summary: xr.Dataset, stays_inside: Callable[[Figure], None]
 ) -> None:
     figure = robustness(made, summary)
-    assert is_whole(figure)
+    stays_inside(figure)
     above, *_ = shown = panels(figure)
     assert len(shown) == 4
     assert sum(len(line.get_xdata()) for line in above.lines) == 8
@@ -89,9 +81,11 @@ def test_too_few_networks_have_no_correlation(made: xr.Dataset, summary: xr.Data
     assert "too few" in panels(robustness(made, few))[0].get_title()
 
 
-def test_examples_are_the_results_pictures(made: xr.Dataset) -> None:
+def test_examples_are_the_results_pictures(
+    made: xr.Dataset, stays_inside: Callable[[Figure], None]
+) -> None:
     figure = activating(made, "fc-blt-modular")
-    assert is_whole(figure)
+    stays_inside(figure)
     shown = panels(figure)
     assert [panel.get_title() for panel in shown] == [
         *("units", "random directions", "principal directions", "modules")
