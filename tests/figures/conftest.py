@@ -4,10 +4,22 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from figures import save
 from figures.drive import KINDS
+
+AS_SAVED = {"DPI": save.DPI, "FORMATS": dict(save.FORMATS)}
 
 STEPS, IMAGES, SIZES = 6, 5, {"h1": 12, "h2": 8}
 THERE = ("clean", "adversarial", "noise")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _in_full():
+    """Figures are saved as they are for users, whatever other rooms' tests have set before."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in AS_SAVED.items():
+            patch.setattr(save, name, value)
+        yield
 
 
 def make_recording(seed=0, units="lif", steps=STEPS):
