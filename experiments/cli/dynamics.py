@@ -32,7 +32,8 @@ def dynamics(
     image: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated test images whose recordings are kept. Default: the first 10."
+            help="Comma-separated test images to keep and draw. Default: the first 10, and of them "
+            "the first that fools."
         ),
     ] = None,
     images: Annotated[int | None, its_images(200)] = None,

@@ -49,8 +49,8 @@ def dynamics(
     """Watch ``networks`` of ``run`` (default: all trained ones) on what leads them astray.
 
     Everything goes to RUN/dynamics/ATTACK-EPSILON[-ORIGIN]; the default attack and epsilon are the
-    run's references. ``images`` are measured (200), of those ``shown`` (indices in the test set;
-    the first ten) recordings are kept. Interrupted, the same call goes on.
+    run's references. ``images`` are measured (200), of ten recordings are kept: ``shown``
+    (indices in the test set), then the first. Interrupted, the same call goes on.
     """
     compared, bench = finished(run, data)
     asked = question(

@@ -8,8 +8,8 @@ import xarray as xr
 
 from experiments.dynamics.conditions import ADVERSARIAL
 from experiments.dynamics.measures.parts import CLEAN, areas_of
+from experiments.dynamics.recorded import looked_at
 from experiments.dynamics.subject import Subject
-from experiments.recordings import first_true, fooled
 from experiments.store import unwritable
 from networks.errors import BlindspotsError
 
@@ -51,7 +51,7 @@ def draw_individual(
     points: xr.Dataset | None,
     folder: Path,
 ) -> Drawn:
-    """The figures of one individual: of the first image that fools it, else of the first."""
+    """The figures of one individual, of the image to look at (see :func:`looked_at`)."""
     from figures.decision import decision
     from figures.divergence import divergence
     from figures.drive import drives
@@ -61,7 +61,7 @@ def draw_individual(
     from figures.traces import traces
 
     clean, attacked = (recordings.sel(condition=c) for c in (CLEAN, ADVERSARIAL))
-    at = first_true(fooled(clean, attacked))
+    at = looked_at(recordings)
     hidden = [a for a in areas_of(recordings, "potential") if a != recordings.attrs["output"]]
     spiking = any(recordings[f"{a}.output"].attrs.get("unit_model") == "lif" for a in hidden)
     here = result.sel(individual=[subject.individual])

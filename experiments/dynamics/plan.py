@@ -24,7 +24,7 @@ from networks.catalogue import recurrence
 from networks.errors import BlindspotsError, unknown
 from networks.wiring import read_wiring
 
-FEWEST_KEPT = 10
+KEPT = 10  # images of which everything is kept, where no more are asked for
 OWN = "own"
 NEAREST = "fmn-l2"  # the attack that seeks the smallest change, where the run has none
 
@@ -33,7 +33,8 @@ NEAREST = "fmn-l2"  # the attack that seeks the smallest change, where the run h
 class Question:
     """Which perturbation of which images of a run; ``origin`` names who the inputs are crafted on.
 
-    ``kept`` are the positions of the images whose recordings are kept.
+    ``kept`` are the positions of the images whose recordings are kept, with those that were asked
+    for, ``chosen`` in number, first.
     """
 
     run: Path
@@ -42,6 +43,7 @@ class Question:
     origin: str
     images: int
     kept: tuple[int, ...]
+    chosen: int = 0
 
     @property
     def out(self) -> Path:
@@ -67,7 +69,7 @@ def question(
 ) -> Question:
     """The question, with the run's references for what is not asked.
 
-    ``shown`` are indices in the test set of the images to keep, by default the first few.
+    ``shown`` are indices in the test set of images to keep, before the first few.
 
     Raises:
         BlindspotsError: there is no such attack, budget, origin or image.
@@ -84,9 +86,11 @@ def question(
     sources = [str(each) for each in compared["source"].to_numpy()]
     if origin and origin not in sources:
         raise unknown(f"network in '{run}' that inputs were crafted on", origin, sources)
-    places = list(positions(run, compared, shown)) or list(range(min(FEWEST_KEPT, images)))
-    images = max(images, 1 + max(places))
-    return Question(run, attack, epsilon, origin or OWN, images, tuple(places))
+    places = list(positions(run, compared, shown))
+    images = max(images, 1 + max(places, default=0))
+    rest = [place for place in range(images) if place not in places]
+    kept = (*places, *rest[: max(0, KEPT - len(places))])
+    return Question(run, attack, epsilon, origin or OWN, images, kept, len(places))
 
 
 def positions(run: Path, compared: xr.Dataset, shown: Sequence[int]) -> Iterator[int]:
@@ -177,6 +181,7 @@ def watches(asked: Question, found: Sequence[Subject], bench: Bench) -> list[Wat
         Watch(
             who, crafted(asked, who, bench), asked.images, asked.kept,
             seed_of(individual_directory(asked.run, who.twin, who.individual)), bench,
+            bool(asked.chosen),
         )
         for who in found
     ]  # fmt: skip

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from experiments.dynamics.measures.parts import areas_of, side_by_side
+from experiments.dynamics.conditions import ADVERSARIAL
+from experiments.dynamics.measures.parts import CLEAN, areas_of, side_by_side
+from experiments.recordings import first_true, fooled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,6 +70,13 @@ def recordings(
         return joined.assign_coords({k: ("image", v) for k, v in coords.items()}).assign_attrs(said)
 
     return together(whole, slice(None)), together(kept, watched)
+
+
+def looked_at(kept: xr.Dataset) -> int:
+    """Position of the image to look at closely: the first if chosen, else the first that fools."""
+    if kept.attrs.get("chosen"):
+        return 0
+    return first_true(fooled(kept.sel(condition=CLEAN), kept.sel(condition=ADVERSARIAL)))
 
 
 def activity(

@@ -7,7 +7,7 @@ import xarray as xr
 
 from experiments.dynamics.conditions import ADVERSARIAL
 from experiments.dynamics.measures.parts import CLEAN
-from experiments.recordings import first_true, fooled
+from experiments.dynamics.recorded import looked_at
 
 if TYPE_CHECKING:
     from networks import Wiring
@@ -27,7 +27,7 @@ def comes_to_rest(wiring: "Wiring") -> bool:
 
 
 def resting_points(network: "Network", kept: xr.Dataset) -> xr.Dataset:
-    """Fixed and slow points under the first kept image that fools it, clean and adversarial.
+    """Fixed and slow points under the image to look at, clean and adversarial.
 
     The searches (:func:`sim.fixed_points.slow_points`; Sussillo & Barak 2013, Neural Comput.
     25:626) start where the clean and the adversarial trajectory end, so that two points of one
@@ -46,8 +46,7 @@ def resting_points(network: "Network", kept: xr.Dataset) -> xr.Dataset:
     from sim.fixed_points import slow_points, visited
 
     conditions = [CLEAN, ADVERSARIAL]
-    at = first_true(fooled(*(kept.sel(condition=c) for c in conditions)))
-    here = kept.isel(image=[at])
+    here = kept.isel(image=[looked_at(kept)])
     starts = torch.stack([visited(network.wiring, here.sel(condition=c))[-1] for c in conditions])
     found = []
     for condition in conditions:

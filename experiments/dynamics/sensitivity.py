@@ -37,7 +37,8 @@ def sensitivity(
 
         state_exponent = (ln |u'[T] - u[T]| - ln |u'[s] - u[s]|) / (T - s),
 
-    -inf where the push is forgotten, as in feedforward networks of memoryless units. Its
+    -inf where the push is forgotten, as in feedforward networks of memoryless units (where no
+    direction leads, NaN). Its
     adversarial direction is that in which the adversarial image has pushed the state by then.
 
     Rate units: the exact tangent (Benettin et al. 1980, Meccanica 15:9; Engelken, Wolf & Abbott

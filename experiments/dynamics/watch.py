@@ -40,7 +40,8 @@ RESTING = "fixed_points.nc"
 class Watch:
     """``subject`` on ``images`` images and what was crafted of them; a few are kept whole.
 
-    ``kept`` are the positions of the images whose recordings are kept.
+    ``kept`` are the positions of the images whose recordings are kept; the first one is looked at
+    closely if it was ``chosen``, else the first that fools.
     """
 
     stage: ClassVar[str] = "watch"
@@ -51,6 +52,7 @@ class Watch:
     kept: tuple[int, ...]
     seed: int
     bench: Bench
+    chosen: bool = False
 
     @property
     def label(self) -> str:
@@ -67,6 +69,7 @@ class Watch:
             crafted=self.crafted.key,
             images=self.images,
             kept=self.kept,
+            **({"chosen": True} if self.chosen else {}),
             seed=self.seed,
             data=self.bench.sha256,
             device=self.bench.device,
@@ -111,6 +114,7 @@ class Watch:
             "attack": self.crafted.attack,
             "epsilon": self.crafted.epsilon,
             "crafted_on": self.crafted.origin,
+            "chosen": int(self.chosen),
         }
 
     def exponents(self, network: "Network", inputs: "dict[str, Tensor]") -> list[xr.Dataset]:

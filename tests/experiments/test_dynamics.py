@@ -1,7 +1,7 @@
 """The command ``dynamics``, on the small comparison."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,44 @@ from rich.console import Console
 
 from experiments.dynamics.conditions import shuffled
 from experiments.dynamics.intervene import GAINS, Scene, phases, windows
-from networks import wiring_named
+from networks import from_toml, wiring_named
 from networks.derive import without
 from sim import Network
 
 IMAGES = 12
+RESTING = """
+name = "resting"
+steps = 6
+areas = [
+  { name = "input", shape = [1, 4, 4], unit = { model = "input" } },
+  { name = "h1", shape = [5], unit = { model = "rate", activation = "tanh", leak = 0.5 } },
+  { name = "output", shape = [3], unit = { model = "rate", activation = "identity" } },
+]
+projections = [
+  { source = "input", target = "h1" },
+  { source = "h1", target = "h1", kind = "lateral" },
+  { source = "h1", target = "output" },
+]
+"""
 
 
 @pytest.fixture(scope="module")
 def watched(small_run: Path, here_on_digits: Callable[[], AbstractContextManager[Any]]) -> Path:
     """Where the dynamics of two networks of the small comparison lie, without figures."""
-    from experiments.dynamics.figures import Drawn
-
-    with here_on_digits(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.dynamics.command.draw_individual", lambda *a: Drawn({}, []))
+    with here_on_digits(), without_pages():
         ask(small_run, ["fc-b", "fc-blt"], individual=0, images=IMAGES, intervene=True)
     return small_run / "dynamics" / "pgd-linf-0.2"
+
+
+@contextmanager
+def without_pages() -> Iterator[None]:
+    """No figures of individuals, and no search for fixed points: both take seconds."""
+    from experiments.dynamics.figures import Drawn
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.dynamics.command.draw_individual", lambda *a: Drawn({}, []))
+        patch.setattr("experiments.dynamics.watch.comes_to_rest", lambda wiring: False)
+        yield
 
 
 def ask(run: Path, networks: list[str], **changes: Any) -> xr.Dataset:
@@ -116,30 +138,27 @@ def test_pages_and_exponents_are_there(watched: Path) -> None:
     assert np.isfinite(grown).all()
     assert (grown.sel(direction="leading") >= grown.sel(direction="random") - 1e-4).all()
     state = found["state_exponent"].sel(network="fc-b", individual=0)
-    forgotten = state.sel(direction=["adversarial", "random"])  # memoryless: so is any push,
-    assert (forgotten == -np.inf).all()
-    assert (state.sel(direction="leading").fillna(-np.inf) == -np.inf).all()  # and none leads
+    assert (state.sel(direction=["adversarial", "random"]) == -np.inf).all()  # forgotten
+    assert state.sel(direction="leading").isnull().all()  # nothing leads
     assert (found["minimum_distortion"].isel(individual=0).dropna("image") > 0).all()
 
 
 def test_again_it_costs_nothing(
-    watched: Path, small_run: Path, here_on_digits: Callable[[], AbstractContextManager[Any]]
-) -> None:
-    from experiments.dynamics.figures import Drawn
-
-    with here_on_digits() as work, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.dynamics.command.draw_individual", lambda *a: Drawn({}, []))
+    watched: Path, small_run: Path, monkeypatch: pytest.MonkeyPatch,
+    here_on_digits: Callable[[], AbstractContextManager[Any]],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("experiments.dynamics.command.finish", lambda *a: None)
+    with here_on_digits() as work, without_pages():
         ask(small_run, ["fc-b", "fc-blt"], individual=0, images=IMAGES, intervene=True)
     assert not work.done
 
 
 def test_all_see_what_was_crafted_on_one(
-    small_run: Path, here_on_digits: Callable[[], AbstractContextManager[Any]]
-) -> None:
-    from experiments.dynamics.figures import Drawn
-
-    with here_on_digits(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.dynamics.command.draw_individual", lambda *a: Drawn({}, []))
+    small_run: Path, monkeypatch: pytest.MonkeyPatch,
+    here_on_digits: Callable[[], AbstractContextManager[Any]],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("experiments.dynamics.command.distortions", lambda *a: {})
+    with here_on_digits(), without_pages():
         compared = opened(small_run / "result.nc")
         third = int(compared["image"][2])
         ask(
@@ -149,7 +168,8 @@ def test_all_see_what_was_crafted_on_one(
     out = small_run / "dynamics" / "pgd-linf-0.2-independent-fc-b"
     inputs = [opened(out / f"{name}-0" / "recordings.nc")["inputs"] for name in ("fc-b", "fc-blt")]
     np.testing.assert_array_equal(*inputs)
-    assert inputs[0]["image"].to_numpy().tolist() == [third]
+    kept = inputs[0]["image"].to_numpy().tolist()
+    assert kept == [third, *(each for each in compared["image"].to_numpy()[:3] if each != third)]
     assert opened(out / "result.nc").sizes["image"] == 3  # up to the one that was asked for
 
 
@@ -162,18 +182,16 @@ def test_every_figure_of_an_individual_can_be_drawn(
 
     folder = watched / "fc-blt-0"
     who = subject(small_run, opened(small_run / "result.nc"), "fc-blt", 0)
-    points = opened(folder / "fixed_points.nc")
-    assert points["speed"].min() >= 0
     with here_on_digits(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("figures.save.save", lambda figure, to, name: [to / name])
         patch.setattr("experiments.dynamics.figures.film", lambda *a: None)
         drawn = draw_individual(
-            who, opened(folder / "recordings.nc"), opened(watched / "result.nc"), points, tmp_path
+            who, opened(folder / "recordings.nc"), opened(watched / "result.nc"), None, tmp_path
         )
     assert not drawn.missing
     assert set(drawn.figures) == {
         "decision", "traces", "divergence", "state-space", "phase", "drives", "weights",
     }  # fmt: skip
-    assert all(path.exists() for _, path in drawn.figures.values())
 
 
 # --- the noise
@@ -191,6 +209,34 @@ def test_a_permutation_keeps_the_norms_inside_the_box() -> None:
     torch.testing.assert_close(size[0][small], size[1][small], atol=1e-6, rtol=0)
     assert (size[1] <= size[0].amax(1, keepdim=True) + 1e-6).all()
     assert not torch.equal(noise, perturbed)
+
+
+# --- where it would rest
+
+
+def test_a_network_of_little_feedback_rests_at_one_stable_point() -> None:
+    from experiments.dynamics.rest import comes_to_rest, resting_points, told
+    from sim import run
+
+    wiring = from_toml(RESTING)
+    network = Network.initial(wiring, 2)
+    images = torch.rand((2, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+    kept = xr.concat([run(network, each[None]) for each in images], "condition").assign_coords(
+        condition=["clean", "adversarial"], label=("image", [0]), image=[31]
+    )
+    kept["inputs"] = ("condition", "image", "row", "column"), images.numpy()
+    points = resting_points(network, kept)
+    assert comes_to_rest(wiring)
+    assert points["condition"].to_numpy().tolist() == ["clean", "adversarial"]
+    assert (points["image"] == 31).all()
+    assert points["stable"].all()
+    assert points["fixed"].all()
+    long = Network(wiring.replace(steps=80), dict(network.values.items()))
+    last = run(long, images[:1])["h1.output"].isel(time=-1, image=0)
+    np.testing.assert_allclose(points["h1.output"][0], last, atol=1e-5)
+    assert [row[2] for row in told(points)] == ["fixed, stable"] * 2
+    assert not comes_to_rest(wiring_named("fc-b"))
+    assert not comes_to_rest(wiring_named("fc-blt-spiking"))
 
 
 # --- interventions
