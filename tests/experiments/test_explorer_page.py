@@ -21,7 +21,7 @@ QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-PATIENCE = 240_000  # ms: a busy machine is slow to start a browser
+PATIENCE = 120_000  # ms: a busy machine is slow to start a browser
 
 pytestmark = [
     pytest.mark.slow,
@@ -132,7 +132,7 @@ def test_the_epsilon_slider_shows_what_was_crafted_at_it(visitor: Visitor) -> No
 
 
 def test_keys_step_through_time_and_play(visitor: Visitor) -> None:
-    visitor.page.locator("body").focus()
+    visitor.page.mouse.click(700, 10)  # away from the slider, which has uses for the arrows
     visitor.page.keyboard.press("ArrowLeft")
     visitor.await_model("time", "value === 5")
     assert "at step 5 of 6" in visitor.says()
@@ -152,6 +152,8 @@ def test_a_cut_pathway_shows_what_the_network_does_without_it(
     with here_on_digits():
         offer = offered(small_run, None)
         expected = scene(offer, choose(offer, network="fc-blt"))
+    visitor.page.locator(".noUi-handle").first.press("End")
+    visitor.await_model("epsilon", "value === '0.2'")
     for cut, row in ((), 0), (("top-down",), 2):
         for name in cut:
             visitor.page.get_by_role("button", name=name, exact=True).click()
@@ -175,7 +177,7 @@ def test_exports_itself_as_a_file_that_works_alone(
         alone.visit(path.as_uri())
     finally:
         browser.set_offline(False)
-    assert alone.asked == {path.as_uri()}
+    assert all(url.startswith((path.as_uri(), "data:", "blob:")) for url in alone.asked)
     assert alone.model("epsilon", "value") == "0.2"
     alone.page.keyboard.press("ArrowDown")
     alone.await_model("epsilon", "value === '0.05'")
@@ -185,6 +187,6 @@ def test_exports_itself_as_a_file_that_works_alone(
 
 def test_another_network_is_shown_when_it_is_chosen(visitor: Visitor) -> None:
     visitor.page.locator("select").first.select_option("fc-b")
-    visitor.page.get_by_text("fc-b", exact=True).first.wait_for()
+    visitor.page.locator("b:text-is('fc-b')").wait_for()
     visitor.await_model("lateral", "disabled === true")
     assert visitor.complaints == []
