@@ -38,7 +38,7 @@ def recordings(
         labels: (N,).
         places: which test images they are, (N,).
         seed: of the code of the input where that is random, the same under every condition.
-        facts: further attributes.
+        facts: further attributes, of which `network` is its name.
         watched: positions of the images that are kept.
 
     Returns:
@@ -56,7 +56,7 @@ def recordings(
     wiring = model.wiring
     said = {
         **facts,
-        "network": facts.get("network", wiring.name),
+        "wiring": facts["network"],  # what figures call it
         "answers": np.array(list(wiring.answers)),
         "output": wiring.output,
         "input": wiring.input.name,
