@@ -1,8 +1,8 @@
 """How long the explorer's user waits: for the first picture, a slider's move, another image.
 
-A headless Chromium visits `blindspots explore RUN` for each fully connected network of the run, and
-times in the page itself. Run it with
-``python -m benchmarks.explorer RUN [--browser PATH] [--moves N]``; it needs
+A headless Chromium visits `blindspots explore RUN` for the networks (default: all fully connected
+ones of the run), and times in the page itself. Run it with
+``python -m benchmarks.explorer RUN [NETWORK ...] [--browser PATH] [--moves N]``; it needs
 blindspots[explore,browser] and a Chromium.
 """
 
@@ -84,10 +84,12 @@ def waits(page: Page, address: str, count: int) -> dict[str, float]:
     }
 
 
-def measured(context: BrowserContext, run: Path, count: int) -> dict[str, dict[str, float]]:
+def measured(
+    context: BrowserContext, run: Path, networks: list[str], count: int
+) -> dict[str, dict[str, float]]:
     """What a user waits for, by network; each is visited in a tab of its own."""
     found = {}
-    for network in (name for name in offered(run, None).networks if not name.startswith("conv")):
+    for network in networks:
         with served(run, network) as (address, listening):
             page = context.new_page()
             found[network] = {"command": listening, **waits(page, address, count)}
@@ -113,9 +115,13 @@ def table(found: dict[str, dict[str, float]]) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
+    parser.add_argument("networks", nargs="*")
     parser.add_argument("--browser", default=shutil.which("chromium"))
     parser.add_argument("--moves", type=int, default=21)
     given = parser.parse_args()
+    networks = given.networks or [
+        name for name in offered(given.run, None).networks if not name.startswith("conv")
+    ]
     with sync_playwright() as driver, tempfile.TemporaryDirectory() as profile:
         context = driver.chromium.launch_persistent_context(
             profile,
@@ -125,7 +131,7 @@ def main() -> None:
             viewport={"width": 1280, "height": 800},
             timeout=PATIENCE,
         )
-        found = measured(context, given.run, given.moves)
+        found = measured(context, given.run, networks, given.moves)
         context.close()
     console = Console()
     console.print(table(found))
