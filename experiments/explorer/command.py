@@ -85,10 +85,8 @@ def serve(
     offer: Offer, choice: Choice, epsilon: float, port: int, browser: bool, console: Console
 ) -> None:
     """Answer until Ctrl-C."""
-    from experiments.explorer.scene import scene
     from experiments.explorer.server import HOST, server
 
-    scene(offer, choice)  # so that the first page finds all that takes long ready
     serving = server(offer, choice, epsilon, port)
     address = f"http://{HOST}:{serving.port}/"
     console.print(f"Exploring {offer.run} at {address} (Ctrl-C ends it)", highlight=False)

@@ -53,8 +53,10 @@ def server(offer: Offer, first: Choice, epsilon: float, port: int) -> Server:
     Raises BlindspotsError where the port is not to be had.
     """
 
+    ready = [Session(offer, first, epsilon)]  # the first visitor need not wait for it
+
     def visit(document: Document) -> None:
-        session = Session(offer, first, epsilon)
+        session = ready.pop() if ready else Session(offer, first, epsilon)
         fill(document, session.view, session.page, str(offer.run))
 
     logging.getLogger("bokeh").setLevel(logging.ERROR)
