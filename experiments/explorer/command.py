@@ -87,8 +87,8 @@ def serve(
     """Answer until Ctrl-C."""
     from experiments.explorer.server import HOST, server
 
-    serving = server(offer, choice, epsilon, port)
-    address = f"http://{HOST}:{serving.port}/"
+    serving, port = server(offer, choice, epsilon, port)
+    address = f"http://{HOST}:{port}/"
     console.print(f"Exploring {offer.run} at {address} (Ctrl-C ends it)", highlight=False)
     if browser and not webbrowser.open(address):
         console.print("No browser could be opened here; open that address in one.")

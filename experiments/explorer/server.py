@@ -6,7 +6,12 @@ from typing import Any
 from bokeh.application import Application
 from bokeh.application.handlers import FunctionHandler
 from bokeh.document import Document
-from bokeh.server.server import Server
+from bokeh.resources import Resources
+from bokeh.server.server import BaseServer
+from bokeh.server.tornado import BokehTornado
+from bokeh.server.util import bind_sockets
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
 from tornado.web import RequestHandler
 
 from experiments.explorer.offer import Choice, Offer, choose
@@ -47,12 +52,21 @@ def vars_of(described: type) -> list[str]:
     return list(described.__dataclass_fields__)  # type: ignore[attr-defined]
 
 
-def server(offer: Offer, first: Choice, epsilon: float, port: int) -> Server:
-    """A server of the explorer that listens, but does not answer yet; `port` 0 takes a free one.
+class Pages(BokehTornado):
+    """Bokeh's pages with no more of its scripts than they use: a browser takes long over them."""
 
-    Raises BlindspotsError where the port is not to be had.
+    def resources(self, absolute_url: str | bool | None = None) -> Resources:
+        """Where the scripts are: on this server."""
+        found = super().resources(absolute_url)
+        found.components = ["bokeh", "bokeh-widgets"]
+        return found
+
+
+def server(offer: Offer, first: Choice, epsilon: float, port: int) -> tuple[BaseServer, int]:
+    """A server of the explorer that listens, but does not answer yet, and the port it is on.
+
+    A `port` of 0 stands for any that is free. Raises BlindspotsError where it is not to be had.
     """
-
     ready = [Session(offer, first, epsilon)]  # the first visitor need not wait for it
 
     def visit(document: Document) -> None:
@@ -62,14 +76,17 @@ def server(offer: Offer, first: Choice, epsilon: float, port: int) -> Server:
     logging.getLogger("bokeh").setLevel(logging.ERROR)
     logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
     try:
-        return Server(
-            {"/": Application(FunctionHandler(visit))},
-            port=port,
-            address=HOST,
-            extra_patterns=[("/export", Export, {"offer": offer, "epsilon": epsilon})],
-        )
+        sockets, port = bind_sockets(HOST, port)
     except OSError as error:
         raise BlindspotsError(
             f"Port {port} of {HOST} cannot be listened on ({error.strerror}); choose another with "
             "--port, or 0 for any that is free."
         ) from None
+    pages = Pages(
+        {"/": Application(FunctionHandler(visit))},
+        extra_websocket_origins=[f"{HOST}:{port}"],
+        extra_patterns=[("/export", Export, {"offer": offer, "epsilon": epsilon})],
+    )
+    listening = HTTPServer(pages)
+    listening.add_sockets(sockets)
+    return BaseServer(IOLoop.current(), pages, listening), port
