@@ -22,7 +22,7 @@ INK = "#222222"
 CONDITIONS = {"clean": (BLUE, "circle"), "perturbed": (VERMILLION, "square")}
 KINDS = {"feedforward": "#5A5A5A", "skip": PURPLE, "lateral": ORANGE, "top-down": GREEN}
 TOP, MIDDLE, BOTTOM = 172, 284, 254  # heights, pixels
-PICTURE, LINE, GAP = 136, 28, 12  # side of a picture, its title, between two; pixels
+PICTURE, LINE, GAP = 128, 16, 12  # side of a picture, its title, between two; pixels
 CHANGES = interp_palette(RdBu11, 255)
 
 
@@ -72,7 +72,7 @@ def pictures() -> dict[str, Panel]:
         width=wide + 8,
         height=TOP,
         frame_width=wide,
-        frame_height=TOP - 8,
+        frame_height=PICTURE + LINE,
         x_range=Range1d(0, wide),
         y_range=Range1d(0, PICTURE + LINE),
         x_axis_type=None,
@@ -93,7 +93,7 @@ def pictures() -> dict[str, Panel]:
             color_mapper=mapper,
         )
         plot.text(
-            *(left, PICTURE + 9, "title"),
+            *(left, PICTURE + 3, "title"),
             source=source,
             text_color=INK if change else inks[at],
             text_font_size="12px",
