@@ -22,7 +22,7 @@ INK = "#222222"
 CONDITIONS = {"clean": (BLUE, "circle"), "perturbed": (VERMILLION, "square")}
 KINDS = {"feedforward": "#5A5A5A", "skip": PURPLE, "lateral": ORANGE, "top-down": GREEN}
 TOP, MIDDLE, BOTTOM = 172, 284, 254  # heights, pixels
-PICTURE, LINE, GAP = 128, 16, 12  # side of a picture, its title, between two; pixels
+PICTURE, GAP, BORDER = 132, 8, 4  # side of a picture, between two, around; pixels
 CHANGES = interp_palette(RdBu11, 255)
 
 
@@ -43,7 +43,7 @@ def framed(title: str, **options: Any) -> figure:
         toolbar_location=None,
         tools="",
         outline_line_color=None,
-        min_border=4,
+        min_border=BORDER,
         **{"sizing_mode": "stretch_width", **options},
     )
     plot.title.text_font_size = "12px"
@@ -69,12 +69,11 @@ def pictures() -> dict[str, Panel]:
     plot = framed(
         "",
         sizing_mode="fixed",
-        width=wide + 8,
+        frame_align=False,  # else it shrinks to the height of its neighbours' frames
+        width=wide + 2 * BORDER,
         height=TOP,
-        frame_width=wide,
-        frame_height=PICTURE + LINE,
         x_range=Range1d(0, wide),
-        y_range=Range1d(0, PICTURE + LINE),
+        y_range=Range1d(0, TOP - 2 * BORDER),
         x_axis_type=None,
         y_axis_type=None,
     )
@@ -93,7 +92,7 @@ def pictures() -> dict[str, Panel]:
             color_mapper=mapper,
         )
         plot.text(
-            *(left, PICTURE + 3, "title"),
+            *(left, PICTURE + 12, "title"),
             source=source,
             text_color=INK if change else inks[at],
             text_font_size="12px",
