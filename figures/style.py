@@ -149,7 +149,7 @@ def stage(
         handles: what the legend lists, drawn lines or patches with labels.
         columns: entries side by side.
     """
-    legend = 0.08 + 0.155 * -(-len(handles) // columns)
+    legend = 0.07 + 0.165 * -(-len(handles) // columns)
     figure = Figure(figsize=(width, height + legend), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=[height, legend])
     parts[1].legend(handles=handles, loc="center", ncols=columns)

@@ -25,7 +25,7 @@ CAPTIONS = {
     "divergence": "How far each area is from its clean course, under attack and under noise of the "
     "same norm, by the RMS of its clean output, and the share of right answers so far.",
     "state-space": "Paths in the plane of the first two principal components of the clean "
-    "activity; digits are the labels of the other clean images at their last step.",
+    "activity of all images; digits are their labels, where they are at their last step.",
     "phase": "Two areas' mean outputs: a field estimated from all recorded runs, its nullclines, "
     "the paths of one image, and fixed points under it where they were sought.",
     "drives": "Drive of each area by kind of projection, clean beside perturbed.",

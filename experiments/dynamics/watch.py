@@ -15,6 +15,7 @@ from experiments.dynamics.measures import (
     drive_measures,
     geometry,
     outcomes,
+    planes,
 )
 from experiments.dynamics.measures.parts import CLEAN, areas_of, joined
 from experiments.dynamics.recorded import recordings
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from sim import Network
 
-WATCHED = 1  # raise it when other things are measured
+WATCHED = 2  # raise it when other things are measured
 RECORDINGS = "recordings.nc"
 RESTING = "fixed_points.nc"
 
@@ -101,7 +102,7 @@ class Watch:
         with fresh_unit(self.stage, self.key) as directory:
             if points is not None:
                 save_result(points, directory / RESTING)
-            save_result(few, directory / RECORDINGS)
+            save_result(joined(few, planes(whole)), directory / RECORDINGS)
             save_result(measured, directory / self.product)
 
     def facts(self) -> dict[str, str | int | float]:
