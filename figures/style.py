@@ -154,7 +154,7 @@ def stage(
     """
     from matplotlib.figure import Figure
 
-    legend = 0.08 + 0.155 * -(-len(handles) // columns)
+    legend = 0.07 + 0.165 * -(-len(handles) // columns)
     figure = Figure(figsize=(width, height + legend), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=[height, legend])
     parts[1].legend(handles=handles, loc="center", ncols=columns)

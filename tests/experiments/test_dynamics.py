@@ -157,7 +157,13 @@ def test_all_see_what_was_crafted_on_one(
     small_run: Path, monkeypatch: pytest.MonkeyPatch,
     here_on_digits: Callable[[], AbstractContextManager[Any]],
 ) -> None:  # fmt: skip
+    def saved(figure: Any, folder: Path, name: str) -> list[Path]:
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.png").write_bytes(b"")
+        return [folder / f"{name}.png"]
+
     monkeypatch.setattr("experiments.dynamics.command.distortions", lambda *a: {})
+    monkeypatch.setattr("figures.save.save", saved)  # drawing to files takes seconds
     with here_on_digits(), without_pages():
         compared = opened(small_run / "result.nc")
         third = int(compared["image"][2])
@@ -171,6 +177,29 @@ def test_all_see_what_was_crafted_on_one(
     kept = inputs[0]["image"].to_numpy().tolist()
     assert kept == [third, *(each for each in compared["image"].to_numpy()[:3] if each != third)]
     assert opened(out / "result.nc").sizes["image"] == 3  # up to the one that was asked for
+    assert (out / "figures" / "kinds.png").exists()
+
+
+def test_the_image_that_tells_networks_apart_is_fooled_by_no_noise() -> None:
+    """The third fools one; the fourth two, as noise does; the last fools two, but one errs."""
+    from experiments.dynamics.recorded import told_apart
+
+    wrong = np.zeros((2, 3, 5), dtype=int)  # network, condition, image
+    wrong[0, 1, 2] = 1
+    wrong[:, 1:, 3] = 1
+    wrong[:, 1, 4] = wrong[0, 0, 4] = 1
+    recordings = [
+        xr.Dataset(
+            {"logits": (("condition", "image", "class"), np.eye(2)[each])},
+            coords={
+                "condition": ["clean", "adversarial", "noise"],
+                "label": ("image", [0] * 5),
+            },
+        )
+        for each in wrong
+    ]
+    assert told_apart(recordings) == 2
+    assert told_apart([each.assign_attrs(chosen=1) for each in recordings]) == 0
 
 
 def test_every_figure_of_an_individual_can_be_drawn(
