@@ -1,5 +1,6 @@
 """Units are worked on once, in the order of their needs, and failures stay with their unit."""
 
+import ast
 import multiprocessing as mp
 import os
 import signal
@@ -11,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import experiments
 from experiments import work
 from experiments.bench import Bench, scored
 from experiments.individuals import Train
@@ -19,7 +21,7 @@ from experiments.recipe import Recipe
 from experiments.scoring import Score, predictions
 from experiments.training import train
 from experiments.units import is_complete, product
-from experiments.work import Event, complete
+from experiments.work import STAGES, Event, complete
 from networks import BlindspotsError, wiring_named
 
 FC10 = wiring_named("FC10")
@@ -201,6 +203,21 @@ def test_a_killed_worker_is_one_sentence_and_the_next_call_completes(
 
 
 # Units in this process
+
+
+def stages_of_units() -> Iterator[str]:
+    """The stage of every class of the package that can be run, as its source says."""
+    for path in Path(experiments.__path__[0]).rglob("*.py"):
+        for kind in ast.walk(ast.parse(path.read_text())):
+            body = kind.body if isinstance(kind, ast.ClassDef) else []
+            if any(isinstance(part, ast.FunctionDef) and part.name == "run" for part in body):
+                for part in body:
+                    if isinstance(part, ast.AnnAssign) and ast.unparse(part.target) == "stage":
+                        yield ast.literal_eval(part.value)  # type: ignore[arg-type]
+
+
+def test_every_kind_of_unit_has_its_place_in_the_order_of_work() -> None:
+    assert set(stages_of_units()) == set(STAGES)
 
 
 def test_damaged_inputs_are_one_sentence(empty_cache: Path, bench: Bench) -> None:
