@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,15 @@ def watched(small_run: Path, here_on_digits: Callable[[], AbstractContextManager
 
 @contextmanager
 def without_pages() -> Iterator[None]:
-    """No figures of individuals, and no search for fixed points: both take seconds."""
+    """No figures of individuals, no search for fixed points, few resamples: all take seconds."""
     from experiments.dynamics.figures import Drawn
+    from experiments.dynamics.summary import summarise_dynamics
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("experiments.dynamics.command.draw_individual", lambda *a: Drawn({}, []))
         patch.setattr("experiments.dynamics.watch.comes_to_rest", lambda wiring: False)
+        few = partial(summarise_dynamics, resamples=50)
+        patch.setattr("experiments.dynamics.command.summarise_dynamics", few)
         yield
 
 
