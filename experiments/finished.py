@@ -46,7 +46,7 @@ def chosen(compared: xr.Dataset, run: Path, names: list[str]) -> list[str]:
     there = [str(name) for name in compared["network"].to_numpy()]
     for name in names:
         if name not in there:
-            raise unknown(f"network in '{run}'", name, there)
+            raise unknown("network", name, there, f"in '{run}'")
     return names or there
 
 

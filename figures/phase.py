@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from figures.conditions import CONDITIONS, by_step, conditions, recorded, shown_image
 from figures.recordings import Floats, at_image, title
 from figures.style import BLUE, COLUMN, GREY, ORANGE, PURPLE, stage, styled
-from networks.errors import BlindspotsError, unknown
+from networks.errors import BlindspotsError
 
 ARROWS, FINE = 14, 40  # points of the grids of arrows and of nullclines along each axis
 REACH = 0.06  # of an axis: standard deviation of the window in which displacements are averaged
@@ -93,7 +93,9 @@ def rate(recording: xr.Dataset, population: str) -> xr.DataArray:
     if module:
         count = int(recording[f"{area}.output"].attrs.get("modules", 1))
         if not module.isdigit() or int(module) >= count:
-            raise unknown(f"module of '{area}'", module, [str(each) for each in range(count)])
+            raise BlindspotsError(
+                f"There is no module '{module}' in '{area}'; choose from 0 to {count - 1}."
+            )
         size = output.sizes[unit] // count
         output = output.isel({unit: slice(int(module) * size, (int(module) + 1) * size)})
     return output.mean(unit).transpose("condition", "time", "image")
