@@ -51,8 +51,7 @@ def test_a_run_of_other_data(refused: Refused, cells_copy: Path) -> None:
     result = load_result(cells_copy).assign_attrs(data="MNIST", data_sha256="0")
     result.to_netcdf(cells_copy / "result.nc", engine="h5netcdf")
     said = refused("detailed", cells_copy, "--images", 2)
-    assert "was made with MNIST, other data than scikit-learn digits" in said
-    assert said.endswith("name the same with --data.")
+    assert said == f"'{cells_copy}' was made with MNIST; MNIST is not here."
 
 
 def test_a_run_where_nothing_spikes(refused: Refused, cells_copy: Path) -> None:

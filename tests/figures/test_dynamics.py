@@ -186,7 +186,7 @@ def test_a_portrait_shows_paths_fixed_points_and_modules(recording):
     growing = recording.copy()
     growing["h1.output"] = recording["h1.output"] + 9 * recording["time"]
     text = said(phase(growing, ("h1", "h2")))
-    assert "no nullcline: h1 only rises" in text
+    assert "no nullcline here: h1 only rises" in text
     assert "h2 stands still" in text
     parts = recording.copy()
     parts["h1.output"] = recording["h1.output"].assign_attrs(modules=4)
