@@ -50,7 +50,7 @@ LESIONS = {
 CONDITIONS = {"clean": "clean images", "attacked": "under attack"}
 OUTCOMES = {"robust": "right under attack (%)", "corruption": "right when corrupted (%)"}
 ROW = 0.44  # inches, one network
-SIDE, LABEL = 28, 13  # pixels: a picture's side, and the room for the words above it
+SIDE, LABEL = 28, 19  # pixels: a picture's side, and the room for the words above it
 
 
 @styled
