@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +39,7 @@ def bench_of(
     from experiments.data.dataset import DIGITS, load_data
 
     on_digits = compared.attrs["data"] == DIGITS
-    load = load_data if on_digits else partial(mnist_for, run)
+    load: Callable[[Path | None], Dataset] = load_data if on_digits else partial(mnist_for, run)
     bench = bench_with(load, data, device)
     if bench.sha256 != compared.attrs["data_sha256"]:
         raise BlindspotsError(
