@@ -141,6 +141,7 @@ def test_pages_and_exponents_are_there(watched: Path) -> None:
     grown = found["exponent"].isel(individual=0)
     assert np.isfinite(grown).all()
     assert (grown.sel(direction="leading") >= grown.sel(direction="random") - 1e-4).all()
+    assert ((found["alignment"] >= 0) & (found["alignment"] <= 1 + 1e-5)).any()
     state = found["state_exponent"].sel(network="fc-b", individual=0)
     assert (state.sel(direction=["adversarial", "random"]) == -np.inf).all()  # forgotten
     assert state.sel(direction="leading").isnull().all()  # nothing leads
@@ -268,6 +269,10 @@ def test_a_network_of_little_feedback_rests_at_one_stable_point() -> None:
     last = run(long, images[:1])["h1.output"].isel(time=-1, image=0)
     np.testing.assert_allclose(points["h1.output"][0], last, atol=1e-5)
     assert [row[2] for row in told(points)] == ["fixed, stable"] * 2
+    slow = points.assign(fixed=points["fixed"] & False)
+    assert [row[2] for row in told(slow)] == ["slow, stable"] * 2
+    stuck = slow.assign(slope=("point", [0.4, 0.0]))
+    assert [row[2] for row in told(stuck)] == ["search stopped", "slow, stable"]
     assert not comes_to_rest(wiring_named("fc-b"))
     assert not comes_to_rest(wiring_named("fc-blt-spiking"))
 
