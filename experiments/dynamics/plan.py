@@ -10,7 +10,7 @@ import xarray as xr
 from experiments.attacks.names import Norm, attack_named
 from experiments.bench import Bench
 from experiments.dynamics.conditions import Crafted
-from experiments.dynamics.intervene import BOTH, FEEDBACK, Intervene
+from experiments.dynamics.intervene import Intervene, pathways
 from experiments.dynamics.subject import Subject, subject
 from experiments.dynamics.watch import Watch
 from experiments.finished import chosen, identity_of, seed_of
@@ -20,8 +20,8 @@ from experiments.result import individual_directory, set_name
 from experiments.single import read_inputs
 from experiments.spec import read_spec
 from networks import DETAILED
-from networks.catalogue import recurrence
 from networks.errors import BlindspotsError, unknown
+from networks.projection import FEEDBACK
 from networks.wiring import read_wiring
 
 RECORDED = 10  # images of which everything is kept, where no more are asked for
@@ -188,22 +188,22 @@ def watches(asked: Question, found: Sequence[Subject], bench: Bench) -> list[Wat
 
 
 def interventions(
-    asked: Question, watched: Sequence[Watch], pathways: Sequence[str]
+    asked: Question, watched: Sequence[Watch], wanted: Sequence[str]
 ) -> list[Intervene]:
     """The unit that intervenes on each individual with feedback.
 
-    Where ``pathways`` are asked for, every network must have them.
+    Where ``wanted`` pathways are named, every network must have them.
 
     Raises:
         BlindspotsError: one has not, or none has any feedback.
     """
-    for each in pathways:
+    for each in wanted:
         if each not in FEEDBACK:
             raise unknown("pathway", each, FEEDBACK)
     units = []
     for watch in watched:
-        has = feedback(watch.subject)
-        for each in pathways:
+        has = pathways(read_wiring(watch.subject.directory / "wiring.json"))
+        for each in wanted:
             if each not in has:
                 raise BlindspotsError(
                     f"'{watch.subject.network}' has no {each} projections to intervene on; name "
@@ -221,14 +221,6 @@ def interventions(
             "leave out --interventions, or name a network that has, such as fc-blt."
         )
     return units
-
-
-def feedback(who: Subject) -> tuple[str, ...]:
-    """The kinds of feedback that an individual has."""
-    kinds = {
-        "none": (), "lateral": ("lateral",), "top-down": ("top-down",), BOTH: FEEDBACK,
-    }  # fmt: skip
-    return kinds[recurrence(read_wiring(who.directory / "wiring.json"))]
 
 
 def distortions(

@@ -16,11 +16,11 @@ from bokeh.models import (
 from bokeh.palettes import Cividis256, Greys256, RdBu11, interp_palette
 from bokeh.plotting import figure
 
-from figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
+from figures.style import BLUE, GREY, PARTS, VERMILLION
+from networks.projection import KINDS
 
 INK = "#222222"
 CONDITIONS = {"clean": (BLUE, "circle"), "perturbed": (VERMILLION, "square")}
-KINDS = {"feedforward": "#5A5A5A", "skip": PURPLE, "lateral": ORANGE, "top-down": GREEN}
 TOP, MIDDLE, BOTTOM = 172, 284, 254  # heights, pixels
 PICTURE, GAP, BORDER = 132, 8, 4  # side of a picture, between two, around; pixels
 CHANGES = interp_palette(RdBu11, 255)
@@ -192,14 +192,14 @@ def drive() -> Panel:
     plot.xaxis.separator_line_color = "#CCCCCC"
     columns = [f"{end} {kind}" for kind in KINDS for end in ("bottom", "top")]
     source = drawn_from(**{name: [] for name in ("at", "alpha", *columns)})
-    for kind, colour in KINDS.items():
+    for kind in KINDS:
         plot.vbar(
             "at",
             width=0.9,
             bottom=f"bottom {kind}",
             top=f"top {kind}",
             source=source,
-            fill_color=colour,
+            fill_color=PARTS[kind][0],
             fill_alpha="alpha",
             line_color=None,
             legend_label=kind,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.explorer.offer import Choice, Offer
 from networks import Wiring
-from networks.projection import Kind
+from networks.projection import FEEDBACK, KINDS, Kind
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -129,12 +129,12 @@ def watched(wiring: Wiring) -> tuple[str, ...]:
 def kinds_of(wiring: Wiring) -> tuple[Kind, ...]:
     """The kinds of projections of a wiring, in a fixed order."""
     there = {p.kind for p in wiring.projections}
-    return tuple(kind for kind in get_args(Kind) if kind in there)
+    return tuple(kind for kind in KINDS if kind in there)
 
 
 def cuts_of(wiring: Wiring) -> tuple[frozenset[Kind], ...]:
     """Every set of feedback pathways that can be cut; the empty one first."""
-    there = [kind for kind in kinds_of(wiring) if kind in ("lateral", "top-down")]
+    there = [kind for kind in kinds_of(wiring) if kind in FEEDBACK]
     sizes = range(len(there) + 1)
     return tuple(frozenset(each) for size in sizes for each in combinations(there, size))
 
