@@ -34,7 +34,7 @@ class Question:
     """Which perturbation of which images of a run; ``origin`` names who the inputs are crafted on.
 
     ``recorded`` are the positions of the images whose recordings are kept; those that were asked
-    for come first, if any were (``chosen``).
+    for come first, if any were (``asked_for``).
     """
 
     run: Path
@@ -43,7 +43,7 @@ class Question:
     origin: str
     images: int
     recorded: tuple[int, ...]
-    chosen: bool = False
+    asked_for: bool = False
 
     @property
     def out(self) -> Path:
@@ -181,7 +181,7 @@ def watches(asked: Question, found: Sequence[Subject], bench: Bench) -> list[Wat
         Watch(
             who, crafted(asked, who, bench), asked.images, asked.recorded,
             seed_of(individual_directory(asked.run, who.twin, who.individual)), bench,
-            asked.chosen,
+            asked.asked_for,
         )
         for who in found
     ]  # fmt: skip

@@ -80,4 +80,4 @@ def outcomes(decided: xr.Dataset, label: xr.DataArray) -> xr.Dataset:
             "recovered": astray & correct.isel(time=-1, drop=True),
         }
     )
-    return found.transpose("condition", "time", "image").drop_vars("time_", errors="ignore")
+    return found.transpose("condition", "time", "image")

@@ -20,7 +20,7 @@ LINK = (
 )
 
 
-class Session:
+class Visit:
     """The page of one visitor.
 
     `choice` is what is shown. Widgets that are set to it answer with the same choice, which
