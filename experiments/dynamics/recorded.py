@@ -74,7 +74,7 @@ def recordings(
 
 
 def looked_at(recording: xr.Dataset) -> int:
-    """Position of the image to look at closely: the first if asked for, else the first that fools."""
+    """Position of the image to look at closely: what was asked for, else the first that fools."""
     if recording.attrs.get("asked_for"):
         return 0
     return first_true(fooled(recording.sel(condition=CLEAN), recording.sel(condition=ADVERSARIAL)))

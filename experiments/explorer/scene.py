@@ -10,6 +10,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from experiments.dynamics.measures.drive import along_change
+from experiments.dynamics.measures.parts import areas_of
 from experiments.explorer.offer import Choice, Offer
 from networks import Wiring
 from networks.projection import FEEDBACK, KINDS, Kind
@@ -57,7 +59,7 @@ class Scene:
         margin: evidence for the label less that for the best other class (cut, epsilon, time).
         path: states in `plane` (cut, epsilon, time, 2).
         drive: by area (all but the input's) how each of `kinds` adds to the length of the change of
-            the drive from the clean image's (cut, epsilon, time, kind); see `contributions`.
+            the drive from the clean image's (cut, epsilon, time, kind); see `shares_of`.
     """
 
     choice: Choice
@@ -98,7 +100,7 @@ def scene(offer: Offer, choice: Choice) -> Scene:
         return np.stack([run[name].transpose("image", "time", ...).to_numpy() for run in runs])
 
     evidence = accumulated(wiring, stacked(f"{wiring.output}.potential"))
-    changes = [contributions(run, kinds) for run in runs]
+    shares = [shares_of(run, kinds) for run in runs]
     return Scene(
         choice=choice,
         aim=offer.aim(choice),
@@ -116,7 +118,7 @@ def scene(offer: Offer, choice: Choice) -> Scene:
         plane=plane,
         path=plane.project(np.stack([states_of(run, areas) for run in runs])),
         kinds=kinds,
-        drive={area: np.stack([each[area] for each in changes]) for area in changes[0]},
+        drive={area: np.stack([each[area] for each in shares]) for area in shares[0]},
     )
 
 
@@ -181,26 +183,14 @@ def margins(evidence: Floats, label: int) -> Floats:
     return evidence[..., label] - others.max(axis=-1)
 
 
-def contributions(recording: xr.Dataset, kinds: Sequence[str]) -> dict[str, Floats]:
-    """By area, how each of `kinds` of projections changes the drive (image, time, kind).
-
-    With D the change of an area's drive from that of the first image and D_k what kind k adds to
-    it, k contributes D_k . D / |D|: positive where it drives the area away, negative where it
-    pulls the area back. The contributions sum to |D|, in the unit of the drive.
-    """
-    changes = {}
-    for name, by_kind in recording.data_vars.items():
-        if not str(name).endswith(".drive_by_kind"):
-            continue
-        drive = by_kind.sel(kind=list(kinds)).transpose("image", "time", "kind", ...).to_numpy()
-        change = drive - drive[:1]
-        total = change.sum(axis=2)
-        length = np.linalg.norm(total, axis=-1)
-        along = np.einsum("ntku,ntu->ntk", change, total)
-        changes[str(name).removesuffix(".drive_by_kind")] = np.divide(
-            along, length[..., None], out=np.zeros_like(along), where=length[..., None] > 0
-        )
-    return changes
+def shares_of(recording: xr.Dataset, kinds: Sequence[str]) -> dict[str, Floats]:
+    """By area, `along_change` of each of `kinds` from the first image (image, time, kind)."""
+    found = {}
+    for area in areas_of(recording, "drive_by_kind"):
+        drive = recording[f"{area}.drive_by_kind"].sel(kind=list(kinds))
+        along = along_change(drive - drive.isel(image=0, drop=True), f"{area}.unit")
+        found[area] = along.transpose("image", "time", "kind").to_numpy()
+    return found
 
 
 @lru_cache(maxsize=8)
