@@ -1,7 +1,7 @@
 """What the command ``dynamics`` is asked for, checked, and the units of work that answer it."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from experiments.dynamics.conditions import Crafted
 from experiments.dynamics.intervene import Intervene, pathways
 from experiments.dynamics.subject import Subject, subject
 from experiments.dynamics.watch import Watch
-from experiments.finished import chosen, identity_of, seed_of
+from experiments.finished import chosen, identity_of, place_of, seed_of
 from experiments.inputs import Craft
 from experiments.kept import Kept
 from experiments.result import individual_directory, set_name
@@ -33,7 +33,7 @@ NEAREST = "fmn-l2"  # the attack that seeks the smallest change, where the run h
 class Question:
     """Which perturbation of which images of a run; ``origin`` names who the inputs are crafted on.
 
-    ``recorded`` are the positions of the images whose recordings are kept; those that were asked
+    ``recorded`` are the places of the images whose recordings are kept; those that were asked
     for come first, if any were (``asked_for``).
     """
 
@@ -86,24 +86,11 @@ def question(
     sources = [str(each) for each in compared["source"].to_numpy()]
     if origin and origin not in sources:
         raise unknown(f"network in '{run}' that inputs were crafted on", origin, sources)
-    places = list(positions(run, compared, shown))
+    places = [place_of(compared, run, image) for image in dict.fromkeys(shown)]
     images = max(images, 1 + max(places, default=0))
     rest = [place for place in range(images) if place not in places]
     recorded = (*places, *rest[: max(0, RECORDED - len(places))])
     return Question(run, attack, epsilon, origin or OWN, images, recorded, bool(places))
-
-
-def positions(run: Path, compared: xr.Dataset, shown: Sequence[int]) -> Iterator[int]:
-    """Where among the run's images those of these indices in the test set are."""
-    there = compared["image"].to_numpy().tolist()
-    for index in dict.fromkeys(shown):
-        if index not in there:
-            known = ", ".join(map(str, there[:8]))
-            raise BlindspotsError(
-                f"Test image {index} is not among the {len(there)} that '{run}' attacked; choose "
-                f"from {known}{', ...' if len(there) > 8 else ''}."
-            )
-        yield there.index(index)
 
 
 def subjects(

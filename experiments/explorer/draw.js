@@ -39,8 +39,8 @@ export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout})
   }
 
   function decision() {
-    const lead = (which) => Array.from(at("margin", which))
-    const says = (which) => Array.from(at("answer", which), (each) => each < 0 ? "" : `${each}`)
+    const lead = (which) => Array.from(at("running_margin", which))
+    const says = (which) => Array.from(at("running_answer", which), (each) => each < 0 ? "" : `${each}`)
     fit(panels.decisionRange, lead, 0.27, 0)
     panels.decision.data = {
       step: listed(steps, (step) => step),
@@ -150,7 +150,7 @@ export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout})
 
   function say() {
     const spoken = (which) => {
-      const answer = at("answer", which)[t]
+      const answer = at("running_answer", which)[t]
       if (answer < 0) return "nothing read yet"
       return `<b>${answer}</b>, ${answer === fact("label") ? "right" : "wrong"}`
     }

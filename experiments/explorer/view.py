@@ -107,7 +107,7 @@ def headline(scene: "Scene") -> str:
     data = f"<b style='color:#B03A00'>NOT MNIST: {escape(scene.data)}</b>" if loud else scene.data
     return (
         f"<b style='font-size:17px'>{escape(choice.network)}</b> &nbsp;individual "
-        f"{choice.individual} &nbsp;·&nbsp; test image {scene.number}, a <b>{scene.label}</b> "
+        f"{choice.individual} &nbsp;·&nbsp; test image {choice.image}, a <b>{scene.label}</b> "
         f"&nbsp;·&nbsp; {escape(choice.attack)}, {escape(scene.aim)} &nbsp;·&nbsp; {data}"
     )
 
