@@ -113,7 +113,7 @@ def decision(now: ColumnDataSource) -> Panel:
     plot.xaxis.axis_label = "step"
     plot.vspan(x="step", source=now, line_color=GREY, line_width=1.5, line_dash="dotted")
     plot.hspan(y=[0], line_color=GREY, line_width=1)
-    columns = ("step", "clean", "perturbed", "says_clean", "says_perturbed")
+    columns = ("step", *(f"{part}{name}" for part in ("", "says_", "off_") for name in CONDITIONS))
     source = drawn_from(**{name: [] for name in columns})
     for name, (colour, marker) in CONDITIONS.items():
         plot.line("step", name, source=source, color=colour, line_width=2)
@@ -125,7 +125,7 @@ def decision(now: ColumnDataSource) -> Panel:
             text_font_size="12px",
             text_align="center",
             text_baseline="middle",
-            y_offset=-12 if name == "clean" else 13,
+            y_offset=f"off_{name}",
         )
     return Panel(plot, source)
 
