@@ -93,8 +93,8 @@ def draw_individual(
 def points_of(points: xr.Dataset, clean: xr.Dataset, at: int) -> xr.Dataset | None:
     """The fixed points under one adversarial image, if it is one of those that were looked at."""
     image = int(clean["image"][at])
-    chosen = (points["image"] == image) & (points["condition"] == ADVERSARIAL) & points["fixed"]
-    return points.isel(point=chosen.to_numpy()) if bool(chosen.any()) else None
+    here = (points["image"] == image) & (points["condition"] == ADVERSARIAL) & points["fixed"]
+    return points.isel(point=here.to_numpy()) if bool(here.any()) else None
 
 
 def weights_of(subject: Subject, recordings: xr.Dataset) -> "Figure":

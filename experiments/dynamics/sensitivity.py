@@ -26,20 +26,20 @@ def sensitivity(
 ) -> xr.Dataset:
     """Exponents by image along three directions: adversarial, random, and that of largest growth.
 
-    A change d of the image is held through all T + 1 steps, and u[t] is the state, the potentials
+    A change d of the image is held through all T steps, and u[t] is the state, the potentials
     of all areas but the input:
 
-        exponent = ln(|u'[T] - u[T]| / |d|) / T,
+        exponent = ln(|u'[T-1] - u[T-1]| / |d|) / (T - 1),
 
     in nats per step, with what the first weights do to the change included. A push of the state at
     the step at which the last area before the output first feels the image, of which nothing is
     fed anew, gives
 
-        state_exponent = (ln |u'[T] - u[T]| - ln |u'[s] - u[s]|) / (T - s),
+        state_exponent = (ln |u'[T-1] - u[T-1]| - ln |u'[s] - u[s]|) / (T - 1 - s),
 
     -inf where the push is forgotten, as in feedforward networks of memoryless units (where no
-    direction leads, NaN). Its
-    adversarial direction is that in which the adversarial image has pushed the state by then.
+    direction leads, NaN). Its adversarial direction is that in which the adversarial image has
+    pushed the state by then.
 
     Rate units: the exact tangent (Benettin et al. 1980, Meccanica 15:9; Engelken, Wolf & Abbott
     2023, Phys. Rev. Research 5:043044). Spiking ones: finite differences of the size of the

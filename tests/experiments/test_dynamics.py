@@ -204,7 +204,7 @@ def test_the_image_that_tells_networks_apart_is_fooled_by_no_noise() -> None:
         for each in wrong
     ]
     assert told_apart(recordings) == 2
-    assert told_apart([each.assign_attrs(chosen=1) for each in recordings]) == 0
+    assert told_apart([each.assign_attrs(asked_for=1) for each in recordings]) == 0
 
 
 def test_every_figure_of_an_individual_can_be_drawn(
