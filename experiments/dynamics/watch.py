@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sim import Network
 
-WATCHED = 2  # raise it when other things are measured
+WATCHED = 3  # raise it when other things are measured
 RECORDINGS = "recordings.nc"
 RESTING = "fixed_points.nc"
 

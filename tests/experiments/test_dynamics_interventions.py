@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from experiments.dynamics.intervene import Scene, Window, phases, windows
-from networks import from_toml
+from experiments.dynamics.recorded import activity
+from networks import Poisson, from_toml
+from networks.derive import coded
 from sim import Hold, Lesion, Network, run
 from sim.parameters import shapes
 
@@ -116,6 +118,17 @@ def test_early_and_late_answers_are_those_of_single_steps(
             np.testing.assert_array_equal(here, right)
             rows.add(right.tobytes())
     assert len(rows) > len(windows(scene.wiring))
+
+
+def test_a_random_code_draws_the_same_for_recordings_and_for_interventions(scene: Scene) -> None:
+    values = {name: value.detach() for name, value in scene.network.values.items()}
+    network = Network(coded(scene.wiring, Poisson()), values)
+    again = Scene(network, scene.labels, 5)
+    kept = activity(network, pictures(), 5)[0]["logits"].to_numpy().argmax(1)
+    for _ in range(2):
+        last = again.decided(pictures())["running_answer"].isel(time=-1)
+        np.testing.assert_array_equal(last, kept)
+    assert not np.array_equal(activity(network, pictures(), 6)[0]["logits"].argmax("class"), kept)
 
 
 @pytest.mark.parametrize("window", [(0, 2), (2, 4)])
