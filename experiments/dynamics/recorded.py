@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sim import Network
     from sim.brian.detailed import Detailed
 
+CHANCE = "dynamics"  # names the stream that random codes draw from
 PICTURES = ("condition", "image", "row", "column")
 
 
@@ -101,8 +102,7 @@ def activity(
     model: "Network | Detailed", images: "Tensor", seed: int
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """One condition in steps, and as it was recorded."""
-    import torch
-
+    from experiments.attacks.chance import in_one_draw, stream
     from sim import run
     from sim.brian.detailed import Detailed
     from sim.brian.detailed import run as run_cells
@@ -111,8 +111,7 @@ def activity(
     if isinstance(model, Detailed):
         raw = run_cells(model, images)
         return in_steps(raw, model.wiring), raw
-    model.generator = torch.Generator().manual_seed(seed)
-    recording = run(model, images)
+    recording = run(model, in_one_draw(model.wiring, images, stream(CHANCE, seed)))
     recording = recording.assign(dict(drive_by_kind(model, recording).data_vars))
     return recording, recording
 

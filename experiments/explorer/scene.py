@@ -160,12 +160,10 @@ def recorded(network: "Network", images: "Tensor") -> xr.Dataset:
 
     A random code draws the same for all of them, so that only what was changed in them differs.
     """
-    from experiments.attacks.chance import spikes, stream
+    from experiments.attacks.chance import in_one_draw, stream
     from sim import run
 
-    if network.wiring.is_random:
-        images = spikes(network.wiring, images, stream("explorer", 0), common=True)
-    return run(network, images)
+    return run(network, in_one_draw(network.wiring, images, stream("explorer", 0), common=True))
 
 
 def read_out(wiring: Wiring, runs: Sequence[xr.Dataset], label: int) -> xr.Dataset:

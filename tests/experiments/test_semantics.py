@@ -12,18 +12,33 @@ from rich.console import Console
 from scipy import stats
 
 from experiments import load_network, load_result
-from experiments.bench import scored
+from experiments.bench import Bench, scored
 from experiments.semantics import lesions, modularity
 from experiments.semantics.activity import activities
 from experiments.semantics.command import interpret
 from experiments.semantics.population import AMONG, OUTCOMES, correlations, outcomes
-from experiments.semantics.report import terminal_tables
+from experiments.semantics.report import SECTIONS, sections, terminal_tables
 from experiments.semantics.sentences import of_population, sentences
 from experiments.semantics.statistics import network_summary, summarised
+from experiments.semantics.unit import Interpret
 from experiments.single import read_inputs
-from networks import wiring_named
+from experiments.store import read_dataset
+from experiments.units import product
+from networks import Poisson, from_toml, wiring_named
+from networks.derive import coded
 from sim import Network
 from sim.parameters import weight_name
+
+FEW_STEPS = """
+name = "short"
+steps = 4
+areas = [
+  { name = "input", shape = [1, 28, 28], unit = { model = "input" } },
+  { name = "h1", shape = [12], unit = { model = "lif", beta = 0.8, threshold = 0.3 } },
+  { name = "output", shape = [10], unit = { model = "rate", activation = "identity" } },
+]
+projections = [ { source = "input", target = "h1" }, { source = "h1", target = "output" } ]
+"""
 
 # --- units of work on a small comparison
 
@@ -47,7 +62,8 @@ def test_activity_is_the_mean_output_while_the_answer_is_read(small_run: Path, b
     h1 = network.values[weight_name(network.wiring.into("h1")[0])]
     drive = images.flatten(1) @ h1.T + network.values["bias/h1"]
     expected = drive.relu().detach().numpy()  # settled long before the answer
-    np.testing.assert_allclose(activities(network, images)["h1"], expected, rtol=1e-4, atol=1e-5)
+    found = activities(network, images, torch.Generator())["h1"]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_lesion_is_the_network_without_the_units_weights(
@@ -73,6 +89,32 @@ def test_a_lesion_is_the_network_without_the_units_weights(
             )
             expected = lesions.by_class(right, split.labels.numpy())
             np.testing.assert_allclose(found.sel(member=0), expected)
+
+
+def test_silencing_no_unit_of_a_random_network_costs_nothing(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though its input is drawn anew for each image: all lesions see one draw, in every run."""
+    network = Network.initial(coded(from_toml(FEW_STEPS), Poisson()), seed=0)
+    monkeypatch.setattr("experiments.training.load_individual", lambda path: network)
+    monkeypatch.setattr("experiments.semantics.unit.seed_of", lambda path: 0)
+    monkeypatch.setattr("experiments.semantics.measures.PERMUTATIONS", 1)
+    monkeypatch.setattr("experiments.semantics.modularity.SHUFFLES", 1)
+    nothing = [lesions.Target("random", member, ()) for member in (0, 1)]
+    monkeypatch.setattr("experiments.semantics.lesions.targets", lambda *given: nothing)
+    found = []
+    for cache in ("first", "second"):
+        monkeypatch.setenv("BLINDSPOTS_CACHE", str(tmp_path / cache))
+        unit = Interpret(tmp_path, "", None, images=60, lesioned=50, seed=3, bench=bench)
+        unit.run(lambda done, score: None)
+        found.append(read_dataset(product(unit)))
+    intact = found[0]["intact_accuracy"].sel(condition="clean").to_numpy()
+    left = found[0]["lesion_accuracy"].sel(area="h1", lesion="random", condition="clean")
+    np.testing.assert_array_equal(left, np.stack([intact, intact]))
+    xr.testing.assert_identical(found[0], found[1])
+    images = scored(bench, 50).images
+    answers = [network(images).argmax(1) for _ in range(2)]
+    assert not torch.equal(*answers)  # its chance does matter
 
 
 def test_intact_accuracy_is_the_comparisons(
@@ -266,6 +308,21 @@ def test_three_networks_have_a_correlation_without_an_interval(
     rho = stats.spearmanr(x.to_numpy().ravel(), y.to_numpy().ravel()).statistic
     assert float(here["correlation"]) == pytest.approx(rho)
     assert np.isnan(here["correlation_low"])
+
+
+def test_every_table_of_the_page_shows_its_own_measure(
+    told: tuple[xr.Dataset, xr.Dataset],
+) -> None:
+    found = sections(told[1])
+    assert set(found) == set(SECTIONS)
+    for name, word in (
+        ("information", "Information"), ("purity", "Purity"), ("entropy", "Entropy"),
+        ("selectivity", "selectivity"),
+    ):  # fmt: skip
+        heads, rows = found[name]
+        assert word in SECTIONS[name][0]
+        mean = told[1][f"mean_{name}"].isel(network=1).sel(kind=heads[1])
+        assert rows[1][1].startswith(f"{float(mean):.2f} [")
 
 
 def test_tables_fit_80_columns_with_the_longest_names(
