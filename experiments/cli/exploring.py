@@ -39,7 +39,7 @@ def explore(
 
     Choose network, image, attack and epsilon; scrub or play time, cut lateral and top-down
     projections, and watch decision, activity, trajectory and drive. --export writes the same page
-    as one file that needs no server. Needs blindspots[explore].
+    as one file that needs no server. Needs blindspots\\[explore].
     """
     from experiments.explorer.command import explore as show
 

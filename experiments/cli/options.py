@@ -36,7 +36,7 @@ def whole_numbers(option: str, text: str) -> list[int]:
         return [int(part) for part in words(text) or []]
     except ValueError:
         raise BlindspotsError(
-            f"The {option} '{text}' are not whole numbers; write for example --{option} 1,3,10."
+            f"--{option} '{text}' is no list of whole numbers; write for example --{option} 1,3,10."
         ) from None
 
 

@@ -85,7 +85,7 @@ def question(
         raise BlindspotsError(f"Epsilon is {epsilon:g}; give a budget above 0 and up to 1.")
     sources = [str(each) for each in compared["source"].to_numpy()]
     if origin and origin not in sources:
-        raise unknown(f"network in '{run}' that inputs were crafted on", origin, sources)
+        raise unknown("network", origin, sources, f"among those that '{run}' crafted on")
     places = [place_of(compared, run, image) for image in dict.fromkeys(shown)]
     images = max(images, 1 + max(places, default=0))
     rest = [place for place in range(images) if place not in places]

@@ -110,7 +110,7 @@ def population_table(summary: xr.Dataset) -> Table:
     attrs = summary.attrs
     table = Table(
         title=f"{attrs['attack']} at epsilon {attrs['epsilon']:g} on {attrs['images']} images of "
-        f"{attrs['data']}, {attrs['individuals']} individuals",
+        f"{attrs['data']}, {attrs['individuals']} individual{'s' * (attrs['individuals'] != 1)}",
         caption="apart, noise: output under attack and under noise of the same norm, from the "
         "clean one at the end (mean, % of its size); back: of those led astray (%); first: wrong "
         "from the first answer on, of those that flip for good (%); λ: finite-time Lyapunov "

@@ -183,11 +183,13 @@ def choose(
     attacks = offer.attacks(individual)
     by = attack or offer.usual_attack(name, individual)
     if by not in attacks:
-        raise unknown(f"attack whose inputs '{offer.run}' kept", by, attacks)
+        raise unknown("attack", by, attacks, f"among those whose inputs '{offer.run}' kept")
     sources = offer.sources(by, individual)
     on = source or offer.usual_source(name, by, individual)
     if on not in sources:
-        raise unknown(f"network on which '{offer.run}' kept inputs of {by}", on, sources)
+        raise unknown(
+            *("network", on, sources), f"among those on which '{offer.run}' kept inputs of {by}"
+        )
     choice = Choice(name, individual, offer.images[0] if image is None else image, by, on)
     offer.place(choice)
     fooled = offer.fooled(choice)

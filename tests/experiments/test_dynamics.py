@@ -339,7 +339,7 @@ def test_phases_cover_all_steps_and_windows_all_frames_that_matter(name: str) ->
         (["fc-b", "--attack", "pdg"], "no attack 'pdg'"),
         (["fc-b", "--attack", "gaussian"], "is noise"),
         (["fc-b", "--epsilon", "2"], "Epsilon is 2"),
-        (["fc-b", "--image", "three"], "are not whole numbers"),
+        (["fc-b", "--image", "three"], "--image 'three' is no list of whole numbers"),
         (["fc-b", "--image", "99999"], "Test image 99999 is not among the 40"),
         (["fc-b", "--images", "41"], "at most so many"),
         (["fc-b", "--individual", "5"], "has no individual 5"),

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from experiments.cli import app
 from experiments.dynamics.measures import decisions
 from experiments.explorer.columns import facts, frames
 from experiments.explorer.offer import Offer, choose, offered
@@ -142,19 +144,22 @@ def test_a_random_code_draws_alike_for_all_inputs() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--network", "fc-btl"], "There is no network in '{run}' 'fc-btl'; did you mean"),
+        (["--network", "fc-btl"], "There is no network 'fc-btl' in '{run}'; did you mean"),
         (["--network", "brought_model:TimeAveraged"], "has no wiring and weights in"),
         (["--individual", "7"], "'fc-b' has no individual 7 in '{run}'; it has 0, 1."),
         (
             ["--image", "500"],
             "Test image 500 is not among the 40 that '{run}' attacked; choose from",
         ),
-        (["--attack", "pgd"], "There is no attack whose inputs '{run}' kept 'pgd'; did you mean"),
+        (
+            ["--attack", "pgd"],
+            "There is no attack 'pgd' among those whose inputs '{run}' kept; did",
+        ),
         (
             ["--crafted-on", "theirs"],
-            "There is no network on which '{run}' kept inputs of pgd-linf",
+            "There is no network 'theirs' among those on which '{run}' kept inputs of pgd-linf; ",
         ),
-        (["--epsilon", "0.3"], "There is no epsilon of pgd-linf '0.3'; did you mean '0.2'"),
+        (["--epsilon", "0.3"], "There is no epsilon 0.3 of pgd-linf; choose from 0.2, 0.05."),
     ],
 )
 def test_refuses_what_the_run_does_not_have(
@@ -184,6 +189,21 @@ def test_refuses_a_port_that_is_taken(
         port = taken.getsockname()[1]
         said = refused("explore", small_run, "--no-browser", "--port", port)
     assert f"Port {port} of 127.0.0.1 cannot be listened on" in said
+
+
+def test_refuses_another_ending_before_it_reads_the_run(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    page = tmp_path / "page.pdf"
+    assert refused("explore", tmp_path / "nowhere", "--export", page) == (
+        f"'{page}' does not end in .html, and the page is HTML; name an .html file."
+    )
+    assert not page.exists()
+
+
+def test_the_help_names_the_extra_to_install() -> None:
+    result = CliRunner().invoke(app, ["explore", "--help"])
+    assert "Needs blindspots[explore]." in " ".join(result.output.split())
 
 
 def test_refuses_without_its_library(

@@ -151,7 +151,7 @@ def test_everything_is_kept_and_reported(answered: tuple[xr.Dataset, str], small
     ("words", "says"),
     [
         (["--images", 501], "has 500 test images; ask for at most so many, not 501."),
-        (["fc-bl"], "There is no network in"),
+        (["fc-bl"], "There is no network 'fc-bl' in"),
         (["brought_model:TimeAveraged"], "was brought by its import path, and has no areas"),
     ],
 )
