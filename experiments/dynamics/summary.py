@@ -61,8 +61,8 @@ def summarise_dynamics(
         parts.append(rank_correlations(result, last["running_margin"], generator, resamples))
     if "gain_answer" in result:
         answers = result[["gain_answer"]]
-        first = at_step(answers, result["first_answer"])["gain_answer"]
-        parts.append(pathway_table(result, last["gain_answer"], first, generator, resamples))
+        at_first = at_step(answers, result["first_answer"])["gain_answer"]
+        parts.append(pathway_table(result, last["gain_answer"], at_first, generator, resamples))
     summary = xr.merge(parts, join="outer", compat="override", combine_attrs="drop")
     for name in ("condition", "area", "kind"):
         if name in summary.dims and name in result.coords:
