@@ -71,6 +71,21 @@ def images_of(compared: xr.Dataset, run: Path, wanted: int | None, usual: int) -
     return wanted
 
 
+def place_of(compared: xr.Dataset, run: Path, image: int) -> int:
+    """Where among the run's images that of this index in the test set is.
+
+    Raises BlindspotsError where the run did not attack it.
+    """
+    there = compared["image"].to_numpy().tolist()
+    if image not in there:
+        known = ", ".join(map(str, there[:8]))
+        raise BlindspotsError(
+            f"Test image {image} is not among the {len(there)} that '{run}' attacked; choose "
+            f"from {known}{', ...' if len(there) > 8 else ''}."
+        )
+    return int(there.index(image))
+
+
 def chosen(compared: xr.Dataset, run: Path, names: list[str]) -> list[str]:
     """The networks ``names`` of a comparison, all of them where none is named."""
     there = [str(name) for name in compared["network"].to_numpy()]

@@ -267,9 +267,10 @@ def marks(result: xr.Dataset) -> dict[str, dict[str, Any]]:
 
 
 def correlated(here: xr.Dataset) -> str:
-    """Spearman's correlation with its interval, and of how many."""
+    """Spearman's correlation with its interval, where there is one, and of how many."""
     count = f"{int(here['correlated'])} individuals, {int(here['networks_correlated'])} networks"
     if not np.isfinite(here["correlation"]):
         return f"{count}: too few for a correlation"
-    values = (float(here[f"correlation{end}"]) for end in ("", "_low", "_high"))
-    return "Spearman's ρ = {:.2f} [{:.2f}, {:.2f}]; ".format(*values) + count
+    middle, low, high = (float(here[f"correlation{end}"]) for end in ("", "_low", "_high"))
+    within = f" [{low:.2f}, {high:.2f}]" if np.isfinite(low) else ""
+    return f"Spearman's ρ = {middle:.2f}{within}; {count}"

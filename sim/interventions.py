@@ -158,11 +158,11 @@ def delivered(
             if sent is not None:
                 kept[key] = sent
         elif sent is not None:
-            sent = weight(act, t) * sent
+            sent = gain_at(act, t) * sent
     return sent, kept
 
 
-def weight(act: Lesion | Scale, t: int) -> float:
+def gain_at(act: Lesion | Scale, t: int) -> float:
     """What arrives at step ``t`` is multiplied by this."""
     return act.gain if act.acts_at(t) else 1.0
 

@@ -75,6 +75,11 @@ def its_images(default: int) -> Any:
     return typer.Option(min=1, help=f"How many of its images. Default: {default}, or all.")
 
 
+def its_image(what: str) -> Any:
+    """The option for images of a comparison, by index in the test set; ``what`` is done to them."""
+    return typer.Option(help=f"{what}; by index in the test set, as figures and pages print it.")
+
+
 # --- a network that lies in a run
 
 InRun = Annotated[Path | None, typer.Option("--run", help="Run directory that holds the network.")]

@@ -11,6 +11,7 @@ from rich.console import Console
 from experiments.command import attempted, claim, require_some
 from experiments.dynamics.assemble import assemble
 from experiments.dynamics.figures import draw_individual, draw_population
+from experiments.dynamics.intervene import Intervene
 from experiments.dynamics.plan import (
     OWN,
     Question,
@@ -69,7 +70,7 @@ def dynamics(
     intervened = interventions(asked, watched, pathways) if intervene or pathways else []
     nearest = distortions(asked, found, compared, bench)
     claim(asked.out)
-    write_text(asked.out / "spec.toml", settings_of(asked, watched))
+    write_text(asked.out / "spec.toml", settings_of(asked, watched, intervened, pathways))
     units: list[Unit] = [*watched, *intervened, *nearest.values()]
     failures = attempted(units, asked.out, console, workers=workers)
     require_some(watched, failures)
@@ -80,8 +81,13 @@ def dynamics(
     return result
 
 
-def settings_of(asked: Question, watched: Sequence[Watch]) -> str:
-    """What was asked, as TOML."""
+def settings_of(
+    asked: Question,
+    watched: Sequence[Watch],
+    intervened: Sequence[Intervene],
+    pathways: Sequence[str],
+) -> str:
+    """What was asked, as TOML; ``interventions`` lists the individuals on which there are any."""
     return tomli_w.dumps(
         {
             "attack": asked.attack,
@@ -89,6 +95,8 @@ def settings_of(asked: Question, watched: Sequence[Watch]) -> str:
             "crafted_on": asked.origin,
             "images": asked.images,
             "individuals": [each.subject.label for each in watched],
+            "interventions": [each.subject.label for each in intervened],
+            "pathways": list(pathways),
         }
     )
 
