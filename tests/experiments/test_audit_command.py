@@ -91,8 +91,8 @@ def test_a_claim_that_the_record_does_not_bear_out_is_void(run: Path, work) -> N
     ("changes", "says"),
     [
         ({"attack": "uniform"}, "is noise"),
-        ({"attack": "fgsm"}, "attack in"),
-        ({"epsilon": 0.07}, "epsilon in"),
+        ({"attack": "fgsm"}, "attack 'fgsm' in"),
+        ({"epsilon": 0.07}, "epsilon 0.07 in"),
         ({"individual": 2}, "no individual 2"),
         ({"images": 41}, "40 images"),
     ],
@@ -107,7 +107,7 @@ def test_what_the_run_does_not_claim_is_refused(
 def test_a_network_without_a_claim_is_refused(run: Path, cache: Path) -> None:
     with pytest.raises(BlindspotsError, match="no claim to audit"):
         audited(run, "brought_model:TimeAveraged", individual=1)
-    with pytest.raises(BlindspotsError, match="network in"):
+    with pytest.raises(BlindspotsError, match="network 'fc-c' in"):
         audited(run, "fc-c")
 
 

@@ -66,7 +66,7 @@ def test_the_table_fits_and_tells_both_kinds(tmp_path: Path) -> None:
     [
         ([], [3], "is not spikes"),
         (["fc-b"], [3], "'fc-b' .* is not spikes"),
-        (["fc-x"], [3], "no network in"),
+        (["fc-x"], [3], "no network 'fc-x' in"),
     ],
 )
 def test_what_cannot_be_moved_is_refused(
