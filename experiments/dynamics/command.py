@@ -24,8 +24,8 @@ from experiments.dynamics.plan import (
 from experiments.dynamics.report import write_dynamics_report, write_page
 from experiments.dynamics.summary import summarise_dynamics
 from experiments.dynamics.watch import RECORDINGS, RESTING, Watch
-from experiments.finished import finished, images_of
-from experiments.result import save_result
+from experiments.finished import bench_of, images_of
+from experiments.result import load_result, save_result
 from experiments.store import read_dataset, unit_path, write_text
 from experiments.units import Unit, is_complete
 
@@ -54,7 +54,7 @@ def dynamics(
     run's references. ``images`` are measured (200), of ten recordings are kept: ``shown``
     (indices in the test set), then the first. Interrupted, the same call goes on.
     """
-    compared, bench = finished(run, data)
+    compared = load_result(run)
     asked = question(
         run,
         compared,
@@ -65,6 +65,7 @@ def dynamics(
         shown=shown,
     )
     found = subjects(run, compared, networks, individual)
+    bench = bench_of(run, compared, data)
     watched = watches(asked, found, bench)
     intervened = interventions(asked, watched, pathways) if intervene or pathways else []
     nearest = distortions(asked, found, compared, bench)

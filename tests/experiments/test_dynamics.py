@@ -140,6 +140,7 @@ def test_pages_and_exponents_are_there(watched: Path) -> None:
     grown = found["exponent"].isel(individual=0)
     assert np.isfinite(grown).all()
     assert (grown.sel(direction="leading") >= grown.sel(direction="random") - 1e-4).all()
+    assert ((found["alignment"] >= 0) & (found["alignment"] <= 1 + 1e-5)).any()
     state = found["state_exponent"].sel(network="fc-b", individual=0)
     assert (state.sel(direction=["adversarial", "random"]) == -np.inf).all()  # forgotten
     assert state.sel(direction="leading").isnull().all()  # nothing leads
@@ -222,7 +223,7 @@ def test_the_image_that_tells_networks_apart_is_fooled_by_no_noise() -> None:
         for each in wrong
     ]
     assert told_apart(recordings) == 2
-    assert told_apart([each.assign_attrs(chosen=1) for each in recordings]) == 0
+    assert told_apart([each.assign_attrs(asked_for=1) for each in recordings]) == 0
 
 
 def test_every_figure_of_an_individual_can_be_drawn(
@@ -287,6 +288,10 @@ def test_a_network_of_little_feedback_rests_at_one_stable_point() -> None:
     last = run(long, images[:1])["h1.output"].isel(time=-1, image=0)
     np.testing.assert_allclose(points["h1.output"][0], last, atol=1e-5)
     assert [row[2] for row in told(points)] == ["fixed, stable"] * 2
+    slow = points.assign(fixed=points["fixed"] & False)
+    assert [row[2] for row in told(slow)] == ["slow, stable"] * 2
+    stuck = slow.assign(slope=("point", [0.4, 0.0]))
+    assert [row[2] for row in told(stuck)] == ["search stopped", "slow, stable"]
     assert not comes_to_rest(wiring_named("fc-b"))
     assert not comes_to_rest(wiring_named("fc-blt-spiking"))
 
@@ -330,15 +335,15 @@ def test_phases_cover_all_steps_and_windows_all_frames_that_matter(name: str) ->
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["fc-bltt"], "no network in"),
+        (["fc-bltt"], "no network 'fc-bltt' in"),
         (["fc-b", "--attack", "pdg"], "no attack 'pdg'"),
         (["fc-b", "--attack", "gaussian"], "is noise"),
         (["fc-b", "--epsilon", "2"], "Epsilon is 2"),
-        (["fc-b", "--image", "three"], "are not whole numbers"),
+        (["fc-b", "--image", "three"], "--image 'three' is no list of whole numbers"),
         (["fc-b", "--image", "99999"], "Test image 99999 is not among the 40"),
         (["fc-b", "--images", "41"], "at most so many"),
         (["fc-b", "--individual", "5"], "has no individual 5"),
-        (["fc-b", "--crafted-on", "fc-c"], "that inputs were crafted on 'fc-c'"),
+        (["fc-b", "--crafted-on", "fc-c"], "no network 'fc-c' among those that"),
         (["fc-b", "--crafted-on", "fc-b", "--epsilon", "0.1"], "keeps no pgd-linf inputs"),
         (["fc-b", "--pathways", "top-down"], "'fc-b' has no top-down projections"),
         (["fc-b", "--interventions"], "None of the networks has"),
@@ -362,6 +367,7 @@ def test_runs_of_another_format_or_data_are_refused(
     for change, said in (({"format": 0}, "reads format"), ({"data_sha256": "x"}, "other data")):
         out = tmp_path / said.replace(" ", "-")
         out.mkdir()
+        (out / "networks").symlink_to(small_run / "networks")
         save_result(result.assign_attrs(change), out / "result.nc")
         assert said in refused("dynamics", out)
     assert "holds no result.nc" in refused("dynamics", tmp_path / "nothing")
