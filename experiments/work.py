@@ -19,6 +19,9 @@ from networks.errors import BlindspotsError
 Event = dict[str, Any]
 STAGES = {  # in their order
     "train": "training individuals",
+    "teach": "teaching sensory networks",
+    "titrate": "setting noise",
+    "show": "showing streams",
     "embody": "calibrating cells",
     "craft": "crafting inputs",
     "perturb": "crafting universal perturbations",

@@ -54,8 +54,8 @@ class Attention(Described):
       of its log over items; ``sharing``: how much another item under way slows it down.
     - ``order_ms``: standard deviation of the stamp of time by which tokens are ordered.
 
-    In the spiking reading ``pool`` cells stand for each variable and fire at up to ``rate_hz``; their
-    number takes the place of ``noise``, and by default gives memory's input as much of it.
+    In the spiking reading ``pool`` cells stand for each variable and fire at up to ``rate_hz``;
+    they are few, which takes the place of ``noise``.
     """
 
     rise_ms: Positive = 50.0

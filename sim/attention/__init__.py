@@ -1,6 +1,6 @@
 """Attention and working memory behind a sensory network that watches a stream of items."""
 
-from sim.attention.dynamics import AttentionState, Chance, attend, at_rest, goal_of
+from sim.attention.dynamics import AttentionState, Chance, at_rest, attend, goal_of
 from sim.attention.evidence import Stream, evidence, watched
 from sim.attention.pools import Graded, Pools, Spikes
 from sim.attention.seen import Seen, see

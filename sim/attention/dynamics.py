@@ -11,11 +11,12 @@ classes of theirs, f_k the task filter; [.]+ cuts at nought; time in seconds, dt
                dc_k/dt = kappa_k (1 + min(x_k, 3) / theta) / 2 / (1 + sharing (under way - 1))
                until c_k = 1, when it is bound, and inhibits the gate no more
 
-The filter of a goal of categories is 1 for digits and ``leak`` for all else; that of what is cued is
-leak + (1 - leak) C for every digit, with C a type node of the cue.
+The filter of a goal of categories is 1 for digits and ``leak`` for all else; that of what is cued
+is leak + (1 - leak) C for every digit, with C a type node of the cue.
 
 Each right-hand side's activity passes through a pool (:mod:`sim.attention.pools`); noise is added
-where pools have none of their own. Ignition is a step, whose derivative is a surrogate's (fast sigmoid, slope 2), so that attacks can follow it.
+where pools have none of their own. Ignition is a step, whose derivative is a surrogate's (fast
+sigmoid, slope 2), so that attacks can follow it.
 """
 
 from dataclasses import dataclass

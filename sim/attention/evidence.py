@@ -47,7 +47,7 @@ class Watched:
         self.contrasts: list[Tensor | float] = []
 
     def look(self, contrast: Tensor | float = 1.0) -> Tensor:
-        """The output's potential (n, classes) at the next step; ``contrast`` (n,) of what is shown."""
+        """The output's potential (n, classes) at the next step; ``contrast`` (n,) of what is seen."""
         self.contrasts.append(contrast)
         wiring = self.circuit.wiring
         arrives = {}

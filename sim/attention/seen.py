@@ -1,4 +1,4 @@
-"""A whole stream: sensory network, gate and memory step by step, and what is in memory at the end."""
+"""A whole stream: sensory network, gate and memory step by step, and what is remembered."""
 
 from collections.abc import Callable
 from typing import NamedTuple
