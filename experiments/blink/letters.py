@@ -79,9 +79,7 @@ def stroke(depth: Tensor, cut: Tensor) -> Tensor:
 
 def deformed(count: int, generator: torch.Generator) -> Tensor:
     """Where each pixel of the result looks in the field, (count, 28, 28, 2), from -1 to 1."""
-    turn, shear, size = (
-        sd * torch.randn(count, generator=generator) for sd in (TURN, SHEAR, SIZE)
-    )
+    turn, shear, size = (sd * torch.randn(count, generator=generator) for sd in (TURN, SHEAR, SIZE))
     scale, cos, sin = torch.exp(-size), torch.cos(turn), torch.sin(turn)
     shift = SHIFT * torch.randn(count, 2, generator=generator) / (SIDE / 2)
     rows = torch.stack(
@@ -92,4 +90,3 @@ def deformed(count: int, generator: torch.Generator) -> Tensor:
     waves = WAVE * torch.randn(count, 2, 4, 4, generator=generator) / (SIDE / 2)
     smooth = functional.interpolate(waves, (SIDE, SIDE), mode="bicubic", align_corners=True)
     return grid + smooth.permute(0, 2, 3, 1)
-

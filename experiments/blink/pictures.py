@@ -28,9 +28,7 @@ class Noise(Described):
     sd: Annotated[float, Field(ge=0)] = 0.3
 
 
-def pictures(
-    streams: Streams, images: Tensor, noise: Noise, generator: torch.Generator
-) -> Tensor:
+def pictures(streams: Streams, images: Tensor, noise: Noise, generator: torch.Generator) -> Tensor:
     """What is seen: (n, items, 1, 28, 28) in [0, 1].
 
     A scrambled digit has the intensities of its digit, and a letter the mean intensity of a random

@@ -143,7 +143,9 @@ def intruder(streams: Streams, reports: Reports, place: Ints) -> Ints:
         there = place + offset
         there = np.where((place >= 0) & (there >= 0) & (there < streams.task.items), there, -1)
         said = reports.slot_of(streams.at(streams.label, there)) >= 0
-        found = np.where((found == 0) & said & (streams.at(streams.target, there) == 0), offset, found)
+        found = np.where(
+            (found == 0) & said & (streams.at(streams.target, there) == 0), offset, found
+        )
     return found
 
 

@@ -1,0 +1,1 @@
+"""Attention and memory over rapid streams of items."""
