@@ -66,7 +66,7 @@ class Streams:
     @property
     def lag_ms(self) -> Floats:
         """The lag in milliseconds, (n,)."""
-        return self.lag * self.task.soa_ms
+        return self.lag * np.float64(self.task.soa_ms)
 
     @property
     def places(self) -> Ints:
@@ -102,9 +102,11 @@ def streams(task: Task, per_lag: int, labels: Ints, generator: np.random.Generat
     """
     if per_lag < 1:
         raise BlindspotsError(f"{per_lag} trials for each lag were asked for; give 1 or more.")
-    lag, t1 = balanced(task, per_lag, generator)
+    lag, first = balanced(task, per_lag, generator)
     trial = np.arange(len(lag))
-    due = [t1, t1 + lag] if task.pattern == "pair" else [t1, t1 + 1, t1 + 2]
+    due = [first, first + (lag if task.pattern == "pair" else 1)]
+    if task.pattern != "pair":
+        due.append(first + lag)
     digit = np.full((len(lag), task.items), -1)
     for place, drawn in zip(due, distinct(len(lag), len(due), generator), strict=True):
         digit[trial, place] = drawn
@@ -129,12 +131,11 @@ def streams(task: Task, per_lag: int, labels: Ints, generator: np.random.Generat
     contrast = np.ones(digit.shape)
     contrast[marked(places[:1], digit.shape)] = task.t1_contrast
     contrast[marked(places[1:2], digit.shape)] = task.t2_contrast
-    if task.targets == "cue":
-        cue = present
-    else:
-        cue = marked(places[1:2], digit.shape) & task.t2_ringed
+    hinted = marked(places[1:2], digit.shape) & task.t2_ringed
+    cue = present if task.targets == "cue" else hinted
     label = np.where(kind == Kind.DIGIT, digit, -1)
-    return Streams(task, kind, image, label, cue, asked, contrast, *places, lag=lag)
+    t1, t2, t3 = places
+    return Streams(task, kind, image, label, cue, asked, contrast, t1, t2, t3, lag)
 
 
 def balanced(task: Task, per_lag: int, generator: np.random.Generator) -> tuple[Ints, Ints]:
