@@ -20,7 +20,7 @@ from experiments.blink.streams import LETTERS
 
 SIDE = 28
 HEIGHT = 20.0  # of a letter in pixels: the box of MNIST's digits
-FINE = 6  # samples of the field per pixel
+FINE = 4  # samples of the field per pixel
 EDGE = 1.0  # pixels over which a stroke fades, as MNIST's do
 HALVINGS = 12  # of the interval in which the depth of the cut lies
 DEEPEST = 4.0
