@@ -33,9 +33,7 @@ def table_of(planned: BlinkPlan, spec: BlinkSpec, bench: Bench) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def assembled(
-    table: pd.DataFrame, planned: BlinkPlan, spec: BlinkSpec, bench: Bench
-) -> xr.Dataset:
+def assembled(table: pd.DataFrame, planned: BlinkPlan, spec: BlinkSpec, bench: Bench) -> xr.Dataset:
     """The curves (:func:`experiments.blink.curves.curves`), with what stands beside them.
 
     ``noise_sd`` and ``single_reported`` (network, individual) of the titration; ``units``,

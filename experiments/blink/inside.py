@@ -30,7 +30,7 @@ def inside(dual: Dual) -> xr.Dataset:
 
 
 def aligned(unit: Show, trials: Streams) -> xr.Dataset:
-    """The traced trials (trial, since) from ``BEFORE`` T1's onset on, with their lag and outcome."""
+    """The traced trials (trial, since) from ``BEFORE`` T1's onset on, with lag and outcome."""
     found = unit.load()
     traced = found["traced"].to_numpy()
     part = trials.part(traced)
@@ -95,7 +95,9 @@ def stages(dual: Dual) -> xr.Dataset:
     for name in names:
         mine = {i: found for (who, i), found in dual.items() if who == name}
         rows = [sensed(*found) for found in mine.values()]
-        parts.append(xr.concat(rows, xr.DataArray(list(mine), dims="individual", name="individual")))
+        parts.append(
+            xr.concat(rows, xr.DataArray(list(mine), dims="individual", name="individual"))
+        )
         shapes.append(bimodality(np.concatenate([peaks(*found) for found in mine.values()])))
     whole = xr.concat(parts, xr.DataArray(names, dims="network", name="network"))
     return whole.assign(bimodality=("network", shapes))
@@ -141,4 +143,6 @@ def bimodality(values: Floats) -> float:
     if n < 4:
         return float("nan")
     excess = kurtosis(values, bias=False)
-    return float((skew(values, bias=False) ** 2 + 1) / (excess + 3 * (n - 1) ** 2 / (n - 2) / (n - 3)))
+    return float(
+        (skew(values, bias=False) ** 2 + 1) / (excess + 3 * (n - 1) ** 2 / (n - 2) / (n - 3))
+    )

@@ -28,6 +28,7 @@ from sim.attention import Stream, watched
 
 Report = Callable[[float, float], None]
 Share = Annotated[float, Field(ge=0, le=1)]
+STEEPEST = 1.0  # norm of a gradient, which long streams would blow up now and then
 SETTLING = 2  # steps after an item can be felt in which nothing is asked of the answer
 
 
@@ -46,9 +47,9 @@ class Schooling(Described):
     streams: Annotated[int, Field(ge=1)] = 32
     items: Annotated[int, Field(ge=2)] = 4
     shortest_ms: Annotated[float, Field(gt=0)] = 50.0
-    longest_ms: Annotated[float, Field(gt=0)] = 100.0
+    longest_ms: Annotated[float, Field(gt=0)] = 80.0
     dt_ms: Annotated[float, Field(gt=0)] = 10.0
-    rate: Annotated[float, Field(gt=0)] = 3e-3
+    rate: Annotated[float, Field(gt=0)] = 8e-3
     noise: Annotated[float, Field(ge=0)] = 0.4
     contrast: Share = 0.5
     distractors: Share = 0.35
@@ -155,6 +156,7 @@ def teach(
                 )
             optimiser.zero_grad(set_to_none=True)
             lost.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), STEEPEST)
             optimiser.step()
             if i % 20 == 0:
                 report(progress, 0.0)

@@ -68,9 +68,7 @@ class BoostBounce:
         when[trial, items.target[trial, place]] = entered[trial, place]
         return ordered(when + self.jitter_ms * generator.standard_normal(when.shape))
 
-    def fading(
-        self, items: Items, strength: Floats, item: int, dt: float
-    ) -> tuple[Floats, Floats]:
+    def fading(self, items: Items, strength: Floats, item: int, dt: float) -> tuple[Floats, Floats]:
         """Share of the way that traces go in a step, and where to, (n, items) each."""
         n, count = strength.shape
         here = np.arange(count) == item

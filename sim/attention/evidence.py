@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from networks import BlindspotsError, Wiring
+from networks import BlindspotsError, Projection, Wiring
 from networks.viewing import CUE
 from sim.network import Network
 from sim.step import Circuit, State, step
@@ -47,7 +47,7 @@ class Watched:
         self.contrasts: list[Tensor | float] = []
 
     def look(self, contrast: Tensor | float = 1.0) -> Tensor:
-        """The output's potential (n, classes) at the next step; ``contrast`` (n,) of what is seen."""
+        """The output's potential (n, classes) one step on; ``contrast`` (n,) of what is seen."""
         self.contrasts.append(contrast)
         wiring = self.circuit.wiring
         arrives = {}
@@ -89,7 +89,7 @@ def check(wiring: Wiring) -> None:
         )
 
 
-def _from_input(wiring: Wiring):  # type: ignore[no-untyped-def]
+def _from_input(wiring: Wiring) -> list[Projection]:
     return [p for p in wiring.projections if p.source == wiring.input.name]
 
 
