@@ -39,23 +39,25 @@ def aligned(unit: Show, trials: Streams) -> xr.Dataset:
     onset = part.t1 * trials.task.steps_per_item
     at = np.clip(onset[:, None] + since, 0, found.sizes["time"] - 1)
     rows = np.arange(len(traced))[:, None]
-    digits = [part.at(part.label, place) for place in (part.t1, part.t2)]
+    targets = {
+        name: part.at(part.label, place) for name, place in (("t1", part.t1), ("t2", part.t2))
+    }
     types, memory = found["types"].to_numpy(), found["memory"].to_numpy()
     values = {
         "gate": found["gate"].to_numpy()[rows, at],
         "refractory": found["refractory"].to_numpy()[rows, at],
     }
-    for name, digit in zip(("t1", "t2"), digits, strict=True):
+    for name, digit in targets.items():
         values[f"{name}_type"] = types[rows, at, digit[:, None]]
         values[f"{name}_memory"] = memory[rows, at, digit[:, None]]
     said = found["identity"].to_numpy()[traced]
-    right = [(said == digit[:, None]).any(1) for digit in digits]
+    right = {name: (said == digit[:, None]).any(1) for name, digit in targets.items()}
     return xr.Dataset(
         {name: (("trial", "since"), each) for name, each in values.items()}
         | {
             "lag": ("trial", part.lag),
-            "counts": ("trial", right[0]),
-            "outcome": ("trial", np.where(right[1], *OUTCOMES)),
+            "counts": ("trial", right["t1"]),
+            "outcome": ("trial", np.where(right["t2"], *OUTCOMES)),
         },
         {"since": since * dt},
     )
