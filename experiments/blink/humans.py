@@ -92,6 +92,7 @@ def _table() -> pd.DataFrame:
         return pd.read_csv(file, comment="#")
 
 
+@cache
 def sample(name: str = REFERENCE, measure: str = "T2_given_T1") -> Sample:
     """The sample of that name; ``measure`` may be "T1" for Berkeley and Warwick.
 
