@@ -22,6 +22,7 @@ STAGES = {  # in their order
     "teach": "teaching sensory networks",
     "titrate": "setting noise",
     "show": "showing streams",
+    "provoke": "attacking streams",
     "embody": "calibrating cells",
     "craft": "crafting inputs",
     "perturb": "crafting universal perturbations",

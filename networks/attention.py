@@ -21,8 +21,9 @@ class Attention(Described):
     The structure is that of Bowman & Wyble (2007, Psychol. Rev. 114:38) and Wyble, Bowman &
     Nieuwenstein (2009, J. Exp. Psychol. HPP 35:787): types in parallel, a transient enhancement
     that a target triggers, tokens that are consolidated one after the other, and consolidation that
-    withholds the enhancement. Values were fitted to one curve, T2|T1 of the Berkeley sample of
-    Goodbourn et al. (2016) at an SOA of 100 ms; all other conditions are predictions.
+    withholds the enhancement. Values were fitted, once and on validation images, to T2|T1 of
+    the Berkeley sample of Goodbourn et al. (2016) at an SOA of 100 ms, and to T3|T1 of triplets with
+    and without a distractor in the middle; all other conditions are predictions.
 
     Type nodes, by class k of what the sensory network reports (:mod:`sim.attention.evidence`):
 
@@ -59,28 +60,28 @@ class Attention(Described):
     """
 
     rise_ms: Positive = 50.0
-    mask_ms: Positive = 24.0
+    mask_ms: Positive = 49.7
     icon_ms: Positive = 150.0
-    encoding_spread: NotNegative = 0.1
-    leak: NotNegative = 0.15
+    encoding_spread: NotNegative = 0.162
+    leak: NotNegative = 0.097
     gate: Literal["transient", "fatigue", "open"] = "transient"
-    gate_ms: Positive = 50.0
+    gate_ms: Positive = 50.5
     gate_delay_ms: NotNegative = 30.0
-    gate_input: NotNegative = 11.25
-    gate_bias: float = -1.46
-    gate_self: NotNegative = 1.41
-    gate_gain: NotNegative = 3.1
+    gate_input: NotNegative = 10.5
+    gate_bias: float = -1.53
+    gate_self: NotNegative = 3.85
+    gate_gain: NotNegative = 2.55
     open_gain: Positive = 2.5
     contrast_gain: NotNegative = 0.0
-    refractoriness: NotNegative = 11.26
-    refractory_ms: Positive = 81.0
+    refractoriness: NotNegative = 11.1
+    refractory_ms: Positive = 132.3
     memory_ms: Positive = 30.0
-    rivalry: NotNegative = 0.17
-    noise: NotNegative = 0.695
-    threshold: Positive = 1.37
-    consolidation_per_s: Positive = 5.96
-    consolidation_spread: NotNegative = 0.28
-    sharing: NotNegative = 0.33
+    rivalry: NotNegative = 0.362
+    noise: NotNegative = 0.613
+    threshold: Positive = 1.34
+    consolidation_per_s: Positive = 5.4
+    consolidation_spread: NotNegative = 0.258
+    sharing: NotNegative = 0.0919
     order_ms: NotNegative = 74.0
     pool: Annotated[int, Field(ge=1)] = 60
     rate_hz: Positive = 100.0

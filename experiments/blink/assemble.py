@@ -54,7 +54,7 @@ def assembled(table: pd.DataFrame, planned: BlinkPlan, spec: BlinkSpec, bench: B
         for (name, individual, condition), unit in planned.shows.items()
         if condition == "dual" and is_complete(unit)
     }
-    found = found.merge(inside(dual)).merge(stages(dual))
+    found = found.merge(inside(dual), join="left").merge(stages(dual), join="left")
     return found.assign(
         noise_sd=(("network", "individual"), noise[0]),
         single_reported=(("network", "individual"), noise[1]),

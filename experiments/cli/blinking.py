@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from experiments.cli.options import Data, Workers, words
+from experiments.cli.options import Data, Workers, epsilons_in, words
 from networks.errors import BlindspotsError
 
 commands = typer.Typer(no_args_is_help=False)
@@ -62,3 +62,37 @@ def grade(
 
     if not graded(run, observer, Console()):
         raise typer.Exit(1)
+
+
+@commands.command()
+def attack(
+    run: Annotated[Path, typer.Argument(help="Directory of a blink experiment.")],
+    observers: Annotated[
+        list[str] | None, typer.Argument(help="Its observers. Default: all, controls too.")
+    ] = None,
+    attack: Annotated[str, typer.Option(help="pgd-linf, or square-linf by queries.")] = "pgd-linf",
+    epsilons: Annotated[str, typer.Option(help="Comma-separated budgets.")] = "0.05,0.1,0.2,0.3",
+    steps: Annotated[int, typer.Option(min=1, help="Gradient steps, or queries.")] = 20,
+    per_lag: Annotated[int, typer.Option(min=1, help="Trials per lag and individual.")] = 20,
+    individuals: Annotated[int, typer.Option(min=1, help="How many of each.")] = 2,
+    data: Data = None,
+    workers: Workers = None,
+) -> None:
+    """Perturb one frame, the second target's or a distractor's: is the blink a weak moment?
+
+    Beside random signs of the same size, by lag, and with the gate's controls. Goes to RUN/attack.
+    """
+    from experiments.blink.attack import attack_blink
+
+    attack_blink(
+        run,
+        observers or [],
+        attack=attack,
+        epsilons=epsilons_in(epsilons) or [],
+        steps=steps,
+        per_lag=per_lag,
+        individuals=individuals,
+        data=data,
+        workers=workers,
+        console=Console(),
+    )

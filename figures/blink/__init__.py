@@ -2,5 +2,6 @@
 
 from figures.blink.lags import lag_curves
 from figures.blink.manipulations import manipulations
+from figures.blink.provocation import provocation
 
-__all__ = ["lag_curves", "manipulations"]
+__all__ = ["lag_curves", "manipulations", "provocation"]
