@@ -40,9 +40,7 @@ def answers(model: Baseline, streams: Streams, generator: np.random.Generator) -
 
 def items_of(streams: Streams) -> Items:
     """The streams as such a model takes them: an ignored target is a distractor."""
-    return Items(
-        ranks(streams), streams.kind == Kind.BLANK, streams.contrast, streams.task.soa_ms
-    )
+    return Items(ranks(streams), streams.kind == Kind.BLANK, streams.contrast, streams.task.soa_ms)
 
 
 def ranks(streams: Streams) -> Ints:

@@ -27,7 +27,7 @@ from sim.attention.items import Answers, Floats, Items, ordered
 
 @dataclass(frozen=True)
 class BoostBounce:
-    """Its parameters; ``spread`` is the standard deviation of strengths, ``jitter_ms`` of stamps."""
+    """Its parameters; ``spread`` and ``jitter_ms`` are the deviations of strengths and stamps."""
 
     dt_ms: float = 10.0
     tau_rise: float = 40.0
@@ -68,9 +68,7 @@ class BoostBounce:
         when[trial, items.target[trial, place]] = entered[trial, place]
         return ordered(when + self.jitter_ms * generator.standard_normal(when.shape))
 
-    def fading(
-        self, items: Items, strength: Floats, item: int, dt: float
-    ) -> tuple[Floats, Floats]:
+    def fading(self, items: Items, strength: Floats, item: int, dt: float) -> tuple[Floats, Floats]:
         """Share of the way that traces go in a step, and where to, (n, items) each."""
         n, count = strength.shape
         here = np.arange(count) == item

@@ -51,4 +51,6 @@ def ordered(when_ms: Floats) -> Answers:
     """The answers of ``when_ms`` (n, targets), when each entered memory; infinity where never."""
     order = when_ms.argsort(1, kind="stable")
     when = np.take_along_axis(when_ms, order, 1)
-    return Answers(np.where(np.isfinite(when), order, -1), np.where(np.isfinite(when), when, np.nan))
+    return Answers(
+        np.where(np.isfinite(when), order, -1), np.where(np.isfinite(when), when, np.nan)
+    )

@@ -126,9 +126,7 @@ def test_boost_and_bounce_spares_successive_targets():
 
 def test_a_trace_through_an_open_gate_has_a_closed_form():
     # without feedback a trace rises for 100 ms and then falls under its mask
-    model = BoostBounce(
-        dt_ms=0.5, boost=0.0, bounce=0.0, spread=0.0, jitter_ms=0.0, threshold=50.0
-    )
+    model = BoostBounce(dt_ms=0.5, boost=0.0, bounce=0.0, spread=0.0, jitter_ms=0.0, threshold=50.0)
     _, stream = items(1, lags=(4,), targets=(False, True))
     found = model.answers(stream, np.random.default_rng(0)).when_ms[0, 0]
     t = np.linspace(0, 100, 100_001)
@@ -141,6 +139,4 @@ def test_a_trace_through_an_open_gate_has_a_closed_form():
 def test_reports_are_in_the_order_of_their_times():
     found = ordered(np.array([[300.0, 200.0], [np.inf, 100.0], [np.inf, np.inf]]))
     assert found.target.tolist() == [[1, 0], [1, -1], [-1, -1]]
-    np.testing.assert_array_equal(
-        found.when_ms, [[200, 300], [100, np.nan], [np.nan, np.nan]]
-    )
+    np.testing.assert_array_equal(found.when_ms, [[200, 300], [100, np.nan], [np.nan, np.nan]])

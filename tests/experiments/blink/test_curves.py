@@ -74,7 +74,8 @@ def table(labels, said):
             rows = []
             for i in range(len(shown)):
                 there = [
-                    place[i] for k, place in enumerate(shown.places.T)
+                    place[i]
+                    for k, place in enumerate(shown.places.T)
                     if place[i] >= 0 and shown.target[i, place[i]] and rng.random() < 0.8 - 0.1 * k
                 ]
                 digits = [int(shown.label[i, place]) for place in there]
@@ -122,7 +123,6 @@ def test_curves_of_a_table_that_was_written_to_disk(table, tmp_path):
     table.to_csv(tmp_path / "t.csv", index=False)
     back = pd.read_csv(tmp_path / "t.csv")
 
-
     xr.testing.assert_allclose(curves(back), curves(table))
 
 
@@ -140,7 +140,9 @@ def test_errors_are_over_individuals(table):
 def test_shapes_have_labels(table):
     found = shapes(curves(table))
     assert found["depth"].dims == ("network", "individual", "condition")
-    curve = curves(table)["last"].sel(network="net", individual=1, condition="dual", lag=slice(1, 8))
+    curve = curves(table)["last"].sel(
+        network="net", individual=1, condition="dual", lag=slice(1, 8)
+    )
     expected = shape.depth(curve.to_numpy(), MS)
     assert found["depth"].sel(network="net", individual=1, condition="dual") == expected
     assert found["late"].sel(condition="soa-50").isnull().all()

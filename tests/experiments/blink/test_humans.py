@@ -66,9 +66,7 @@ def test_three_lags_are_too_few():
 
 def test_six_samples_of_118_people():
     found = humans.samples()
-    assert list(found) == [
-        *("Berkeley", "Warwick", "MIT", "Western", "SydneyObject", "SydneyWord")
-    ]
+    assert list(found) == [*("Berkeley", "Warwick", "MIT", "Western", "SydneyObject", "SydneyWord")]
     assert sum(each.participants for each in found.values()) == 118
     assert humans.sample("Berkeley", "T1").accuracy[0] == 0.926
     assert set(humans.REVERSALS) == set(found)

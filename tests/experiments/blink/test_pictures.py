@@ -22,9 +22,7 @@ def images(labels):
 
 
 def shown(name, labels, images, noise=CLEAR, seed=0, per_lag=2, **changes):
-    drawn = streams(
-        condition_named(name).but(**changes), per_lag, labels, np.random.default_rng(1)
-    )
+    drawn = streams(condition_named(name).but(**changes), per_lag, labels, np.random.default_rng(1))
     return drawn, pictures(drawn, images, noise, torch.Generator().manual_seed(seed))
 
 
@@ -56,7 +54,7 @@ def test_digits_are_shown_as_they_are_and_scrambled_ones_are_not(labels, images)
 
 
 def test_targets_and_distractors_are_equally_bright(labels, images):
-    drawn, seen = shown("letters", labels, images, per_lag=12)
+    drawn, seen = shown("letters", labels, images, per_lag=6)
     bright = seen.mean((2, 3, 4)).numpy()
     digit, letter = (bright[drawn.kind == kind] for kind in (Kind.DIGIT, Kind.DISTRACTOR))
     error = digit.std() * np.sqrt(1 / len(digit) + 1 / len(letter))
@@ -107,8 +105,9 @@ def test_ignoring_shows_the_pixels_of_its_twin(labels, images):
 
 
 def test_what_is_left_out_changes_nothing_else(labels, images):
-    dual, (drawn, seen) = shown("dual", labels, images, Noise())[1], shown(
-        "t2-last", labels, images, Noise()
+    dual, (drawn, seen) = (
+        shown("dual", labels, images, Noise())[1],
+        shown("t2-last", labels, images, Noise()),
     )
     blank = torch.from_numpy(drawn.kind == Kind.BLANK)
     assert torch.equal(seen[~blank], dual[~blank])

@@ -136,7 +136,11 @@ def test_triplets_are_scored_for_each_target(shown, said, observer):
     drawn = shown("TTT")
     digits = [drawn.at(drawn.label, place)[0] for place in (drawn.t1, drawn.t2, drawn.t3)]
     table = score(drawn.part(slice(0, 1)), said(digits[::-1]), observer, "TTT")
-    assert table[["t1_correct", "t2_correct", "t3_correct"]].iloc[0].tolist() == [False, True, False]
+    assert table[["t1_correct", "t2_correct", "t3_correct"]].iloc[0].tolist() == [
+        False,
+        True,
+        False,
+    ]
     assert table["t3_correct_anyorder"][0]
     assert table["order_reversed"][0]
 
