@@ -57,7 +57,7 @@ def load_result(run: str | os.PathLike[str]) -> xr.Dataset:
             f"'{run}' holds no result.nc; name the directory of a comparison that has ended."
         )
     try:
-        result = xr.load_dataset(path, engine="h5netcdf")
+        result = xr.load_dataset(path, engine="h5netcdf").drop_encoding()
     except Exception as error:
         raise BlindspotsError(
             f"'{path}' is not a labelled result ({type(error).__name__}: {error}); run the "

@@ -81,9 +81,12 @@ def damaged(path: Path, error: Exception) -> BlindspotsError:
 
 
 def read_dataset(path: Path) -> xr.Dataset:
-    """The labelled arrays of a unit's netCDF file."""
+    """The labelled arrays of a unit's netCDF file.
+
+    How they were encoded is forgotten: a label's width there would cut longer ones that join them.
+    """
     try:
-        return xr.load_dataset(path, engine="h5netcdf")
+        return xr.load_dataset(path, engine="h5netcdf").drop_encoding()
     except Exception as error:
         raise damaged(path, error) from None
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -19,7 +20,7 @@ from experiments.bench import Bench
 from experiments.individuals import Train
 from experiments.progress import Monitor
 from experiments.recipe import Recipe
-from experiments.store import fresh_unit, key_of, link, unit_path, write_text
+from experiments.store import fresh_unit, key_of, link, read_dataset, unit_path, write_text
 from networks import BlindspotsError, wiring_named
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -211,3 +212,13 @@ def test_a_log_on_a_full_disk_is_one_sentence(bench: Bench) -> None:
 def test_a_log_that_cannot_be_opened_is_one_sentence(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(BlindspotsError, match="No such file or directory"):
         logged(tmp_path / "nowhere" / "log.jsonl", bench)
+
+
+def test_labels_that_join_those_of_a_unit_are_saved_whole(tmp_path: Path) -> None:
+    for name, pathway in (("short", "lateral"), ("long", "top-down")):
+        xr.Dataset({"right": ("pathway", [1])}, {"pathway": [pathway]}).to_netcdf(
+            tmp_path / name, engine="h5netcdf"
+        )
+    parts = [read_dataset(tmp_path / name) for name in ("short", "long")]
+    xr.concat(parts, "pathway").to_netcdf(tmp_path / "both", engine="h5netcdf")
+    assert read_dataset(tmp_path / "both")["pathway"].to_numpy().tolist() == ["lateral", "top-down"]
