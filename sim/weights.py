@@ -22,7 +22,6 @@ def labelled_weights(network: Network) -> xr.Dataset:
             values = values.flatten().diag()
         elif isinstance(each.pattern, Convolution):
             values = values.sum((2, 3))
-            values = values if each.pattern.upward else values.T
         said = {
             "source": each.source,
             "target": each.target,

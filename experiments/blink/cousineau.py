@@ -14,7 +14,7 @@ from experiments.blink.streams import Floats
 from networks.errors import BlindspotsError
 
 NARROWEST = 0.75  # of e^b, in lags
-STARTS = tuple(product((0.2, 0.6), (0.0, 0.8), (0.1, 0.4), (0.3, 0.6)))
+STARTS = tuple(product((0.2, 0.6), (0.0, 0.8), (0.2,), (0.5,)))
 SURE = 1e-6  # probabilities are kept this far from 0 and 1
 
 

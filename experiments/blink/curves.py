@@ -80,7 +80,7 @@ def over_individuals(found: xr.Dataset) -> xr.Dataset:
 
 
 def shapes(found: xr.Dataset, variable: str = "last") -> xr.Dataset:
-    """The measures of :mod:`experiments.blink.shape` of a curve (network, individual, condition)."""
+    """Measures of :mod:`experiments.blink.shape`, (network, individual, condition) each."""
     return xr.concat(
         [
             shapes_of(found[variable].sel(condition=c), lags_ms(found, c))

@@ -26,7 +26,7 @@ MISS = np.array([0.90, 0.70, 0.52, 0.59, 0.69, 0.73, 0.71])
 
 NORMALISED = np.array([0.74, 0.29, 0.33, 0.54, 0.83, 0.92, 0.99])
 NORMALISED_SD = np.array([0.26, 0.09, 0.17, 0.16, 0.05, 0.09, 0.04])
-NORMALISED_MS = 100.0 * np.arange(1, 8)
+NORMALISED_MS = np.array([100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0])
 """T2|T1 over the level from 600 ms on: mean and standard deviation of the six samples."""
 
 REVERSALS = {
@@ -139,9 +139,8 @@ def fit(accuracy: Floats, lag_ms: Floats, name: str = REFERENCE) -> Fit:
     curve, wanted = curve[there], human.accuracy[there]
     flat = np.ptp(curve) == 0
     level = late(accuracy, lag_ms)
-    scaled: Floats = accuracy / np.where(level > 0, level, np.nan)
-    normalised = at(scaled, lag_ms, NORMALISED_MS)
-    off = normalised - NORMALISED
+    scaled = accuracy / np.where(level > 0, level, np.nan)
+    off: Floats = at(scaled, lag_ms, NORMALISED_MS) - NORMALISED
     reached = np.isfinite(off)
     return Fit(
         rmse=float(np.sqrt(np.mean((curve - wanted) ** 2))),

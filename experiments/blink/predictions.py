@@ -1,10 +1,9 @@
 """What people do under manipulations that nothing was fitted to, and whether a network does it too.
 
-Each prediction is a difference whose sign is known of people. Sources: Chun & Potter 1995 (similar distractors deepen the blink); Bowman & Wyble 2007 and
-2010 (short intervals between items: sparing in time, not in items; a stronger T2 is seen more, and
-takes T1 and the order with it); Raymond et al. 1992 (detection); Nieuwenstein et al. 2009 and
-Goodbourn et al. 2016 (no blink after a missed T1); Potter, Staub & O'Connor 2002 (first target at
-long intervals).
+Each prediction is a difference whose sign is known of people. Sources: Chun & Potter 1995 (similar
+distractors deepen the blink); Bowman & Wyble 2007 (short intervals: sparing in time, not in items;
+a stronger T2 is seen more, and takes T1 and the order with it); Raymond et al. 1992 (detection);
+Nieuwenstein et al. 2009 and Goodbourn et al. 2016 (no blink after a missed T1).
 """
 
 from collections.abc import Iterator

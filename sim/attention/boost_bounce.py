@@ -27,7 +27,7 @@ from sim.attention.items import Answers, Floats, Items, ordered
 
 @dataclass(frozen=True)
 class BoostBounce:
-    """Its parameters; ``spread`` is the standard deviation of strengths, ``jitter_ms`` of stamps."""
+    """Its parameters; ``spread`` and ``jitter_ms`` are the deviations of strengths and stamps."""
 
     dt_ms: float = 10.0
     tau_rise: float = 40.0

@@ -5,7 +5,7 @@ from experiments.blink.baselines import BASELINES, answers, items_of
 from experiments.blink.curves import curves
 from experiments.blink.streams import Kind, streams
 from experiments.blink.table import Observer, trial_table
-from experiments.blink.task import condition_named, conditions
+from experiments.blink.task import condition_named
 from sim.attention.items import ordered
 
 
@@ -19,7 +19,9 @@ class Everything:
         return ordered(when)
 
 
-@pytest.mark.parametrize("name", sorted(conditions()))
+@pytest.mark.parametrize(
+    "name", ["dual", "ignore-t1", "single", "t2-last", "TTT", "TDT", "detect-absent", "cued"]
+)
 def test_an_observer_that_misses_nothing_scores_full_marks(name, labels):
     shown = streams(condition_named(name), 2, labels, np.random.default_rng(0))
     reports = answers(Everything(), shown, np.random.default_rng(0))

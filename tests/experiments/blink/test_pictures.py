@@ -54,7 +54,7 @@ def test_digits_are_shown_as_they_are_and_scrambled_ones_are_not(labels, images)
 
 
 def test_targets_and_distractors_are_equally_bright(labels, images):
-    drawn, seen = shown("letters", labels, images, per_lag=12)
+    drawn, seen = shown("letters", labels, images, per_lag=6)
     bright = seen.mean((2, 3, 4)).numpy()
     digit, letter = (bright[drawn.kind == kind] for kind in (Kind.DIGIT, Kind.DISTRACTOR))
     error = digit.std() * np.sqrt(1 / len(digit) + 1 / len(letter))
