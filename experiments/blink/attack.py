@@ -124,7 +124,8 @@ def attack_blink(
     observers: Sequence[str],
     *,
     attack: str,
-    epsilons: Sequence[float],
+    epsilons: Mapping[Where, Sequence[float]],
+    lags: Sequence[int],
     steps: int,
     per_lag: int,
     individuals: int,
@@ -155,11 +156,14 @@ def attack_blink(
     options = {"steps": steps} if known.kind == "gradient" else {"queries": steps}
     units = planned(
         spec, blink_plan(spec, bench).titrated, list(observers) or list(spec.observers),
-        attack=attack, epsilons=tuple(sorted(epsilons)), options=options, per_lag=per_lag,
+        attack=attack, epsilons={where: tuple(sorted(each)) for where, each in epsilons.items()},
+        lags=tuple(lags), options=options, per_lag=per_lag,
         individuals=min(individuals, spec.individuals),
     )  # fmt: skip
     out = run / "attack"
-    claim(out, tomli_w.dumps({"attack": attack, "epsilons": list(epsilons), "steps": steps}))
+    settings = {"attack": attack, "lags": list(lags), **options, "per_lag": per_lag}
+    budgets = {where: list(each) for where, each in epsilons.items()}
+    claim(out, tomli_w.dumps({**settings, "epsilons": budgets}))
     require_all(attempted(units.values(), out, console, workers=workers))
     found = gathered(units, spec).assign_attrs(
         data=bench.data, attack=attack, versions=json.dumps(versions())
@@ -175,13 +179,14 @@ def planned(
     observers: Sequence[str],
     *,
     attack: str,
-    epsilons: tuple[float, ...],
+    epsilons: Mapping[Where, tuple[float, ...]],
+    lags: tuple[int, ...],
     options: dict[str, Any],
     per_lag: int,
     individuals: int,
 ) -> dict[tuple[str, int, Where], Provoke]:
     """The units by observer, individual and frame; a control with the same network judges, too."""
-    short = spec.task.but(first=(3,), items=max(15, 3 + max(spec.task.lags) + 5))
+    short = spec.task.but(first=(3,), lags=lags, items=max(15, 3 + max(lags) + 5))
     units = {}
     for name in observers:
         network = spec.observers[name].network
@@ -196,16 +201,16 @@ def planned(
                     name, i, where,
                     short.but(single=where == "distractor"),
                     per_lag, spec.attention_of(name, i), titrated[name, i % spec.sensory],
-                    attack, epsilons, tuple(options.items()),
+                    attack, epsilons[where], tuple(options.items()),
                     2, 5, judges, seed_of_trials(spec, i),
                 )  # fmt: skip
     return units
 
 
 def gathered(units: Mapping[tuple[str, int, Where], Provoke], spec: BlinkSpec) -> xr.Dataset:
-    """``success``, ``sem`` and ``counted`` by network, where, observer (judge), condition, epsilon, lag.
+    """``success`` and ``sem`` (network, where, observer, condition, epsilon, lag), and ``counted``.
 
-    Trials of all individuals count together; ``half_budget`` is by the same without epsilon.
+    ``observer`` is who judges. Budgets that a kind of frame was not tried at are NaN. Trials of all individuals count together; ``half_budget`` is by the same without epsilon.
     """
     names = list(dict.fromkeys(name for name, _, _ in units))
     by_name = []
@@ -218,9 +223,12 @@ def gathered(units: Mapping[tuple[str, int, Where], Provoke], spec: BlinkSpec) -
                 if who == name and at == where
             ]
             by_where.append(success(xr.concat(parts, "trial")))
-        by_name.append(xr.concat(by_where, xr.DataArray(list(WHERE), dims="where", name="where")))
+        wheres = xr.DataArray(list(WHERE), dims="where", name="where")
+        by_name.append(xr.concat(by_where, wheres, join="outer"))
     found = xr.concat(by_name, xr.DataArray(names, dims="network", name="network"), join="outer")
-    found["half_budget"] = half_budget(found["success"])
+    found["half_budget"] = xr.concat(
+        [half_budget(found["success"].sel(where=where)) for where in WHERE], found["where"]
+    )
     control = [spec.observers[name].control for name in names]
     return found.assign_coords(control=("network", control))
 
@@ -241,7 +249,7 @@ def finish(out: Path, found: xr.Dataset, console: Console) -> None:
 def attack_table(found: xr.Dataset, where: Where) -> Table:
     """The share lost by lag, at the budget whose shares differ most between lags."""
     here = found["success"].sel(where=where, observer="itself")
-    attacked = here.sel(condition="attacked")
+    attacked = here.sel(condition="attacked").dropna("epsilon", how="all")
     spread = (attacked.max("lag") - attacked.min("lag")).mean("network")
     epsilon = float(spread["epsilon"][int(spread.argmax())])
     table = Table(title=f"{TITLES[where]}, ε = {epsilon:g}", box=SIMPLE_HEAD)

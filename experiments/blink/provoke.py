@@ -61,15 +61,17 @@ class Observer:
 class Frame:
     """The attacked frame of each trial as a model: pictures (n, 1, 28, 28) to logits (n, 2).
 
-    ``draws`` are the seeds over which logits are averaged (expectation over the noise inside;
-    Athalye et al. 2018). All trials are asked for at once, since each has a stream of its own.
+    Logits are averaged over ``draws`` of the noise inside (expectation over transformation; Athalye
+    et al. 2018), always the same, from ``seed``. All trials are asked for at once, since each has a
+    stream of its own.
     """
 
     observer: Observer
     frames: "Tensor"
     trials: Streams
     place: "np.ndarray[tuple[int], np.dtype[np.int64]]"
-    draws: Sequence[int]
+    draws: int
+    seed: int
 
     def with_frame(self, points: "Tensor") -> "Tensor":
         """The streams (n, items, 1, 28, 28) with ``points`` in the attacked place."""
@@ -88,12 +90,9 @@ class Frame:
         import torch
 
         target = torch.from_numpy(self.trials.at(self.trials.label, self.trials.t2))[:, None]
-        frames = self.with_frame(points)
-        peaks = [
-            self.observer.look(frames, self.trials, seed)[0].gather(1, target)[:, 0]
-            for seed in self.draws
-        ]
-        margin = torch.stack(peaks).mean(0)
+        frames = self.with_frame(points).repeat(self.draws, 1, 1, 1, 1)
+        peaks = self.observer.look(frames, self.trials, self.seed)[0]
+        margin = peaks.gather(1, target.repeat(self.draws, 1)).reshape(self.draws, -1).mean(0)
         return torch.stack([margin, torch.zeros_like(margin)], 1)
 
     def clean(self) -> "Tensor":
@@ -138,7 +137,7 @@ def provoked(
     generator = torch.Generator().manual_seed(seed)
     frames = pictures(trials, images, noise, generator)
     place = place_of(trials, where)
-    model = Frame(observer, frames, trials, place, range(seed, seed + draws))
+    model = Frame(observer, frames, trials, place, draws, seed)
     clean = model.clean()
     labels = torch.zeros(len(trials), dtype=torch.int64)
     crafted = attack_named(attack).function(
@@ -223,14 +222,17 @@ def success(found: xr.Dataset) -> xr.Dataset:
 def half_budget(rates: xr.DataArray, level: float = 0.5) -> xr.DataArray:
     """The smallest budget at which a share ``level`` is lost, between budgets by interpolation.
 
-    Infinite where none of the budgets is enough.
+    Infinite where none of the budgets is enough, NaN where nothing was tried.
     """
 
     def crossing(curve: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
-        epsilons = np.concatenate([[0.0], rates["epsilon"].to_numpy()])
-        values = np.concatenate([[0.0], np.maximum.accumulate(curve)])
-        if not np.isfinite(values).all() or values[-1] < level:
-            return float("nan") if not np.isfinite(values).all() else float("inf")
+        tried = np.isfinite(curve)
+        epsilons = np.concatenate([[0.0], rates["epsilon"].to_numpy()[tried]])
+        values = np.concatenate([[0.0], np.maximum.accumulate(curve[tried])])
+        if not tried.any():
+            return float("nan")
+        if values[-1] < level:
+            return float("inf")
         at = int(np.argmax(values >= level))
         low, high = values[at - 1], values[at]
         way = (level - low) / (high - low)

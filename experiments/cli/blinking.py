@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from experiments.cli.options import Data, Workers, epsilons_in, words
+from experiments.cli.options import Data, Workers, epsilons_in, whole_numbers, words
 from networks.errors import BlindspotsError
 
 commands = typer.Typer(no_args_is_help=False)
@@ -71,8 +71,14 @@ def attack(
         list[str] | None, typer.Argument(help="Its observers. Default: all, controls too.")
     ] = None,
     attack: Annotated[str, typer.Option(help="pgd-linf, or square-linf by queries.")] = "pgd-linf",
-    epsilons: Annotated[str, typer.Option(help="Comma-separated budgets.")] = "0.05,0.1,0.2,0.3",
-    steps: Annotated[int, typer.Option(min=1, help="Gradient steps, or queries.")] = 20,
+    epsilons: Annotated[
+        str, typer.Option(help="Comma-separated budgets for T2's frame.")
+    ] = "0.01,0.02,0.04",
+    distractor_epsilons: Annotated[
+        str, typer.Option(help="Comma-separated budgets for a distractor.")
+    ] = "0.1,0.2,0.4",
+    lags: Annotated[str, typer.Option(help="Comma-separated lags in items.")] = "1,2,3,5,8",
+    steps: Annotated[int, typer.Option(min=1, help="Gradient steps, or queries.")] = 12,
     per_lag: Annotated[int, typer.Option(min=1, help="Trials per lag and individual.")] = 20,
     individuals: Annotated[int, typer.Option(min=1, help="How many of each.")] = 2,
     data: Data = None,
@@ -88,7 +94,11 @@ def attack(
         run,
         observers or [],
         attack=attack,
-        epsilons=epsilons_in(epsilons) or [],
+        epsilons={
+            "target": epsilons_in(epsilons) or [],
+            "distractor": epsilons_in(distractor_epsilons) or [],
+        },
+        lags=sorted(set(whole_numbers("lags", lags))),
         steps=steps,
         per_lag=per_lag,
         individuals=individuals,

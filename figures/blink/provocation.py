@@ -22,22 +22,26 @@ def provocation(found: xr.Dataset) -> Figure:
         found: `success` and `sem` (network, where, observer, condition, epsilon, lag); of the
             observers only "itself" is drawn. Dashed: random signs of the same size.
     """
-    epsilons = found["epsilon"].to_numpy()
+    tried = {
+        where: found["success"].sel(where=where, observer="itself").dropna("epsilon", how="all")
+        for where in LABELS
+    }
+    columns = max(each.sizes["epsilon"] for each in tried.values())
     names = [str(name) for name in found["network"].to_numpy()]
     looks = dict(zip(names, (LOOKS * 3)[: len(names)], strict=True))
     handles = [Line2D([], [], color=c, marker=m, label=name) for name, (c, m) in looks.items()] + [
         Line2D([], [], color=GREY, linestyle="--", label="random signs of the same size")
     ]
     figure, above = stage(WIDTH, 4.4, handles, columns=3)
-    panels = above.subplots(len(LABELS), len(epsilons), squeeze=False, sharey=True, sharex=True)
+    panels = above.subplots(len(LABELS), columns, squeeze=False, sharey=True, sharex=True)
     for row, (where, label) in zip(panels, LABELS.items(), strict=True):
-        for panel, epsilon in zip(row, epsilons, strict=True):
+        epsilons = tried[where]["epsilon"].to_numpy()
+        for panel, epsilon in zip(row, epsilons, strict=False):
             here = found.sel(where=where, observer="itself", epsilon=epsilon)
             for name, (colour, marker) in looks.items():
                 lost(panel, here.sel(network=name), colour, marker)
             panel.set_ylim(-0.03, 1.03)
-            if where == "target":
-                panel.set_title(f"ε = {epsilon:g}")
+            panel.set_title(f"ε = {epsilon:g}")
         row[0].set_ylabel(f"{label}\nlost (share)")
     for panel in panels[-1]:
         panel.set_xlabel("lag (items)")
