@@ -251,7 +251,7 @@ def attack_table(found: xr.Dataset, where: Where) -> Table:
     here = found["success"].sel(where=where, observer="itself")
     attacked = here.sel(condition="attacked").dropna("epsilon", how="all")
     spread = (attacked.max("lag") - attacked.min("lag")).mean("network")
-    epsilon = float(spread["epsilon"][int(spread.argmax())])
+    epsilon = float(spread.idxmax("epsilon"))
     table = Table(title=f"{TITLES[where]}, ε = {epsilon:g}", box=SIMPLE_HEAD)
     lags = [int(lag) for lag in found["lag"].to_numpy()]
     for head in ("observer", "frame", *(str(lag) for lag in lags)):

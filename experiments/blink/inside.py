@@ -70,8 +70,8 @@ def averaged(trials: xr.Dataset) -> xr.Dataset:
     means = {name: np.full((*shape, trials.sizes["since"]), np.nan) for name in TRACES}
     count = np.zeros(shape, int)
     for place in np.ndindex(shape):
-        here = trials["counts"] & (trials["lag"] == lags[place[0]])
-        here = (here & (trials["outcome"] == OUTCOMES[place[1]])).to_numpy()
+        at_lag = trials["counts"] & (trials["lag"] == lags[place[0]])
+        here = (at_lag & (trials["outcome"] == OUTCOMES[place[1]])).to_numpy()
         count[place] = here.sum()
         if count[place]:
             for name in TRACES:

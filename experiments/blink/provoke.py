@@ -15,7 +15,7 @@ import xarray as xr
 
 from experiments.blink.pictures import Noise, pictures
 from experiments.blink.showing import slots_of
-from experiments.blink.streams import Streams
+from experiments.blink.streams import Ints, Streams
 from networks.attention import Attention
 from networks.errors import BlindspotsError
 
@@ -69,7 +69,7 @@ class Frame:
     observer: Observer
     frames: "Tensor"
     trials: Streams
-    place: "np.ndarray[tuple[int], np.dtype[np.int64]]"
+    place: Ints
     draws: int
     seed: int
 
@@ -102,7 +102,7 @@ class Frame:
         return self.frames[torch.arange(len(self.place)), torch.from_numpy(self.place)]
 
 
-def place_of(trials: Streams, where: Where) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def place_of(trials: Streams, where: Where) -> Ints:
     """The position of the attacked frame, (n,)."""
     return trials.t2 if where == "target" else trials.t2 - trials.lag
 
@@ -165,29 +165,35 @@ def answered(
     import torch
 
     trials = model.trials
-    places = (trials.t1, trials.t2)
-    targets = [torch.from_numpy(trials.at(trials.label, at))[:, None] for at in places]
     shape = (len(shown), len(epsilons), len(seeds), len(trials))
     found = {name: np.zeros(shape, np.int8) for name in ("t1", "t2", "others")}
     with torch.no_grad():
         for c, (condition, inputs) in enumerate(shown.items()):
             for e in range(len(epsilons)):
                 if condition == "clean" and e:
-                    for values in found.values():
-                        values[c, e] = values[c, 0]
+                    for each in found.values():
+                        each[c, e] = each[c, 0]
                     continue
                 frames = model.with_frame(inputs[e])
                 for d, seed in enumerate(seeds):
-                    said = model.observer.look(frames, trials, seed)[1]
-                    hits = [((said == digit) & (digit >= 0)).any(1) for digit in targets]
-                    many = (said >= 0).sum(1) - sum(hit.int() for hit in hits)
-                    for name, values in zip(found, (*hits, many), strict=True):
-                        found[name][c, e, d] = values.numpy()
+                    reported = model.observer.look(frames, trials, seed)[1].numpy()
+                    for name, values in hits(reported, trials).items():
+                        found[name][c, e, d] = values
     dims = ("condition", "epsilon", "draw", "trial")
     return xr.Dataset(
         {name: (dims, values) for name, values in found.items()},
         {"condition": list(shown), "epsilon": list(epsilons)},
     )
+
+
+def hits(reported: Ints, trials: Streams) -> dict[str, Ints]:
+    """Whether T1 and T2 are among the reports (n, slots), and how many others."""
+    found = {}
+    for name, place in (("t1", trials.t1), ("t2", trials.t2)):
+        digit = trials.at(trials.label, place)[:, None]
+        found[name] = ((reported == digit) & (digit >= 0)).any(1).astype(np.int64)
+    others = (reported >= 0).sum(1) - found["t1"] - found["t2"]
+    return {**found, "others": others}
 
 
 def success(found: xr.Dataset) -> xr.Dataset:
