@@ -22,8 +22,8 @@ class Attention(Described):
     Nieuwenstein (2009, J. Exp. Psychol. HPP 35:787): types in parallel, a transient enhancement
     that a target triggers, tokens that are consolidated one after the other, and consolidation that
     withholds the enhancement. Values were fitted, once and on validation images, to T2|T1 of the
-    Berkeley sample of Goodbourn et al. (2016) at an SOA of 100 ms, and to T3|T1 of triplets with and
-    without a distractor in the middle; all other conditions are predictions.
+    Berkeley sample of Goodbourn et al. (2016) at an SOA of 100 ms, and to T3|T1 of triplets with
+    and without a distractor in the middle; all other conditions are predictions.
 
     Type nodes, by class k of what the sensory network reports (:mod:`sim.attention.evidence`):
 

@@ -8,7 +8,7 @@ Once the first is the lower one the target is missed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -116,7 +116,7 @@ def provoked(
     where: Where,
     attack: str,
     epsilons: Sequence[float],
-    options: dict[str, object],
+    options: dict[str, Any],
     draws: int,
     judged: int,
     seed: int,
