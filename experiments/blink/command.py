@@ -43,7 +43,7 @@ def blink(
     planned = blink_plan(spec, bench)
     claim(out, spec.to_toml())
     units = list(planned.shows.values())
-    failures = attempted(units, out, console, workers=workers)
+    failures = attempted([*units, *planned.filmed.values()], out, console, workers=workers)
     require_some(units, failures)
     table = table_of(planned, spec, bench)
     result = assembled(table, planned, spec, bench).assign_attrs(
