@@ -33,8 +33,8 @@ POOLS = ("gate", "refractory", "t1_memory", "t2_memory")
 class Film:
     """Trials of an individual in the dual task, in the middle of the blink: one seen, one missed.
 
-    Streams of one lag from the seed of ``show``, on test images; of the trials with T1 reported
-    the first of each outcome is kept.
+    Streams of one lag from the seed of ``show``, on test images; of the trials with T1 reported,
+    and nothing that was not shown, the first of each outcome is kept.
     """
 
     stage: ClassVar[str] = "film"
@@ -132,11 +132,12 @@ class Reel:
 
 
 def developed(trials: Streams, frames: "torch.Tensor", seen: "Seen", reel: Reel) -> xr.Dataset:
-    """The first trial of each outcome that has T1 reported; see :func:`examples`."""
+    """The first trial of each outcome that has T1 reported and no intruder; see ``examples``."""
     identity, when = (each.numpy() for each in seen.reports(slots_of(trials)))
     digits = [trials.at(trials.label, place) for place in (trials.t1, trials.t2)]
     t1, t2 = ((identity == digit[:, None]).any(1) for digit in digits)
-    kept = {name: first(t1 & here) for name, here in zip(OUTCOMES, (t2, ~t2), strict=True)}
+    plain = (identity >= 0).sum(1) == t1.astype(int) + t2
+    kept = {name: first(t1 & here & plain) for name, here in zip(OUTCOMES, (t2, ~t2), strict=True)}
     rows = np.array([row for row in kept.values() if row >= 0], np.int64)
     targets = tuple(digit[rows] for digit in digits)
     pictured = (frames[rows, :, 0] * 255).round().numpy().astype(np.uint8)

@@ -6,6 +6,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from figures.blink.examples import titled
 from figures.style import BLACK, BLUE, GREEN, GREY, LINES, ORANGE, PURPLE, SKY, WIDTH, stage, styled
@@ -96,5 +97,6 @@ def distances(panel: Axes, curves: xr.Dataset, looks: dict[str, dict[str, object
     panel.set_yticks(range(len(names)), names)
     panel.set_ylim(-0.6, len(names) - 0.4)
     panel.set_xlim(left=0)
+    panel.xaxis.set_major_locator(MaxNLocator(5))
     panel.set_xlabel("RMSE to people")
     panel.set_title("distance; grey: people redrawn (median)")

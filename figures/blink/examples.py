@@ -55,10 +55,10 @@ def reported(trial: xr.Dataset) -> list[tuple[int, float]]:
 
 
 def heading(trial: xr.Dataset) -> str:
-    """ "T2 missed: 5 and 3 shown, 5 reported"."""
+    """ "T2 missed: shown 5 and 3; reported 5"."""
     shown = " and ".join(str(target(trial, which)[0]) for which in TARGETS)
     said = ", then ".join(str(digit) for digit, _ in reported(trial)) or "nothing"
-    return f"T2 {trial['example_outcome'].values}: {shown} shown, {said} reported"
+    return f"T2 {trial['example_outcome'].values}: shown {shown}; reported {said}"
 
 
 def onsets(panel: Axes, trial: xr.Dataset, *, height: float = 1.0) -> None:

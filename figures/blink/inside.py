@@ -41,7 +41,11 @@ def inside(result: xr.Dataset, name: str, lag: int = 2) -> Figure:
         panel.set_xlabel("time from onset of T1 (ms)")
     senses(panels[0, 3], whole)
     beside(panels[1, 3], here)
-    titled(figure, result, f"{name}: T2 at lag {lag}, T1 reported; mean and SEM over trials")
+    titled(
+        figure,
+        result,
+        f"{name}: T2 at lag {lag}, T1 reported; mean, SEM over trials (senses: over individuals)",
+    )
     return figure
 
 
@@ -91,12 +95,14 @@ def beside(panel: Axes, here: xr.Dataset) -> None:
     handles += [
         Line2D([], [], color=BLACK, marker="o", label="senses, all trials"),
         Line2D([], [], color=WRONG, marker="s", linestyle="--", label="senses, T2 missed"),
-        Line2D([], [], color=GREY, linestyle=":", label="senses, chance"),
+        Line2D([], [], color=GREY, linestyle=":", label="senses, one digit in ten"),
     ]
-    panel.legend(handles=handles, loc="upper left", borderpad=0, bbox_to_anchor=(0, 1))
+    panel.legend(
+        handles=handles, loc="upper left", borderpad=0, bbox_to_anchor=(0, 1), fontsize=6.5
+    )
     value = float(here["bimodality"])
     panel.text(
-        0, 0.02, f"Memory's peak for T2, lags 2–3:\nbimodality {value:.2f}\n"
-        f"({'above' if value > UNIFORM else 'below'} {UNIFORM:.2f}, uniform)",
-        transform=panel.transAxes, va="bottom", fontsize=7,
+        0, -0.02, f"Peaks of T2's input of memory,\nlags 2–3: bimodality {value:.2f}\n"
+        f"(of a uniform distribution {UNIFORM:.2f})",
+        transform=panel.transAxes, va="bottom", fontsize=6.5,
     )  # fmt: skip

@@ -36,7 +36,10 @@ def population(result: xr.Dataset, magnitude: xr.DataArray, people: Mapping[str,
         panel.set_title(f"{name} ({int(magnitude.sel(network=name).count())} individuals)")
         panel.set_xlabel("magnitude of the blink: late level − mean at 180–400 ms")
     panels[0].set_ylabel("individuals")
-    titled(figure, result, f"Individual differences, beside {people['count']:g} people")
+    titled(
+        figure, result, f"Individual differences, beside {people['count']:g} people; "
+        f"no blink: below {people['below']:g}",
+    )  # fmt: skip
     return figure
 
 
