@@ -22,6 +22,7 @@ STAGES = {  # in their order
     "teach": "teaching sensory networks",
     "titrate": "setting noise",
     "show": "showing streams",
+    "film": "filming single trials",
     "provoke": "attacking streams",
     "embody": "calibrating cells",
     "craft": "crafting inputs",

@@ -5,7 +5,9 @@ import pandas as pd
 import xarray as xr
 
 from experiments.bench import Bench
+from experiments.blink.baselines import published
 from experiments.blink.curves import curves
+from experiments.blink.film import examples
 from experiments.blink.inside import inside, stages
 from experiments.blink.plan import BlinkPlan, observer_of
 from experiments.blink.showing import reports_in
@@ -38,7 +40,9 @@ def assembled(table: pd.DataFrame, planned: BlinkPlan, spec: BlinkSpec, bench: B
 
     ``noise_sd`` and ``single_reported`` (network, individual) of the titration; ``units``,
     ``control`` and ``sensory`` (network) say what each observer is; the traces of
-    :mod:`experiments.blink.inside` are those of the dual task.
+    :mod:`experiments.blink.inside` are those of the dual task, and ``published`` the curves of
+    :func:`experiments.blink.baselines.published` in it; :func:`experiments.blink.film.examples`
+    are single trials.
     """
     found = curves(table)
     names = [str(name) for name in found["network"].to_numpy()]
@@ -54,7 +58,8 @@ def assembled(table: pd.DataFrame, planned: BlinkPlan, spec: BlinkSpec, bench: B
         for (name, individual, condition), unit in planned.shows.items()
         if condition == "dual" and is_complete(unit)
     }
-    found = found.merge(inside(dual), join="left").merge(stages(dual), join="left")
+    for more in (inside(dual), stages(dual), published(spec.task), examples(planned.filmed)):
+        found = found.merge(more, join="left")
     return found.assign(
         noise_sd=(("network", "individual"), noise[0]),
         single_reported=(("network", "individual"), noise[1]),

@@ -43,7 +43,7 @@ def blink(
     planned = blink_plan(spec, bench)
     claim(out, spec.to_toml())
     units = list(planned.shows.values())
-    failures = attempted(units, out, console, workers=workers)
+    failures = attempted([*units, *planned.filmed.values()], out, console, workers=workers)
     require_some(units, failures)
     table = table_of(planned, spec, bench)
     result = assembled(table, planned, spec, bench).assign_attrs(
@@ -76,14 +76,16 @@ def keep(out: Path, planned: BlinkPlan) -> None:
 
 def finish(out: Path, result: xr.Dataset, console: Console) -> None:
     """Figures, grades, report and terminal tables from the saved result alone."""
+    from experiments.blink.beside import beside_people
     from experiments.blink.figures import draw
 
+    beside = beside_people(result, np.random.default_rng(0))
     with console.status("drawing figures"):
         try:
-            paths = draw(result, out / "figures")
+            paths = draw(result, beside, out / "figures")
         except OSError as error:
             raise unwritable(out / "figures", error) from None
-    write_blink_report(out, result, paths, np.random.default_rng(0), console)
+    write_blink_report(out, result, beside, paths, np.random.default_rng(0), console)
 
 
 def load_blink(run: Path) -> xr.Dataset:

@@ -166,12 +166,16 @@ def likelihood(human: Floats, model: Floats) -> float:
     return float(np.mean(human * np.log(p) + (1 - human) * np.log(1 - p)))
 
 
-def references(name: str = REFERENCE) -> dict[str, Fit]:
+def described(name: str = REFERENCE) -> dict[str, Floats]:
     """What a curve is held beside: the best flat line, and the function of four parameters."""
     human = sample(name)
-    flat = np.full_like(human.accuracy, human.accuracy.mean())
-    described = cousineau.fit(human.lag, human.accuracy)(human.lag)
     return {
-        "flat line": fit(flat, human.lag_ms, name),
-        "Cousineau": fit(described, human.lag_ms, name),
+        "flat line": np.full_like(human.accuracy, human.accuracy.mean()),
+        "Cousineau": cousineau.fit(human.lag, human.accuracy)(human.lag),
     }
+
+
+def references(name: str = REFERENCE) -> dict[str, Fit]:
+    """How close those come."""
+    lag_ms = sample(name).lag_ms
+    return {each: fit(curve, lag_ms, name) for each, curve in described(name).items()}

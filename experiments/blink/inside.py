@@ -19,7 +19,8 @@ def inside(dual: Dual) -> xr.Dataset:
     """Mean traces (network, lag, outcome, since) from T1's onset, of trials with T1 reported.
 
     ``gate``, ``refractory``, and by target the type node and memory's input of its digit.
-    ``traced_trials`` counts the trials. Over all individuals together; NaN where there are none.
+    ``traced_trials`` counts the trials; ``_sem`` is the standard error over them. Over all
+    individuals together; NaN where there are none.
     """
     names = list(dict.fromkeys(name for name, _ in dual))
     by_name = []
@@ -64,21 +65,28 @@ def aligned(unit: Show, trials: Streams) -> xr.Dataset:
 
 
 def averaged(trials: xr.Dataset) -> xr.Dataset:
-    """Means over trials by lag and outcome."""
+    """Means over trials by lag and outcome, and their standard errors."""
     lags = np.unique(trials["lag"])
     shape = (len(lags), len(OUTCOMES))
-    means = {name: np.full((*shape, trials.sizes["since"]), np.nan) for name in TRACES}
+    means, errors = (
+        {name: np.full((*shape, trials.sizes["since"]), np.nan) for name in TRACES}
+        for _ in range(2)
+    )
     count = np.zeros(shape, int)
     for place in np.ndindex(shape):
         at_lag = trials["counts"] & (trials["lag"] == lags[place[0]])
         here = (at_lag & (trials["outcome"] == OUTCOMES[place[1]])).to_numpy()
         count[place] = here.sum()
-        if count[place]:
-            for name in TRACES:
-                means[name][place] = trials[name].to_numpy()[here].mean(0)
+        for name in TRACES:
+            values = trials[name].to_numpy()[here]
+            if len(values):
+                means[name][place] = values.mean(0)
+            if len(values) > 1:
+                errors[name][place] = values.std(0, ddof=1) / np.sqrt(len(values))
     dims = ("lag", "outcome", "since")
     return xr.Dataset(
         {name: (dims, values) for name, values in means.items()}
+        | {f"{name}_sem": (dims, values) for name, values in errors.items()}
         | {"traced_trials": (dims[:2], count)},
         {"lag": lags, "outcome": list(OUTCOMES), "since": trials["since"]},
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from experiments.bench import Bench
+from experiments.blink.film import Film
 from experiments.blink.spec import BlinkSpec
 from experiments.blink.table import Observer
 from experiments.blink.task import conditions
@@ -15,11 +16,12 @@ Place = tuple[str, int, str]
 
 @dataclass(frozen=True)
 class BlinkPlan:
-    """Units by place; ``titrated`` by observer and sensory network."""
+    """Units by place; ``titrated`` by observer and sensory network, ``filmed`` by observer."""
 
     taught: dict[tuple[str, int], Teach]
     titrated: dict[tuple[str, int], Titrate]
     shows: dict[Place, Show]
+    filmed: dict[str, Film]
 
 
 def blink_plan(spec: BlinkSpec, bench: Bench) -> BlinkPlan:
@@ -51,7 +53,12 @@ def blink_plan(spec: BlinkSpec, bench: Bench) -> BlinkPlan:
                     titrated[name, individual % spec.sensory],
                     seed_of_trials(spec, individual),
                 )
-    return BlinkPlan(taught, titrated, shows)
+    filmed = {
+        name: Film(shows[name, 0, "dual"])
+        for name, observed in spec.observers.items()
+        if not observed.control and "dual" in spec.shown_to(name)
+    }
+    return BlinkPlan(taught, titrated, shows, filmed)
 
 
 def seed_of_trials(spec: BlinkSpec, individual: int) -> int:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.blink.curves import over_individuals
+from experiments.blink.figures import observers
 from experiments.blink.grade import Row, grade
 from experiments.blink.predictions import Prediction, predictions
 from experiments.page import picture, publish
@@ -18,8 +19,17 @@ from networks.errors import BlindspotsError
 
 CAPTIONS = {
     "lag-curves": "T2|T1 by lag, mean and standard error over individuals, beside people.",
+    "beside-people": "The mean curves beside people, published models, and a function and a flat "
+    "line fitted to people; root mean squared error and correlation over the lags of people.",
+    "population": "How large the blink is in each individual, beside people.",
+    "stream": "{}: a trial with T2 seen and one with T2 missed, item by item.",
+    "film": "{}: the same trials as a film.",
     "manipulations": "{}: the last target by lag under manipulations; none was fitted.",
+    "inside": "{}: gate, type nodes and memory of seen and missed second targets; and how often "
+    "the sensory network has T2 right, whether it is reported or not.",
+    "pools": "{}: spikes of the pools that stand for gate and memory, in the trials of the strip.",
 }
+FEW = "No histogram over individuals: {} of each kind are too few; --preset full has a population."
 VERDICTS = {True: "pass", False: "fail", None: "not run"}
 RIGHT = {True: "as people", False: "against", None: "not run"}
 
@@ -27,6 +37,7 @@ RIGHT = {True: "as people", False: "against", None: "not run"}
 def write_blink_report(
     out: Path,
     result: xr.Dataset,
+    beside: xr.Dataset | None,
     figures: Mapping[str, Path],
     generator: np.random.Generator,
     console: Console,
@@ -49,24 +60,35 @@ def write_blink_report(
         predictions={
             who: [prediction_cells(row) for row in rows] for who, rows in foretold.items()
         },
+        distances=[] if beside is None else list(distances(beside)),
+        few="" if "population" in figures else FEW.format(result.sizes["individual"]),
         pictures=[
-            {"caption": caption(name), "data": picture(path)} for name, path in figures.items()
+            {"caption": caption(name), "data": picture(path), "kind": path.suffix[1:]}
+            for name, path in figures.items()
         ],
     )
 
 
 def caption(name: str) -> str:
     """What a figure shows."""
-    kind, _, who = name.partition("-") if name.startswith("manipulations") else (name, "", "")
-    return CAPTIONS[kind].format(who)
+    kind = name if name in CAPTIONS else name.partition("-")[0]
+    return CAPTIONS[kind].format(name.removeprefix(f"{kind}-"))
 
 
-def observers(result: xr.Dataset) -> list[str]:
-    """The observers that are nobody's control."""
-    control = result["control"].to_numpy()
-    return [
-        str(name) for name, of in zip(result["network"].to_numpy(), control, strict=True) if not of
-    ]
+def distances(beside: xr.Dataset) -> Iterator[tuple[str, str, str, str, str]]:
+    """Curve, kind, RMSE, its interval and r as words."""
+    for i in range(beside.sizes["curve"]):
+        row = beside.isel(curve=i)
+        span = ""
+        if np.isfinite(row["rmse_low"]):
+            span = f"[{number(row['rmse_low'].item(), 3)}, {number(row['rmse_high'].item(), 3)}]"
+        yield (
+            str(row["curve"].values),
+            str(row["kind"].values),
+            number(row["rmse"].item(), 3),
+            span,
+            number(row["r"].item()),
+        )
 
 
 def grades(result: xr.Dataset, who: str, generator: np.random.Generator) -> list[Row]:

@@ -1,87 +1,98 @@
 """Lag curves beside those of people."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from figures.style import BLACK, BLUE, GREY, LINES, ORANGE, SKY, VERMILLION, WIDTH, is_mnist, styled
+from figures.blink.examples import titled
+from figures.style import BLACK, BLUE, GREY, LINES, ORANGE, SKY, VERMILLION, WIDTH, stage, styled
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64], int]
 """Lags in ms, accuracies, and the number of people."""
+Drawn = tuple[str, str, str, str, dict[str, Any]]
+"""Label, network, condition, variable, and how it looks."""
 CONTROLS = ((ORANGE, "s"), (SKY, "^"), (GREY, "v"), (BLACK, "x"))
 SMALLEST = 2  # individuals that have a standard error
 
 
 @styled
-def lag_curves(result: xr.Dataset, people: Mapping[str, Curve], sample: str = "Berkeley") -> Figure:
+def lag_curves(
+    result: xr.Dataset,
+    people: Mapping[str, Curve],
+    sample: str = "Berkeley",
+    *,
+    error: NDArray[np.float64],
+) -> Figure:
     """T2|T1 by lag in ms, one panel for each observer that is no control.
 
     Args:
         result: `last`, `t1`, `t2` (network, individual, condition, lag), `lag_ms` (condition, lag),
             and by network `units` and `control`.
-        people: curves by sample; `sample` is drawn, and the range of all at one per 100 ms.
+        people: curves by sample.
         sample: whose curve is drawn.
+        error: its standard error by lag, drawn as a band.
     """
     names = [str(n) for n in result["network"].to_numpy() if not str(_of(result, n, "control"))]
-    figure = Figure(figsize=(min(WIDTH, 3.6 * len(names) + 0.4), 3.4), layout="constrained")
-    panels = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
-    for panel, name in zip(panels, names, strict=True):
-        observer(panel, result, name)
-        ms, accuracy, count = people[sample]
-        panel.plot(
-            ms, accuracy, color=BLACK, marker="o", markerfacecolor="white", linestyle=":",
-            label=f"people ({sample}, N = {count})",
-        )  # fmt: skip
+    handles: dict[str, Artist] = {}
+    ms, accuracy, count = people[sample]
+    drawings = []
+    for name in names:
+        drawings.append(looks_of(result, name))
+        for label, _, _, _, look in drawings[-1]:
+            handles.setdefault(label, Line2D([], [], label=label, **{**look, "linestyle": "-"}))
+    human = Line2D(
+        [], [], color=BLACK, marker="o", markerfacecolor="white", linestyle=":",
+        label=f"people ({sample}, N = {count}; band: SEM)",
+    )  # fmt: skip
+    figure, above = stage(
+        min(WIDTH, 3.6 * len(names) + 0.8), 3.3, [human, *handles.values()], columns=3
+    )
+    panels = above.subplots(1, len(names), squeeze=False, sharey=True)[0]
+    for panel, name, drawn in zip(panels, names, drawings, strict=True):
+        panel.fill_between(
+            ms, accuracy - error, accuracy + error, color=BLACK, alpha=0.12, linewidth=0
+        )
+        panel.plot(ms, accuracy, color=BLACK, marker="o", markerfacecolor="white", linestyle=":")
+        for _, who, condition, variable, look in drawn:
+            curve(panel, result, who, condition, variable, **look)
         panel.set_xlabel("lag (ms)")
         panel.set_ylim(0, 1.02)
         panel.set_title(name)
-        panel.legend(loc="lower right", fontsize=6.5)
     panels[0].set_ylabel("reported (share of trials)")
     individuals = result.sizes["individual"]
-    data = str(result.attrs["data"]) if is_mnist(result) else f"NOT MNIST: {result.attrs['data']}"
-    figure.suptitle(
-        f"Second target by lag, where the first is reported: mean and SEM of {individuals} "
-        f"individuals\n{data}",
-        color=BLACK if is_mnist(result) else VERMILLION,
-    )
+    titled(
+        figure, result, "Second target by lag, where the first is reported: mean and SEM of "
+        f"{individuals} individuals",
+    )  # fmt: skip
     return figure
 
 
-def observer(panel: Axes, result: xr.Dataset, name: str) -> None:
-    """One observer's curve in the dual task, T1, the ignored T1, and its controls."""
+def looks_of(result: xr.Dataset, name: str) -> list[Drawn]:
+    """What is drawn of one observer: the dual task, T1, the ignored T1, and its controls."""
     units = str(_of(result, name, "units"))
     line = LINES.get(units, "-")
-    curve(
-        panel, result, name, "dual", "last", color=BLUE, marker="o", linestyle=line, label="T2|T1"
-    )
-    curve(
-        panel,
-        result,
-        name,
-        "dual",
-        "t1",
-        color=BLUE,
-        marker="",
-        linestyle=(0, (1, 1.5)),
-        label="T1",
-    )
-    curve(
-        panel, result, name, "ignore-t1", "t2", color=VERMILLION, marker="D", linestyle=line,
-        label="T2, T1 ignored",
-    )  # fmt: skip
+    blue, red = {"color": BLUE, "linestyle": line}, {"color": VERMILLION, "linestyle": line}
+    drawn: list[Drawn] = [
+        ("T2|T1", name, "dual", "last", {**blue, "marker": "o"}),
+        ("T1", name, "dual", "t1", {**blue, "marker": "+", "linewidth": 0.6}),
+    ]
+    if "ignore-t1" in result["condition"].to_numpy():
+        drawn.append(("T2, T1 ignored", name, "ignore-t1", "t2", {**red, "marker": "D"}))
     looks = iter(CONTROLS)
     for other in result["network"].to_numpy():
         control = str(_of(result, other, "control"))
         if control and str(_of(result, other, "units")) == units:
             colour, marker = next(looks, CONTROLS[-1])
-            curve(
-                panel, result, str(other), "dual", "last", color=colour, marker=marker,
-                linestyle=line, label=control,
-            )  # fmt: skip
+            look = {"color": colour, "marker": marker, "linestyle": line}
+            drawn.append((f"control: {control}", str(other), "dual", "last", look))
+    return drawn
 
 
 def curve(

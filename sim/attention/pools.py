@@ -4,6 +4,7 @@ Every variable of :mod:`sim.attention.dynamics` is driven by an activity in [0, 
 through one of these, so that both readings share equations and parameters.
 """
 
+from collections.abc import Callable
 from functools import cache
 from math import exp, sqrt
 from typing import Protocol
@@ -17,6 +18,14 @@ MEMBRANE_MS = 10.0
 NOISE = 0.2  # of a membrane at rest, in thresholds: the 4 of 20 mV of networks.Physiology
 SUBSTEP_MS = 2.5
 CURRENTS = np.linspace(-0.5, 3.5, 81)
+
+
+Emission = Callable[[str, Tensor], None]
+"""Told at every step of each name's spikes (n, variables, cells), as numbers of them."""
+
+
+def unheard(name: str, counts: Tensor) -> None:
+    """Keeps no spikes."""
 
 
 class Pools(Protocol):
@@ -50,14 +59,22 @@ class Spikes:
     noise of standard deviation 0.2 at rest. A cell that is to fire at ``wanted * rate_hz`` gets the
     current at which such cells do (measured once, :func:`currents_and_rates`). What is delivered is
     the number of spikes over ``size * rate_hz * dt``. Gradients pass as through the number itself.
+    ``told`` hears of all spikes.
     """
 
     is_noisy = True
 
-    def __init__(self, size: int, rate_hz: float, dt_ms: float, generator: torch.Generator):
+    def __init__(
+        self,
+        size: int,
+        rate_hz: float,
+        dt_ms: float,
+        generator: torch.Generator,
+        told: Emission = unheard,
+    ):
         self.size, self.rate_hz, self.dt_ms, self.generator = size, rate_hz, dt_ms, generator
         self.membranes: dict[str, Tensor] = {}
-        self.emitted: dict[str, Tensor] = {}
+        self.told = told
 
     def deliver(self, name: str, wanted: Tensor) -> Tensor:
         """Spikes of the pools of ``name`` over the highest number; (n, variables)."""
@@ -67,7 +84,7 @@ class Spikes:
             if u is None:
                 u = torch.rand((*wanted.shape, self.size), generator=self.generator)
             self.membranes[name], counts = fired(u, current, self.dt_ms, self.generator)
-            self.emitted[name] = counts
+            self.told(name, counts)
             got = counts.sum(-1) / (self.size * self.rate_hz * self.dt_ms / 1000)
         return wanted + (got - wanted).detach()
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from networks.attention import Attention
 from sim.attention.dynamics import AttentionState, Chance, Goal, at_rest, attend
 from sim.attention.evidence import Stream, Watched, evidence
-from sim.attention.pools import Graded, Pools, Spikes
+from sim.attention.pools import Emission, Graded, Pools, Spikes, unheard
 from sim.network import Network
 
 Moment = Callable[[int, Tensor, AttentionState], None]
@@ -47,17 +47,18 @@ def see(
     dt_ms: float,
     spiking: bool = False,
     moment: Moment = lambda t, potential, state: None,
+    emission: Emission = unheard,
 ) -> Seen:
     """Show ``stream`` to ``network`` with ``attention`` behind it; chance is of ``generator``.
 
     The network never learns what is a target, or when. With ``spiking`` pools of cells stand for
-    the variables of gate and memory. Where ``contrast_gain`` is set the gate acts back on what the
-    network sees, one step later.
+    the variables of gate and memory, and ``emission`` is told of their spikes. Where
+    ``contrast_gain`` is set the gate acts back on what the network sees, one step later.
     """
     trials, items = stream.items.shape[:2]
     pools: Pools = Graded()
     if spiking:
-        pools = Spikes(attention.pool, attention.rate_hz, dt_ms, generator)
+        pools = Spikes(attention.pool, attention.rate_hz, dt_ms, generator, emission)
     chance = Chance.drawn(attention, trials, generator)
     eye, state = Watched(network, stream), at_rest(attention, trials, dt_ms)
     when = torch.full_like(state.memory, torch.inf)
