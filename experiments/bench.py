@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,9 @@ from networks.errors import BlindspotsError
 
 if TYPE_CHECKING:
     from experiments.data.dataset import Dataset, Split
+
+_LOADED: "dict[tuple[str, Path | None], Dataset]" = {}
+"""What this process has read, by name and directory."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,12 @@ class Bench:
 
     def load(self) -> "Dataset":
         """The data set; read once per process."""
-        return _loaded(self.data, self.directory)
+        from experiments.data.dataset import load_again
+
+        place = (self.data, self.directory)
+        if place not in _LOADED:
+            _LOADED[place] = load_again(*place)
+        return _LOADED[place]
 
 
 def bench_for(data: Path | None, device: str | None) -> Bench:
@@ -43,15 +50,9 @@ def bench_for(data: Path | None, device: str | None) -> Bench:
     directory = data or os.environ.get("BLINDSPOTS_DATA") or None
     directory = Path(directory).resolve() if directory else None
     loaded = load_data(directory)
+    _LOADED[loaded.name, directory] = loaded
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return Bench(loaded.name, directory, loaded.sha256, device, software())
-
-
-@cache
-def _loaded(name: str, directory: Path | None) -> "Dataset":
-    from experiments.data.dataset import load_again
-
-    return load_again(name, directory)
 
 
 def scored(bench: Bench, count: int) -> "Split":

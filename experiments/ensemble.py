@@ -17,9 +17,10 @@ from experiments.attacks.names import Norm
 from experiments.audit import verdicts
 from experiments.bench import Bench, scored
 from experiments.command import attempted, claim, require_all
-from experiments.finished import chosen, finished, identity_of, images_of
+from experiments.finished import chosen, finished, images_of, kept
+from experiments.kept import Kept
 from experiments.provenance import commit, versions
-from experiments.result import image_indices, individual_directory, load_network, save_result
+from experiments.result import image_indices, save_result
 from experiments.statistics.accuracies import wilson
 from experiments.store import fresh_unit, key_of, read_dataset, unit_path
 from experiments.units import FORMAT, Report, Unit, save_tensors, sha256_of
@@ -40,12 +41,11 @@ ENSEMBLE = 2  # raise it when the same settings come to mean other attacks
 
 @dataclass(frozen=True)
 class Withstand:
-    """What the trained individual in ``directory`` withstands of the ensemble."""
+    """What a trained individual withstands of the ensemble."""
 
     stage: ClassVar[str] = "withstand"
     product: ClassVar[str] = "rounds.nc"
-    directory: Path
-    network_sha256: str
+    network: Kept
     norm: Norm
     epsilon: float
     images: int
@@ -55,14 +55,14 @@ class Withstand:
     @property
     def label(self) -> str:
         """For people."""
-        return f"worst case of {self.directory.parent.name} ({self.directory.name})"
+        return f"worst case of {self.network.label}"
 
     @cached_property
     def key(self) -> str:
         """Of everything that determines the outcome."""
         return key_of(
             format=(FORMAT, ENSEMBLE),
-            network=self.network_sha256,
+            network=self.network.sha256,
             attack=(self.norm, self.epsilon, self.images, self.seed),
             data=self.bench.sha256,
             software=self.bench.software,
@@ -81,9 +81,8 @@ class Withstand:
         from experiments.attacks.curve import BATCH
         from experiments.attacks.worst import stages, worst_case
         from experiments.inputs import DRAWS
-        from experiments.training import load_individual
 
-        network = load_individual(self.directory)
+        network = self.network.model()
         images, labels = scored(self.bench, self.images)
         victim: Model = network
         if network.wiring.is_random:
@@ -197,12 +196,9 @@ def planned_for(
     run: Path, name: str, individual: int, norm: Norm, epsilon: float, images: int, bench: Bench
 ) -> Withstand:
     """The unit of work for one network of a run."""
-    load_network(run, name, individual)  # says so now if there is none
-    directory = individual_directory(run, name, individual)
+    network = kept(run, name, individual, bench)
     seed = int(key_of(attack="worst", norm=norm, individual=individual)[:12], 16)
-    return Withstand(
-        *(directory.resolve(), identity_of(directory)), norm, epsilon, images, seed, bench
-    )
+    return Withstand(network, norm, epsilon, images, seed, bench)
 
 
 def assembled(planned: dict[str, Withstand], individual: int, bench: Bench) -> xr.Dataset:
@@ -220,7 +216,7 @@ def assembled(planned: dict[str, Withstand], individual: int, bench: Bench) -> x
     return result.assign_coords(image=image_indices(bench, first.images)).assign_attrs(
         **{"data": bench.data, "data_sha256": bench.sha256, "commit": commit() or ""},
         versions=json.dumps(versions()),
-        weights_sha256=json.dumps({n: u.network_sha256 for n, u in planned.items()}),
+        weights_sha256=json.dumps({n: u.network.sha256 for n, u in planned.items()}),
         individual=individual,
         norm=first.norm,
         epsilon=first.epsilon,

@@ -7,7 +7,8 @@ from pathlib import Path
 import xarray as xr
 
 from experiments.bench import Bench, bench_for
-from experiments.result import load_result
+from experiments.kept import Kept
+from experiments.result import individual_directory, load_network, load_result
 from experiments.store import damaged
 from networks.errors import BlindspotsError, unknown
 
@@ -56,6 +57,13 @@ def seed_of(individual: Path) -> int:
         return int(json.loads(path.read_text())["seed"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(path, error) from None
+
+
+def kept(run: Path, name: str, individual: int, bench: Bench) -> Kept:
+    """A trained individual of the run; BlindspotsError where it is not there."""
+    load_network(run, name, individual)
+    directory = individual_directory(run, name, individual).resolve()
+    return Kept(directory, identity_of(directory), bench)
 
 
 def identity_of(individual: Path) -> str:

@@ -15,10 +15,10 @@ from rich.table import Table
 
 from experiments.bench import Bench, scored
 from experiments.command import attempted, claim, require_all
-from experiments.finished import chosen, finished, identity_of, images_of
+from experiments.finished import chosen, finished, images_of, kept
 from experiments.kept import Kept
 from experiments.provenance import commit, versions
-from experiments.result import image_indices, individual_directory, load_network, save_result
+from experiments.result import image_indices, load_network, save_result
 from experiments.statistics.accuracies import wilson
 from experiments.store import fresh_unit, key_of, read_dataset, unit_path
 from experiments.units import FORMAT, Report, Unit
@@ -193,9 +193,8 @@ def planned_for(
             f"Spikes cannot be moved at budgets {list(budgets)}; give whole numbers from 1 on, for "
             "example --budgets 1,3,10,30."
         )
-    directory = individual_directory(run, name, individual).resolve()
-    kept = Kept(directory, identity_of(directory), bench)
-    return Move(kept, (0, *sorted(set(budgets))), images, individual, bench)
+    network = kept(run, name, individual, bench)
+    return Move(network, (0, *sorted(set(budgets))), images, individual, bench)
 
 
 def moves_table(result: xr.Dataset) -> Table:

@@ -30,6 +30,7 @@ STAGES = {  # in their order
     "corrupt": "corrupting inputs",
     "score": "scoring everyone",
     "withstand": "attacking by every means",
+    "spike-trains": "moving spikes of the input",
     "examine": "watching cells",
     "watch": "watching dynamics",
     "intervene": "intervening",

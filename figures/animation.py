@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from matplotlib import rcParams
 from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -52,7 +53,8 @@ def animate(
     Args:
         recording: of several conditions, with inputs, outputs of the areas, potentials of the
             output area and logits.
-        path: ends in `.gif`, or in `.mp4`, which needs ffmpeg. Written completely or not at all.
+        path: ends in `.gif`, or in `.mp4`, which needs ffmpeg (blindspots[film] brings one).
+            Written completely or not at all.
         image: position of the image in the recording.
         condition: the perturbed one.
         per_second: frames.
@@ -114,8 +116,24 @@ def writer_for(path: Path, per_second: int) -> AbstractMovieWriter:
     if path.suffix != ".mp4":
         raise BlindspotsError(f"A film ends in .gif or .mp4, not in '{path.suffix}'; rename it.")
     if not FFMpegWriter.isAvailable():
-        raise BlindspotsError("MP4 needs ffmpeg, which is not there; install it, or write a .gif.")
+        rcParams["animation.ffmpeg_path"] = bundled_ffmpeg()  # undone by `styled`
     return FFMpegWriter(fps=per_second)
+
+
+def bundled_ffmpeg() -> str:
+    """The program that the package imageio-ffmpeg brings.
+
+    Raises:
+        BlindspotsError: it is not installed, or has no program for this machine.
+    """
+    try:
+        from imageio_ffmpeg import get_ffmpeg_exe
+
+        return str(get_ffmpeg_exe())
+    except (ImportError, RuntimeError):
+        raise BlindspotsError(
+            "MP4 needs ffmpeg, which is not there; install it or blindspots[film], or write a .gif."
+        ) from None
 
 
 def input_area(here: xr.Dataset) -> str:

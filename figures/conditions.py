@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from figures.rates import LOOKS
-from figures.recordings import activity, at_image, in_ms, starts, step_ms, width
+from figures.recordings import at_image, in_ms, starts, step_ms, width
 from figures.style import GREEN, VERMILLION, Look
 from networks.errors import BlindspotsError, unknown
 
@@ -89,19 +89,24 @@ def decisive(recording: xr.Dataset) -> str:
 def margins(here: xr.Dataset) -> xr.DataArray:
     """Potential of the label's unit minus the largest of the others at each step (..., time).
 
-    It is above zero where the label would be answered. ``here`` has no dimension image.
+    It is above zero where the label would be answered. ``here`` has no dimension image. Potentials
+    in ms are averaged within each step.
     """
     area = decisive(here)
-    potentials = here[f"{area}.potential"]
+    potentials = by_step(here, f"{area}.potential")
     label = int(here["label"])
     units = f"{area}.unit"
     others = potentials.isel({units: np.arange(potentials.sizes[units]) != label})
     return potentials.isel({units: label}) - others.max(units)
 
 
-def answers_at(here: xr.Dataset) -> np.ndarray:
-    """The class of the largest potential at each step, (time,), of one image and condition."""
-    return activity(here, decisive(here), "potential").argmax(1)
+def answers_at(here: xr.Dataset) -> xr.DataArray:
+    """The class of the largest potential at each step, (time,), of one image and condition.
+
+    Potentials in ms are averaged within each step.
+    """
+    area = decisive(here)
+    return by_step(here, f"{area}.potential").argmax(f"{area}.unit")
 
 
 def span(recording: xr.Dataset, first: float, stop: float) -> tuple[float, float]:
@@ -153,11 +158,16 @@ def shade(panel: Axes, recording: xr.Dataset) -> None:
 
 
 def by_step(recording: xr.Dataset, name: str) -> xr.DataArray:
-    """One array of the recording, averaged within the steps of the trained network if in ms."""
+    """One array of the recording, averaged within the steps of the trained network if in ms.
+
+    Its time is then the middle of each step.
+    """
     if not in_ms(recording):
         return recording[name]
-    every = max(1, round(step_ms(recording) / width(recording)))
-    return recording[name].astype(float).coarsen(time=every, boundary="trim").mean()
+    lasts = width(recording)
+    every = max(1, round(step_ms(recording) / lasts))
+    averaged = recording[name].astype(float).coarsen(time=every, boundary="trim").mean()
+    return averaged.assign_coords(time=averaged["time"] + lasts / 2)
 
 
 def norms(recording: xr.Dataset, image: int, condition: str) -> str:

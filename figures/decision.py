@@ -88,11 +88,12 @@ def potentials(here: xr.Dataset, rival: int, *, ax: Axes) -> None:
         if unit in (label, rival):
             colour, wide, above = (RIGHT if unit == label else WRONG), 1.5, 3
         ax.plot(time, values[:, unit], color=colour, linewidth=wide, zorder=above)
-    every = -(-len(time) // MOST)
-    for step, best in zip(time[::every], answers_at(here)[::every], strict=True):
+    answers = answers_at(here)
+    for best in answers[:: -(-len(answers) // MOST)]:
         ax.text(
-            step, 0.985, str(best), transform=ax.get_xaxis_transform(), ha="center", va="top",
-            color=RIGHT if best == label else WRONG, fontsize=7, fontweight="bold",
+            float(best["time"]), 0.985, str(int(best)), transform=ax.get_xaxis_transform(),
+            ha="center", va="top", fontsize=7, fontweight="bold",
+            color=RIGHT if int(best) == label else WRONG,
         )  # fmt: skip
     low, high = ax.get_ylim()
     ax.set_ylim(low, high + 0.16 * (high - low))
@@ -101,12 +102,12 @@ def potentials(here: xr.Dataset, rival: int, *, ax: Axes) -> None:
 
 
 def margin_lines(here: xr.Dataset, *, ax: Axes) -> None:
-    """The margin of the label through time under every condition, of one image."""
+    """The margin of the label at each step under every condition, of one image."""
     read_out(ax, here)
     ax.axhline(0, color=GREY, linewidth=0.7)
     for name in conditions(here):
         values = margins(under(here, name))
-        ax.plot(here["time"], values, **CONDITIONS[name].kwargs())
+        ax.plot(values["time"], values, **CONDITIONS[name].kwargs())
     ax.set_title("margin: label − largest other")
     ax.set_ylabel("margin (above 0: right)")
     time_axis(ax, here, named=True)

@@ -39,9 +39,10 @@ def phase(
     """Phase portrait of two populations' mean output, estimated from all recorded runs.
 
     Arrows are the mean displacement in one step of the runs (all images and conditions) that came
-    near, in a Gaussian window; nullclines are where an estimated component is zero. That is a
-    projection of many cells onto two numbers: runs may cross, and where nothing came near, nothing
-    is known. Thick lines are the paths of one image.
+    near, in a Gaussian window; nullclines are where an estimated component is zero. Where it is so
+    nowhere, as in networks whose rates grow all the time, the legend says so. That is a projection
+    of many cells onto two numbers: runs may cross, and where nothing came near, nothing is known.
+    Thick lines are the paths of one image.
 
     Args:
         recording: of several conditions, with the outputs of both populations.
@@ -59,12 +60,13 @@ def phase(
     handles = [Line2D([], [], label=name, **CONDITIONS[name].kwargs()) for name in there]
     handles += [
         Line2D([], [], color=colour, linewidth=1.6, label=f"{name} stands still")
+        if crosses_zero(part)
+        else Line2D([], [], linestyle="none", label=f"no nullcline: {name} only {goes(part)}")
         for name, colour, part in zip(
             populations, NULLCLINES, field(first, second)[2:], strict=True
         )
-        if crosses_zero(part)
     ]
-    figure, above = stage(1.3 * COLUMN, 3.9, handles, columns=3)
+    figure, above = stage(1.3 * COLUMN, 3.9, handles, columns=2)
     panel = above.subplots()
     portrait(first, second, image, ax=panel)
     if fixed is not None:
@@ -119,6 +121,11 @@ def crosses_zero(part: Floats) -> bool:
     """Whether a component of the flow is of both signs where it is known."""
     known = part[np.isfinite(part)]
     return bool(known.size and known.min() < 0 < known.max())
+
+
+def goes(part: Floats) -> str:
+    """Which way a component of the flow goes that does not cross zero where it is known."""
+    return "rises" if np.nansum(part) >= 0 else "falls"
 
 
 def field(first: xr.DataArray, second: xr.DataArray, points: int = FINE) -> Flow:

@@ -8,15 +8,16 @@ are for a paper with two columns: a full-width figure is 180 mm wide and its let
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 import xarray as xr
-from matplotlib import style
-from matplotlib.artist import Artist
-from matplotlib.figure import Figure
 
 from networks.errors import BlindspotsError, unknown
+
+if TYPE_CHECKING:  # the colours are wanted where matplotlib is not
+    from matplotlib.artist import Artist
+    from matplotlib.figure import Figure
 
 WIDTH = 180 / 25.4  # inches: both columns
 COLUMN = 88 / 25.4  # inches: one column
@@ -82,6 +83,8 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+        from matplotlib import style
+
         with style.context(["default", RC]):
             return draw(*args, **kwargs)
 
@@ -127,7 +130,7 @@ def is_mnist(dataset: xr.Dataset) -> bool:
     return str(dataset.attrs.get("data", "")).lower().startswith("mnist")
 
 
-def head(figure: Figure, dataset: xr.Dataset, text: str) -> None:
+def head(figure: "Figure", dataset: xr.Dataset, text: str) -> None:
     """The title: what is drawn, then data, images and individuals; loud if it is not MNIST."""
     data = str(dataset.attrs.get("data", "unnamed data"))
     mnist = is_mnist(dataset)
@@ -139,8 +142,8 @@ def head(figure: Figure, dataset: xr.Dataset, text: str) -> None:
 
 
 def stage(
-    width: float, height: float, handles: Sequence[Artist], columns: int
-) -> tuple[Figure, Any]:
+    width: float, height: float, handles: "Sequence[Artist]", columns: int
+) -> "tuple[Figure, Any]":
     """A figure with one legend below, and the part above it to draw panels in.
 
     Args:
@@ -149,7 +152,9 @@ def stage(
         handles: what the legend lists, drawn lines or patches with labels.
         columns: entries side by side.
     """
-    legend = 0.08 + 0.155 * -(-len(handles) // columns)
+    from matplotlib.figure import Figure
+
+    legend = 0.07 + 0.165 * -(-len(handles) // columns)
     figure = Figure(figsize=(width, height + legend), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=[height, legend])
     parts[1].legend(handles=handles, loc="center", ncols=columns)

@@ -60,28 +60,28 @@ class Attention(Described):
     """
 
     rise_ms: Positive = 50.0
-    mask_ms: Positive = 49.7
+    mask_ms: Positive = 46.5
     icon_ms: Positive = 150.0
-    encoding_spread: NotNegative = 0.162
-    leak: NotNegative = 0.097
+    encoding_spread: NotNegative = 0.159
+    leak: NotNegative = 0.109
     gate: Literal["transient", "fatigue", "open"] = "transient"
-    gate_ms: Positive = 50.5
+    gate_ms: Positive = 55.8
     gate_delay_ms: NotNegative = 30.0
-    gate_input: NotNegative = 10.5
-    gate_bias: float = -1.53
-    gate_self: NotNegative = 3.85
-    gate_gain: NotNegative = 2.55
+    gate_input: NotNegative = 8.96
+    gate_bias: float = -0.873
+    gate_self: NotNegative = 1.65
+    gate_gain: NotNegative = 2.24
     open_gain: Positive = 2.5
     contrast_gain: NotNegative = 0.0
-    refractoriness: NotNegative = 11.1
-    refractory_ms: Positive = 132.3
-    memory_ms: Positive = 30.0
-    rivalry: NotNegative = 0.362
-    noise: NotNegative = 0.613
-    threshold: Positive = 1.34
-    consolidation_per_s: Positive = 5.4
-    consolidation_spread: NotNegative = 0.258
-    sharing: NotNegative = 0.0919
+    refractoriness: NotNegative = 10.7
+    refractory_ms: Positive = 111.5
+    memory_ms: Positive = 37.7
+    rivalry: NotNegative = 0.436
+    noise: NotNegative = 0.657
+    threshold: Positive = 1.1
+    consolidation_per_s: Positive = 5.47
+    consolidation_spread: NotNegative = 0.0647
+    sharing: NotNegative = 0.329
     order_ms: NotNegative = 74.0
     pool: Annotated[int, Field(ge=1)] = 60
     rate_hz: Positive = 100.0

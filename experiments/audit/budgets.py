@@ -9,10 +9,11 @@ from experiments.attacks.lbfgs import minimum_distortion
 from experiments.attacks.threat import check as check_threat
 from experiments.attacks.threat import distance, rms
 from experiments.audit.finding import Finding, not_applicable, outcome
-from experiments.audit.grade import graded, percent
+from experiments.audit.grade import graded
 from experiments.audit.outputs import is_random
 from experiments.audit.quiet import without_warnings
 from experiments.audit.subject import Subject
+from experiments.verdict.wording import percent
 from networks.errors import BlindspotsError
 
 MULTIPLES = (0.5, 1.0, 1.5, 2.0)

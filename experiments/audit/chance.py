@@ -8,9 +8,10 @@ from torch import Tensor
 
 from experiments.attacks.victim import Model
 from experiments.audit.finding import Finding, not_applicable
-from experiments.audit.grade import graded, percent
+from experiments.audit.grade import graded
 from experiments.audit.outputs import is_random
 from experiments.audit.subject import Subject
+from experiments.verdict.wording import percent
 
 DRAWS = (1, 5, 20, 50)
 PLATEAU = 0.02  # accuracy by which more draws may still lower it

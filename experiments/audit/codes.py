@@ -3,8 +3,9 @@
 import torch
 
 from experiments.audit.finding import Finding, not_applicable
-from experiments.audit.grade import overturning, percent, spread_over
+from experiments.audit.grade import overturning, spread_over
 from experiments.audit.subject import Subject
+from experiments.verdict.wording import percent
 from networks import Wiring
 from networks.code import Code, Constant, Latency, Poisson
 from networks.derive import coded

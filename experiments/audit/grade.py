@@ -1,7 +1,5 @@
 """How many points of accuracy a finding costs, and from where on that is too many."""
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -92,8 +90,3 @@ def spread_over(rows: Tensor, most: int) -> Tensor:
     if len(rows) <= most:
         return rows
     return rows[torch.linspace(0, len(rows) - 1, most).round().long()]
-
-
-def percent(share: float) -> str:
-    """A share in per cent; a dash where there is none."""
-    return f"{100 * share:.1f} %" if math.isfinite(share) else "-"

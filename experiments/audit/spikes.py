@@ -10,8 +10,9 @@ from experiments.attacks.guides import Way, ways
 from experiments.attacks.victim import Guide
 from experiments.audit.concealed import concealed
 from experiments.audit.finding import Finding, not_applicable
-from experiments.audit.grade import BROKEN, overturning, percent, spread_over
+from experiments.audit.grade import BROKEN, overturning, spread_over
 from experiments.audit.subject import Subject
+from experiments.verdict.wording import percent
 from networks.derive import feedforward_part
 from sim import Network
 from sim.parameters import shapes

@@ -4,8 +4,9 @@ import torch
 
 from experiments.attacks.worst import Stage, stages
 from experiments.audit.finding import Finding
-from experiments.audit.grade import overturning, percent
+from experiments.audit.grade import overturning
 from experiments.audit.subject import Subject
+from experiments.verdict.wording import percent
 
 
 def ensemble(subject: Subject) -> list[Stage]:

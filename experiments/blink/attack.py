@@ -25,12 +25,12 @@ from experiments.blink.streams import streams
 from experiments.blink.task import Task
 from experiments.blink.units import Titrate
 from experiments.command import attempted, claim, require_all
-from experiments.detailed.report import number
 from experiments.provenance import versions
 from experiments.result import save_result
 from experiments.spec import read_settings
 from experiments.store import fresh_unit, key_of, read_dataset, unwritable
 from experiments.units import Report, Unit, product, said
+from experiments.verdict.wording import number
 from networks.attention import Attention
 from networks.errors import BlindspotsError, unknown
 
@@ -210,7 +210,8 @@ def planned(
 def gathered(units: Mapping[tuple[str, int, Where], Provoke], spec: BlinkSpec) -> xr.Dataset:
     """``success`` and ``sem`` (network, where, observer, condition, epsilon, lag), and ``counted``.
 
-    ``observer`` is who judges. Budgets that a kind of frame was not tried at are NaN. Trials of all individuals count together; ``half_budget`` is by the same without epsilon.
+    ``observer`` is who judges. Budgets that a kind of frame was not tried at are NaN. Trials of all
+    individuals count together; ``half_budget`` has no dimension epsilon.
     """
     names = list(dict.fromkeys(name for name, _, _ in units))
     by_name = []

@@ -20,6 +20,7 @@ from networks.errors import BlindspotsError, unknown
 RESAMPLES = 500
 LEVEL = (0.025, 0.975)
 INDIVIDUALS, TRIALS, POPULATION = 20, 2000, 40
+LEAST = 3  # lags for a fit
 INSIDE = (2, 3)  # lags in items of the middle of the blink
 NO_BLINK = 0.10  # magnitude below which an individual is a non-blinker
 POOR = 0.5  # late level at which one is a poor performer
@@ -204,8 +205,10 @@ def human(here: Resampled) -> Iterator[Row]:
     rmse, r = np.full((2, len(here.draws)), np.nan)
     if here.has("dual") and here.lags("dual")[1].max() >= 700:
         ms = here.lags("dual")[1]
-        fits = [fit(curve, ms) for curve in here.mean("last", "dual")]
-        rmse, r = (np.array([getattr(each, name) for each in fits]) for name in ("rmse", "r"))
+        known = np.isfinite(here.mean("last", "dual")).sum(1) >= LEAST
+        fits = {i: fit(here.mean("last", "dual")[i], ms) for i in np.flatnonzero(known)}
+        for i, each in fits.items():
+            rmse[i], r[i] = each.rmse, each.r
     yield row("RMSE to Berkeley", Band(high=0.06), rmse)
     yield row("r with Berkeley", Band(low=0.95), r)
 

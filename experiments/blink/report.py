@@ -13,8 +13,8 @@ from experiments.blink.curves import over_individuals
 from experiments.blink.figures import observers
 from experiments.blink.grade import Row, grade
 from experiments.blink.predictions import Prediction, predictions
-from experiments.detailed.report import number
 from experiments.page import picture, publish
+from experiments.verdict.wording import number
 from networks.errors import BlindspotsError
 
 CAPTIONS = {
@@ -158,11 +158,11 @@ def prediction_cells(row: Prediction) -> tuple[str, str, str, str, str]:
 
 def curve_rows(result: xr.Dataset) -> Iterator[tuple[str, str, str, list[str]]]:
     """Observer, condition, T1, and the curve of the last target by lag."""
-    means = over_individuals(result[["t1", "last", "lag_ms"]])
+    means = over_individuals(result[["t1", "last", "lag_ms", "trials"]])
     for who in means["network"].to_numpy():
         for condition in means["condition"].to_numpy():
             here = means.sel(network=who, condition=condition)
-            if not here["last"].notnull().any():
+            if not here["trials"].sum():
                 continue
             cells = [number(value) for value in here["last"].to_numpy()]
             yield str(who), str(condition), number(here["t1"].mean().item()), cells

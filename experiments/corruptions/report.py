@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import xarray as xr
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from experiments.verdict.wording import interval
+from experiments.verdict.wording import interval, number
 
 MEAN, ERROR = "mean_corruption_accuracy", "mean_corruption_error"
 
@@ -53,18 +52,13 @@ def corrupted_rows(summary: xr.Dataset) -> list[CorruptedRow]:
         rows.append(
             CorruptedRow(
                 str(network),
-                percent(float(here["clean_accuracy"])),
+                number(100 * here["clean_accuracy"], 1),
                 interval(here, MEAN),
                 interval(here, ERROR, factor=1, digits=2),
-                tuple(percent(float(each["corruption_accuracy"])) for each in at),
+                tuple(number(100 * each["corruption_accuracy"], 1) for each in at),
             )
         )
     return rows
-
-
-def percent(share: float) -> str:
-    """A share in per cent, or a dash where nothing was measured."""
-    return f"{100 * share:.1f}" if np.isfinite(share) else "-"
 
 
 def corruption_table(summary: xr.Dataset) -> Table:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from experiments.page import picture, publish
 from experiments.statistics.accuracies import wilson
-from experiments.verdict.wording import interval, percent
+from experiments.verdict.wording import interval, number, percent
 from networks import INGREDIENTS, Physiology
 
 TOGETHER = "together"
@@ -114,12 +114,6 @@ def activity(result: xr.Dataset) -> Iterator[list[str]]:
                 number(still["divergence_from_torch"]),
                 number(led_astray["divergence_from_clean"]),
             ]
-
-
-def number(value: xr.DataArray, digits: int = 2) -> str:
-    """A number, or a dash where there is none."""
-    rounded = round(float(value), digits) + 0.0  # no -0.00
-    return f"{rounded:.{digits}f}" if np.isfinite(rounded) else "-"
 
 
 HEADINGS = ("gain", "g", "Hz", "r", "ISI", "δ", "CV", "δ", "apart", "moved")

@@ -12,6 +12,7 @@ from experiments.command import attempted, claim, require_some
 from experiments.dynamics.assemble import assemble
 from experiments.dynamics.figures import draw_individual, draw_population
 from experiments.dynamics.plan import (
+    OWN,
     Question,
     distortions,
     interventions,
@@ -95,12 +96,23 @@ def finish(asked: Question, result: xr.Dataset, watched: Sequence[Watch], consol
     """Statistics, recordings, figures and pages."""
     summary = summarise_dynamics(result, generator=np.random.default_rng(0))
     with console.status("drawing figures"):
-        pages = [page for each in watched if (page := kept(asked, each, result))]
-        drawn = draw_population(result, summary, asked.out / "figures")
+        pages = [page for each in watched if (page := published(asked, each, result))]
+        alike = [] if asked.origin == OWN else recordings_of_first(watched, result)
+        drawn = draw_population(result, summary, alike, asked.out / "figures")
     write_dynamics_report(asked.out, result, summary, drawn, pages, console)
 
 
-def kept(asked: Question, watched: Watch, result: xr.Dataset) -> str | None:
+def recordings_of_first(watched: Sequence[Watch], result: xr.Dataset) -> list[xr.Dataset]:
+    """Of the first individual of each network."""
+    first = int(result["individual"].min())
+    return [
+        read_dataset(unit_path(each.stage, each.key) / RECORDINGS)
+        for each in watched
+        if each.subject.individual == first
+    ]
+
+
+def published(asked: Question, watched: Watch, result: xr.Dataset) -> str | None:
     """Recordings of an individual, and figures and page of the first one of each network.
 
     Returns the name of the page's directory, where there is one.

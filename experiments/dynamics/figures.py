@@ -1,6 +1,6 @@
 """Figures of the command ``dynamics``: of one individual, and of the population."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -8,7 +8,7 @@ import xarray as xr
 
 from experiments.dynamics.conditions import ADVERSARIAL
 from experiments.dynamics.measures.parts import CLEAN, areas_of
-from experiments.dynamics.recorded import looked_at
+from experiments.dynamics.recorded import looked_at, told_apart
 from experiments.dynamics.subject import Subject
 from experiments.store import unwritable
 from networks.errors import BlindspotsError
@@ -25,11 +25,16 @@ CAPTIONS = {
     "divergence": "How far each area is from its clean course, under attack and under noise of the "
     "same norm, by the RMS of its clean output, and the share of right answers so far.",
     "state-space": "Paths in the plane of the first two principal components of the clean "
-    "activity; digits are the labels of the other clean images at their last step.",
+    "activity of all images; digits are their labels, where they are at their last step.",
     "phase": "Two areas' mean outputs: a field estimated from all recorded runs, its nullclines, "
     "the paths of one image, and fixed points under it where they were sought.",
     "drives": "Drive of each area by kind of projection, clean beside perturbed.",
     "weights": "Weights in blocks of target and source area.",
+    "kinds": "One image under one perturbation in every network: the answer at each step, the "
+    "margin of the label, how far each area is from its clean course, and its mean output (of "
+    "spiking ones: spikes per cell and step). Unless --image names one, it is the recorded image "
+    "that most networks take rightly when clean and under noise, and then most wrongly when "
+    "attacked.",
     "early-late": "Share of right answers where a perturbation is crafted for some frames alone "
     "(rows) and the answer is read at one step (columns).",
     "sensitivity": "Finite-time Lyapunov exponent along the adversarial direction against the "
@@ -116,12 +121,17 @@ def film(recordings: xr.Dataset, at: int, folder: Path, drawn: Drawn) -> None:
         raise unwritable(folder, error) from None
 
 
-def draw_population(result: xr.Dataset, summary: xr.Dataset, folder: Path) -> Drawn:
-    """The figures of all networks."""
+def draw_population(
+    result: xr.Dataset, summary: xr.Dataset, alike: Sequence[xr.Dataset], folder: Path
+) -> Drawn:
+    """The figures of all networks; ``alike`` are recordings of some on the same inputs, if any."""
     from figures.early_late import early_late
+    from figures.kinds import kinds
     from figures.sensitivity import sensitivity
 
     figures: dict[str, Callable[[], Any]] = {}
+    if len(alike) > 1:
+        figures["kinds"] = lambda: kinds(result, alike, image=told_apart(alike))
     if "rank_correlation" in summary:
         figures["sensitivity"] = lambda: sensitivity(result, summary)
     if "early_late_right" in result:

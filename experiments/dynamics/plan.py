@@ -24,7 +24,7 @@ from networks.catalogue import recurrence
 from networks.errors import BlindspotsError, unknown
 from networks.wiring import read_wiring
 
-KEPT = 10  # images of which everything is kept, where no more are asked for
+RECORDED = 10  # images of which everything is kept, where no more are asked for
 OWN = "own"
 NEAREST = "fmn-l2"  # the attack that seeks the smallest change, where the run has none
 
@@ -33,8 +33,8 @@ NEAREST = "fmn-l2"  # the attack that seeks the smallest change, where the run h
 class Question:
     """Which perturbation of which images of a run; ``origin`` names who the inputs are crafted on.
 
-    ``kept`` are the positions of the images whose recordings are kept, with those that were asked
-    for, ``chosen`` in number, first.
+    ``recorded`` are the positions of the images whose recordings are kept; those that were asked
+    for come first, if any were (``chosen``).
     """
 
     run: Path
@@ -42,8 +42,8 @@ class Question:
     epsilon: float
     origin: str
     images: int
-    kept: tuple[int, ...]
-    chosen: int = 0
+    recorded: tuple[int, ...]
+    chosen: bool = False
 
     @property
     def out(self) -> Path:
@@ -89,8 +89,8 @@ def question(
     places = list(positions(run, compared, shown))
     images = max(images, 1 + max(places, default=0))
     rest = [place for place in range(images) if place not in places]
-    kept = (*places, *rest[: max(0, KEPT - len(places))])
-    return Question(run, attack, epsilon, origin or OWN, images, kept, len(places))
+    recorded = (*places, *rest[: max(0, RECORDED - len(places))])
+    return Question(run, attack, epsilon, origin or OWN, images, recorded, bool(places))
 
 
 def positions(run: Path, compared: xr.Dataset, shown: Sequence[int]) -> Iterator[int]:
@@ -179,9 +179,9 @@ def watches(asked: Question, found: Sequence[Subject], bench: Bench) -> list[Wat
     """The unit that watches each individual."""
     return [
         Watch(
-            who, crafted(asked, who, bench), asked.images, asked.kept,
+            who, crafted(asked, who, bench), asked.images, asked.recorded,
             seed_of(individual_directory(asked.run, who.twin, who.individual)), bench,
-            bool(asked.chosen),
+            asked.chosen,
         )
         for who in found
     ]  # fmt: skip

@@ -1,12 +1,12 @@
 """Recordings of one individual under all conditions, labelled by the condition."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from experiments.dynamics.conditions import ADVERSARIAL
+from experiments.dynamics.conditions import ADVERSARIAL, NOISE
 from experiments.dynamics.measures.parts import CLEAN, areas_of, side_by_side
 from experiments.recordings import first_true, fooled
 
@@ -28,9 +28,9 @@ def recordings(
     seed: int,
     facts: Mapping[str, Any],
     *,
-    watched: list[int],
+    few: list[int],
 ) -> tuple[xr.Dataset, xr.Dataset]:
-    """What every area does under every condition, for the measures and to be kept.
+    """What every area does under every condition, of all images and of a few.
 
     Args:
         model: the individual, on torch or in cells.
@@ -39,19 +39,19 @@ def recordings(
         places: which test images they are, (N,).
         seed: of the code of the input where that is random, the same under every condition.
         facts: further attributes, of which `network` is its name.
-        watched: positions of the images that are kept.
+        few: positions of the images whose recordings are kept as they are.
 
     Returns:
-        Of all images, in steps of the trained network; of the watched ones as they were recorded,
+        Of all images, in steps of the trained network; of the few as they were recorded,
         in ms where the individual runs in cells. Both hold, by (condition, ..., image, ...),
         drive, potential and output of every area, ``inputs`` and ``logits``; on torch also
         `AREA.drive_by_kind`.
     """
-    whole, kept = [], []
+    steps, raw = [], []
     for images in inputs.values():
-        each, raw = activity(model, images, seed)
-        whole.append(each)
-        kept.append(raw.isel(image=watched))
+        stepped, whole = activity(model, images, seed)
+        steps.append(stepped)
+        raw.append(whole.isel(image=few))
     names = xr.DataArray(list(inputs), dims="condition", name="condition")
     wiring = model.wiring
     said = {
@@ -69,14 +69,31 @@ def recordings(
         coords = {"label": labels.cpu().numpy()[chosen], "image": np.asarray(places)[chosen]}
         return joined.assign_coords({k: ("image", v) for k, v in coords.items()}).assign_attrs(said)
 
-    return together(whole, slice(None)), together(kept, watched)
+    return together(steps, slice(None)), together(raw, few)
 
 
-def looked_at(kept: xr.Dataset) -> int:
+def looked_at(recording: xr.Dataset) -> int:
     """Position of the image to look at closely: the first if chosen, else the first that fools."""
-    if kept.attrs.get("chosen"):
+    if recording.attrs.get("chosen"):
         return 0
-    return first_true(fooled(kept.sel(condition=CLEAN), kept.sel(condition=ADVERSARIAL)))
+    return first_true(fooled(recording.sel(condition=CLEAN), recording.sel(condition=ADVERSARIAL)))
+
+
+def told_apart(recordings: Sequence[xr.Dataset]) -> int:
+    """Position of the image to look at in several networks that were shown the same inputs.
+
+    The first if chosen. Else the one that tells most: which most networks answer rightly when
+    clean and, of those, under noise of the perturbation's norm; of these, which fools most
+    networks; of these, the first. Without noise, an image would do that any change fools.
+    """
+    if recordings[0].attrs.get("chosen"):
+        return 0
+    right = [(each["logits"].argmax("class") == each["label"]).astype(int) for each in recordings]
+    clean, adversarial, noise = (
+        np.sum([each.sel(condition=c) for each in right], axis=0)
+        for c in (CLEAN, ADVERSARIAL, NOISE)
+    )
+    return int(np.lexsort((adversarial, -noise, -clean))[0])
 
 
 def activity(
@@ -103,7 +120,7 @@ def in_steps(recording: xr.Dataset, wiring: "Wiring") -> xr.Dataset:
     """A recording in ms on the grid of trained steps.
 
     Spikes are counted within the step, potentials and rates averaged over it; of drives, which are
-    currents in cells, nothing is kept.
+    currents in cells, nothing is left.
     """
     every = recording.sizes["time"] // wiring.steps
     found = {}
@@ -114,6 +131,6 @@ def in_steps(recording: xr.Dataset, wiring: "Wiring") -> xr.Dataset:
         if f"{area}.potential" in recording:
             potential = recording[f"{area}.potential"].coarsen(time=every).mean()
             found[f"{area}.potential"] = potential
-    kept = xr.Dataset({n: a.drop_vars("time", errors="ignore") for n, a in found.items()})
-    kept["logits"] = recording["logits"]
-    return kept.assign_coords(time=np.arange(wiring.steps)).assign_attrs(recording.attrs)
+    stepped = xr.Dataset({n: a.drop_vars("time", errors="ignore") for n, a in found.items()})
+    stepped["logits"] = recording["logits"]
+    return stepped.assign_coords(time=np.arange(wiring.steps)).assign_attrs(recording.attrs)

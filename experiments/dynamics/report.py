@@ -16,7 +16,7 @@ from experiments.dynamics.sentences import sentences
 from experiments.dynamics.summary import phases_table
 from experiments.page import page, picture, publish
 from experiments.store import write_text
-from experiments.verdict.wording import interval
+from experiments.verdict.wording import interval, number
 
 DIRECTIONS = (ADVERSARIAL, "random", "leading")
 HEADINGS = ("apart", "noise", "back", "flip", "λ adv", "λ rand", "λ lead", "ρ")
@@ -171,8 +171,3 @@ def exponents(summary: xr.Dataset) -> Iterator[tuple[str, str, list[str]]]:
             if np.isfinite(here["growth"]):
                 names = ("growth", "state_growth", "rank_correlation")
                 yield network, direction, [interval(here, name, 1, 2) for name in names]
-
-
-def number(value: xr.DataArray, digits: int) -> str:
-    """A number, or a dash where there is none."""
-    return f"{float(value):.{digits}f}" if np.isfinite(value) else "-"

@@ -26,7 +26,7 @@ def comes_to_rest(wiring: "Wiring") -> bool:
     )
 
 
-def resting_points(network: "Network", kept: xr.Dataset) -> xr.Dataset:
+def resting_points(network: "Network", recording: xr.Dataset) -> xr.Dataset:
     """Fixed and slow points under the image to look at, clean and adversarial.
 
     The searches (:func:`sim.fixed_points.slow_points`; Sussillo & Barak 2013, Neural Comput.
@@ -35,7 +35,7 @@ def resting_points(network: "Network", kept: xr.Dataset) -> xr.Dataset:
 
     Args:
         network: see :func:`comes_to_rest`.
-        kept: its recordings.
+        recording: its recording.
 
     Returns:
         By ``point`` what ``slow_points`` says, with the coordinates ``condition`` and ``image``
@@ -46,7 +46,7 @@ def resting_points(network: "Network", kept: xr.Dataset) -> xr.Dataset:
     from sim.fixed_points import slow_points, visited
 
     conditions = [CLEAN, ADVERSARIAL]
-    here = kept.isel(image=[looked_at(kept)])
+    here = recording.isel(image=[looked_at(recording)])
     starts = torch.stack([visited(network.wiring, here.sel(condition=c))[-1] for c in conditions])
     found = []
     for condition in conditions:

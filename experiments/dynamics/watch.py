@@ -15,6 +15,7 @@ from experiments.dynamics.measures import (
     drive_measures,
     geometry,
     outcomes,
+    planes,
 )
 from experiments.dynamics.measures.parts import CLEAN, areas_of, joined
 from experiments.dynamics.recorded import recordings
@@ -31,17 +32,17 @@ if TYPE_CHECKING:
 
     from sim import Network
 
-WATCHED = 1  # raise it when other things are measured
+WATCHED = 2  # raise it when other things are measured
 RECORDINGS = "recordings.nc"
 RESTING = "fixed_points.nc"
 
 
 @dataclass(frozen=True)
 class Watch:
-    """``subject`` on ``images`` images and what was crafted of them; a few are kept whole.
+    """``subject`` on ``images`` images and what was crafted of them; a few recordings are kept.
 
-    ``kept`` are the positions of the images whose recordings are kept; the first one is looked at
-    closely if it was ``chosen``, else the first that fools.
+    ``recorded`` are the positions of their images; the first one is looked at closely if it was
+    ``chosen``, else the first that fools.
     """
 
     stage: ClassVar[str] = "watch"
@@ -49,7 +50,7 @@ class Watch:
     subject: Subject
     crafted: Crafted
     images: int
-    kept: tuple[int, ...]
+    recorded: tuple[int, ...]
     seed: int
     bench: Bench
     chosen: bool = False
@@ -68,8 +69,8 @@ class Watch:
             cells=self.subject.in_cells,
             crafted=self.crafted.key,
             images=self.images,
-            kept=self.kept,
-            **({"chosen": True} if self.chosen else {}),
+            recorded=self.recorded,
+            chosen=self.chosen,
             seed=self.seed,
             data=self.bench.sha256,
             device=self.bench.device,
@@ -82,26 +83,26 @@ class Watch:
         return (self.crafted.craft,) if self.crafted.craft else ()
 
     def run(self, report: Report) -> None:
-        """Record every condition, and leave the measures and the recordings that are kept."""
+        """Record every condition, and leave the measures and the recordings of a few images."""
         from sim import Network
 
         inputs = shown(self.crafted, self.images, self.seed, self.bench)
         labels = inputs.pop("label")
         model = self.subject.model()
         places = image_indices(self.bench, self.images)
-        whole, kept = recordings(
-            model, inputs, labels, places, self.seed, self.facts(), watched=list(self.kept)
+        whole, few = recordings(
+            model, inputs, labels, places, self.seed, self.facts(), few=list(self.recorded)
         )
         report(0.5, 0.0)
         measured = joined(measures(whole), distances(inputs))
         points = None
         if isinstance(model, Network):
             measured = joined(measured, *self.exponents(model, inputs))
-            points = resting_points(model, kept) if comes_to_rest(model.wiring) else None
+            points = resting_points(model, few) if comes_to_rest(model.wiring) else None
         with fresh_unit(self.stage, self.key) as directory:
             if points is not None:
                 save_result(points, directory / RESTING)
-            save_result(kept, directory / RECORDINGS)
+            save_result(joined(few, planes(whole)), directory / RECORDINGS)
             save_result(measured, directory / self.product)
 
     def facts(self) -> dict[str, str | int | float]:

@@ -30,12 +30,12 @@ export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout})
   }
 
   function pictures() {
-    panels.clean.data = {image: [at("input", clean)]}
-    panels.shown.data = {image: [at("input", row)]}
-    panels.change.data = {image: [at("change", row)]}
     const most = Math.max(...Array.from(at("change", row), Math.abs))
+    const change = most ? `Change ±${most.toPrecision(2)}` : "Change: none"
     panels.changeMapper.setv({low: -(most || 1), high: most || 1})
-    panels.changeTitle.text = most ? `Change ±${most.toPrecision(2)}` : "Change: none"
+    panels.clean.data = {image: [at("input", clean)], title: [panels.titles.clean]}
+    panels.shown.data = {image: [at("input", row)], title: [panels.titles.shown]}
+    panels.change.data = {image: [at("change", row)], title: [change]}
   }
 
   function decision() {
@@ -154,7 +154,7 @@ export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout})
       if (answer < 0) return "nothing read yet"
       return `<b>${answer}</b>, ${answer === fact("label") ? "right" : "wrong"}`
     }
-    said.text = `<b>Answer so far</b>, at step ${t} of ${steps - 1}<br>`
+    said.html = `<b>Answer so far</b>, at step ${t} of ${steps - 1}<br>`
       + `<span style="color:${panels.colours[0]}">● clean: ${spoken(clean)}</span><br>`
       + `<span style="color:${panels.colours[1]}">■ perturbed: ${spoken(row)}</span>`
   }

@@ -21,16 +21,19 @@ from figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
 INK = "#222222"
 CONDITIONS = {"clean": (BLUE, "circle"), "perturbed": (VERMILLION, "square")}
 KINDS = {"feedforward": "#5A5A5A", "skip": PURPLE, "lateral": ORANGE, "top-down": GREEN}
-TOP, MIDDLE, BOTTOM, PICTURE = 172, 284, 254, 128  # heights, pixels
+TOP, MIDDLE, BOTTOM = 172, 284, 254  # heights, pixels
+PICTURE, GAP, BORDER = 132, 8, 4  # side of a picture, between two, around; pixels
 CHANGES = interp_palette(RdBu11, 255)
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure, and the source of what it shows."""
+    """A figure, and the source of what it shows; perhaps its title and colours to change."""
 
     figure: figure
     source: ColumnDataSource
+    title: str = ""
+    mapper: LinearColorMapper | None = None
 
 
 def framed(title: str, **options: Any) -> figure:
@@ -40,7 +43,7 @@ def framed(title: str, **options: Any) -> figure:
         toolbar_location=None,
         tools="",
         outline_line_color=None,
-        min_border=4,
+        min_border=BORDER,
         **{"sizing_mode": "stretch_width", **options},
     )
     plot.title.text_font_size = "12px"
@@ -51,29 +54,54 @@ def framed(title: str, **options: Any) -> figure:
     plot.axis.major_label_text_font_size = "10px"
     plot.axis.minor_tick_line_color = None
     plot.axis.axis_label_standoff = 4
-    plot.grid.grid_line_color = None
+    plot.center = []  # no grid
     return plot
 
 
-def picture(title: str, colour: str = INK, *, change: bool = False) -> Panel:
-    """An image, black to white for intensity 0 to 1, or a change of intensity, blue to red."""
+def drawn_from(**columns: list[Any]) -> ColumnDataSource:
+    """What a panel draws; the page fills it, and need not tell the server."""
+    return ColumnDataSource(columns, syncable=False)
+
+
+def pictures() -> dict[str, Panel]:
+    """The image, clean and perturbed (black to white for 0 to 1), and its change (blue to red)."""
+    wide = 3 * PICTURE + 2 * GAP
     plot = framed(
-        title,
+        "",
         sizing_mode="fixed",
-        width=PICTURE + 8,
+        frame_align=False,  # else it shrinks to the height of its neighbours' frames
+        width=wide + 2 * BORDER,
         height=TOP,
-        frame_width=PICTURE,
-        frame_height=PICTURE,
-        x_range=Range1d(0, 1),
-        y_range=Range1d(0, 1),
+        x_range=Range1d(0, wide),
+        y_range=Range1d(0, TOP - 2 * BORDER),
+        x_axis_type=None,
+        y_axis_type=None,
     )
-    plot.title.text_color = colour
-    plot.axis.visible = False
-    source = ColumnDataSource({"image": []})
-    mapper = mapped(CHANGES, -1) if change else mapped(Greys256, 0)
-    plot.image("image", source=source, x=0, y=0, dw=1, dh=1, origin="top_left", color_mapper=mapper)
-    plot.add_tools(HoverTool(tooltips=[("change" if change else "intensity", "@image{0.000}")]))
-    return Panel(plot, source)
+    plot.title = None
+    marks = {"clean": "● Clean", "shown": "■ Perturbed", "change": "Change"}
+    inks = [colour for colour, _ in CONDITIONS.values()]
+    drawn = {}
+    for at, (name, title) in enumerate(marks.items()):
+        change, left = name == "change", at * (PICTURE + GAP)
+        source = drawn_from(image=[], title=[])
+        mapper = mapped(CHANGES, -1) if change else mapped(Greys256, 0)
+        image = plot.image(
+            *("image", left, 0, PICTURE, PICTURE),
+            source=source,
+            origin="top_left",
+            color_mapper=mapper,
+        )
+        plot.text(
+            *(left, PICTURE + 12, "title"),
+            source=source,
+            text_color=INK if change else inks[at],
+            text_font_size="12px",
+            text_font_style="bold",
+        )
+        said = "change" if change else "intensity"
+        plot.add_tools(HoverTool(renderers=[image], tooltips=[(said, "@image{0.000}")]))
+        drawn[name] = Panel(plot, source, title, mapper)
+    return drawn
 
 
 def decision(now: ColumnDataSource) -> Panel:
@@ -86,7 +114,7 @@ def decision(now: ColumnDataSource) -> Panel:
     plot.vspan(x="step", source=now, line_color=GREY, line_width=1.5, line_dash="dotted")
     plot.hspan(y=[0], line_color=GREY, line_width=1)
     columns = ("step", "clean", "perturbed", "says_clean", "says_perturbed")
-    source = ColumnDataSource({name: [] for name in columns})
+    source = drawn_from(**{name: [] for name in columns})
     for name, (colour, marker) in CONDITIONS.items():
         plot.line("step", name, source=source, color=colour, line_width=2)
         plot.scatter("step", name, source=source, color=colour, marker=marker, size=6)
@@ -108,7 +136,7 @@ def bars() -> Panel:
     plot.x_range, plot.y_range = Range1d(-0.6, 9.6), Range1d(0, 1)
     plot.xaxis.ticker = FixedTicker(ticks=list(range(10)))
     plot.xaxis.axis_label = "class, the label in [ ]"
-    source = ColumnDataSource({"clean": [], "perturbed": [], "left": [], "right": []})
+    source = drawn_from(clean=[], perturbed=[], left=[], right=[])
     for name, x in (("clean", "left"), ("perturbed", "right")):
         plot.vbar(x, width=0.36, top=name, source=source, color=CONDITIONS[name][0])
     plot.hspan(y=[0], line_color=GREY, line_width=1)
@@ -121,7 +149,7 @@ def activity(title: str, now: ColumnDataSource, *, change: bool = False) -> Pane
     plot.axis.axis_line_color = None
     plot.xaxis.axis_label = "step"
     names = ("image", "area", "x", "y", "dw", "dh")
-    source = ColumnDataSource({name: [] for name in names})
+    source = drawn_from(**{name: [] for name in names})
     mapper = mapped(CHANGES, -1) if change else mapped(Cividis256, 0)
     place = {name: name for name in names if name != "area"}
     plot.image(**place, source=source, origin="top_left", color_mapper=mapper)
@@ -139,9 +167,8 @@ def trajectory() -> Panel:
     """The states of the whole network in the plane of clean states, from step to step."""
     plot = framed("Trajectory of the network's state (large: this step)", height=BOTTOM)
     plot.x_range, plot.y_range = Range1d(0, 1), Range1d(0, 1)
-    plot.grid.grid_line_color = "#EEEEEE"
     names = [f"{axis}_{name}" for name in CONDITIONS for axis in ("x", "y")]
-    source = ColumnDataSource({name: [] for name in (*names, "size")})
+    source = drawn_from(**{name: [] for name in (*names, "size")})
     for name, (colour, marker) in CONDITIONS.items():
         x, y = f"x_{name}", f"y_{name}"
         plot.line(x, y, source=source, color=colour, line_width=1.5)
@@ -164,7 +191,7 @@ def drive() -> Panel:
     plot.xaxis.group_text_font_size = "11px"
     plot.xaxis.separator_line_color = "#CCCCCC"
     columns = [f"{end} {kind}" for kind in KINDS for end in ("bottom", "top")]
-    source = ColumnDataSource({name: [] for name in ("at", "alpha", *columns)})
+    source = drawn_from(**{name: [] for name in ("at", "alpha", *columns)})
     for kind, colour in KINDS.items():
         plot.vbar(
             "at",
@@ -183,6 +210,15 @@ def drive() -> Panel:
     legend.update(label_text_font_size="10px", spacing=0)
     plot.add_layout(legend, "right")
     return Panel(plot, source)
+
+
+def lighten(plot: figure) -> None:
+    """One look for each glyph whether selected or not: a browser takes long over four of them."""
+    for renderer in plot.renderers:
+        glyph = renderer.glyph
+        renderer.update(selection_glyph=glyph, nonselection_glyph=glyph, muted_glyph=glyph)
+    for drawn in (plot.x_range, plot.y_range, *plot.select(LinearColorMapper)):
+        drawn.syncable = False
 
 
 def mapped(palette: Sequence[str], low: float) -> LinearColorMapper:

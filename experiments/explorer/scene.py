@@ -206,12 +206,12 @@ def contributions(recording: xr.Dataset, kinds: Sequence[str]) -> dict[str, Floa
 @lru_cache(maxsize=8)
 def plane_of(network: "Network", images: "Tensor") -> Plane:
     """Fitted on the states of the whole network at all steps of clean images."""
-    from sklearn.decomposition import PCA
-
     states = states_of(recorded(network, images), watched(network.wiring))
-    fitted = PCA(2, svd_solver="full").fit(states.reshape(-1, states.shape[-1]))
-    first, second = (float(each) for each in fitted.explained_variance_ratio_)
-    return Plane(fitted.mean_, fitted.components_, (first, second))
+    states = states.reshape(-1, states.shape[-1])
+    centre = states.mean(0)
+    _, lengths, axes = np.linalg.svd(states - centre, full_matrices=False)
+    first, second = (float(each) for each in lengths[:2] ** 2 / (lengths**2).sum())
+    return Plane(centre, axes[:2], (first, second))
 
 
 def states_of(recording: xr.Dataset, areas: Sequence[str]) -> Floats:

@@ -13,12 +13,14 @@ from bokeh.models import (
     CustomJS,
     Div,
     FixedTicker,
+    Pane,
     RadioButtonGroup,
     Row,
     Slider,
     Toggle,
     UIElement,
 )
+from bokeh.models.dom import HTML
 
 from experiments.explorer import panels
 from experiments.explorer.columns import facts, frames
@@ -113,11 +115,9 @@ def headline(scene: "Scene") -> str:
 def build() -> View:
     """An empty page."""
     frames, facts = ColumnDataSource(), ColumnDataSource()
-    now = ColumnDataSource({"step": [], "along": []})
+    now = panels.drawn_from(step=[], along=[])
     drawn = {
-        "clean": panels.picture("● Clean", panels.CONDITIONS["clean"][0]),
-        "shown": panels.picture("■ Perturbed", panels.CONDITIONS["perturbed"][0]),
-        "change": panels.picture("Change", change=True),
+        **panels.pictures(),
         "decision": panels.decision(now),
         "bars": panels.bars(),
         "before": panels.activity("Activity, clean", now),
@@ -128,7 +128,9 @@ def build() -> View:
     }
     for name, panel in drawn.items():
         panel.source.name = name
-    title, said = Div(sizing_mode="stretch_width"), Div(width=SIDE, height=62)
+        panels.lighten(panel.figure)
+    title = Div(sizing_mode="stretch_width")
+    said = HTML(html="", syncable=False)  # unlike a Div it changes without a new layout of the page
     epsilon = CategoricalSlider(
         name="epsilon", title="Perturbation budget ε", categories=["0"], value="0"
     )
@@ -160,7 +162,8 @@ def build() -> View:
     keys = CustomJS(args={"play": play, "time": time, "epsilon": epsilon}, code=script("keys.js"))
     pathways = [heading("Projections (pressed: at work)"), Row(children=list(cuts.values()))]
     shown_as = [heading("Activity"), layout]
-    controls = [epsilon, time, play, *pathways, *shown_as, said, note(HELP)]
+    spoken = Pane(elements=[said], styles={"height": "62px", "width": f"{SIDE}px", "margin": "5px"})
+    controls = [epsilon, time, play, *pathways, *shown_as, spoken, note(HELP)]
     return View(
         *(frames, facts, title, epsilon, time, cuts, drawn, controls, arranged(title, drawn), keys)
     )
@@ -168,13 +171,12 @@ def build() -> View:
 
 def painted(drawn: dict[str, Panel]) -> dict[str, object]:
     """What else than sources the drawing changes, or looks at."""
-    change, before = drawn["change"].figure, drawn["before"].figure
-    path = drawn["path"].figure
+    before, path = drawn["before"].figure, drawn["path"].figure
     return {
         **{f"{name}Range": drawn[name].figure.y_range for name in ("decision", "bars", "drive")},
         "pathRanges": [path.x_range, path.y_range],
-        "changeTitle": change.title,
-        "changeMapper": change.renderers[0].glyph.color_mapper,
+        "titles": {name: drawn[name].title for name in ("clean", "shown")},
+        "changeMapper": drawn["change"].mapper,
         "activityFigure": before,
         "stepAxes": [drawn[name].figure.xaxis[0] for name in ("before", "after", "differ")],
         "colours": [colour for colour, _ in panels.CONDITIONS.values()],
@@ -192,7 +194,7 @@ def arranged(title: Div, drawn: dict[str, Panel]) -> UIElement:
 
     rows = [
         title,
-        line("clean", "shown", "change", "decision", "bars"),
+        line("clean", "decision", "bars"),
         line("before", "after", "differ"),
         line("path", "drive"),
     ]

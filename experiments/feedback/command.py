@@ -14,7 +14,7 @@ from experiments.bench import Bench, scored
 from experiments.command import attempted, claim, require_all
 from experiments.feedback.control import PARTS, Control
 from experiments.feedback.report import write_controls_report
-from experiments.finished import finished, identity_of, images_of, seed_of
+from experiments.finished import finished, images_of, kept, seed_of
 from experiments.individuals import Train
 from experiments.kept import Kept
 from experiments.plan import INDEPENDENT
@@ -22,7 +22,6 @@ from experiments.provenance import commit, versions
 from experiments.recipe import Recipe
 from experiments.result import (
     image_indices,
-    individual_directory,
     load_network,
     save_result,
 )
@@ -164,13 +163,6 @@ def controlled(
         for part in PARTS
     )
     return Controlled(run, name, individual, epsilon, images, steps, units)
-
-
-def kept(run: Path, name: str, individual: int, bench: Bench) -> Kept:
-    """An individual of the run; BlindspotsError where it is not there."""
-    load_network(run, name, individual)
-    directory = individual_directory(run, name, individual).resolve()
-    return Kept(directory, identity_of(directory), bench)
 
 
 def student_of(teacher: Kept, wiring: Wiring, bench: Bench) -> Train:

@@ -1,7 +1,8 @@
 """What silencing units, and whole groups of them, does to the answers.
 
 Groups are of one size, a module's (a quarter of the area where it is one module), so that they
-compare: a module, the most and the least selective units, and random units of the same area.
+compare: a module, the most and the least selective units, and random units of the same area, drawn
+here: they are not the groups whose activity is measured.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

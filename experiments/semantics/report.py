@@ -8,12 +8,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.detailed.report import number
 from experiments.page import picture, publish
 from experiments.semantics.activity import KINDS
 from experiments.semantics.lesions import LESIONS
 from experiments.semantics.sentences import sentences
-from experiments.verdict.wording import interval
+from experiments.verdict.wording import interval, number
 
 CAPTIONS = {
     "meanings": "What activities say of the class, over units, directions and modules. The grey "

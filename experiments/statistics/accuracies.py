@@ -11,7 +11,6 @@ contrasts.
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from statsmodels.stats.proportion import proportion_confint
 
 from experiments.statistics.views import complete, sources_scored
 
@@ -23,6 +22,8 @@ def wilson(share: Floats, images: npt.NDArray[np.int64]) -> tuple[Floats, Floats
 
     `share` may be a mean over individuals, so `share * images` need not be whole.
     """
+    from statsmodels.stats.proportion import proportion_confint  # takes over a second to import
+
     known = (images > 0) & np.isfinite(share)
     n = np.where(known, images, 1).astype(float)
     count = np.where(known, share, 0.0) * n

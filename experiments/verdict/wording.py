@@ -28,12 +28,12 @@ def signed(fraction: float) -> str:
 
 
 def percent(fraction: float) -> str:
-    """An accuracy.
+    """An accuracy, or a dash where there is none.
 
-    >>> percent(0.5)
-    '50.0 %'
+    >>> percent(0.5), percent(np.nan)
+    ('50.0 %', '-')
     """
-    return f"{100 * fraction:.1f} %"
+    return f"{100 * fraction:.1f} %" if np.isfinite(fraction) else "-"
 
 
 def interval(here: xr.Dataset, name: str, factor: float = 100, digits: int = 1) -> str:
@@ -50,6 +50,16 @@ def interval(here: xr.Dataset, name: str, factor: float = 100, digits: int = 1) 
         f"{factor * float(here[name + end]):.{digits}f}" for end in ("", "_low", "_high")
     )
     return f"{middle} [{low}, {high}]"
+
+
+def number(value: float | xr.DataArray, digits: int = 2) -> str:
+    """A number, or a dash where there is none.
+
+    >>> number(-0.001, 2), number(np.nan, 2)
+    ('0.00', '-')
+    """
+    rounded = round(float(value), digits) + 0.0  # no -0.00
+    return f"{rounded:.{digits}f}" if np.isfinite(rounded) else "-"
 
 
 def p_value(p: float) -> str:

@@ -251,12 +251,15 @@ def work_here() -> Callable[..., AbstractContextManager[Work]]:
 
 
 @pytest.fixture(scope="session")
-def here_on_digits(shared_cache: Path) -> Callable[[], AbstractContextManager[Work]]:
-    """Has units of the small comparison worked on in this process, whatever the fixture's scope."""
+def here_on_digits(shared_cache: Path) -> Callable[..., AbstractContextManager[Work]]:
+    """Has units worked on in this process, whatever the fixture's scope.
+
+    Those of the small comparison are there already, unless another cache is named.
+    """
 
     @contextmanager
-    def here() -> Iterator[Work]:
-        with digits_alone(shared_cache), working(Work()) as work:
+    def here(cache: Path = shared_cache) -> Iterator[Work]:
+        with digits_alone(cache), working(Work()) as work:
             yield work
 
     return here

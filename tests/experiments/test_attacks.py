@@ -27,6 +27,8 @@ FOLLOWERS = [name for name in AIMED if ATTACKS[name].kind != "query"]
 CURVE = [0.0, 0.03, 0.1, 0.4]
 FEW: dict[str, dict[str, int]] = {  # where nothing need be found
     "square-linf": {"queries": 60},
+    "lbfgs": {"tries": 1, "searches": 3},
+    **{name: {"steps": 10} for name in ("pgd-linf", "pgd-l2")},
     **{name: {"steps": 12} for name in NAMES if name.startswith("apgd")},
     "spsa-linf": {"steps": 4, "pairs": 4},
     "hopskipjump-l2": {"steps": 3, "evaluations": 20},
@@ -184,7 +186,8 @@ def test_parameters_get_no_gradient_and_want_it_again_afterwards(name: str) -> N
     model.register_forward_hook(lambda *_: seen.append(any(p.requires_grad for p in parameters)))
     labels = right_labels(model, images)
     seen.clear()
-    attack_named(name).function(model, images, labels, epsilons=[0.1], generator=seeded())
+    few = FEW.get(name, {})
+    attack_named(name).function(model, images, labels, epsilons=[0.1], generator=seeded(), **few)
     assert seen
     assert not any(seen)
     assert [p.requires_grad for p in parameters] == wanted
@@ -247,6 +250,7 @@ def test_keep_going_spends_the_whole_budget(name: str) -> None:
     attack, model, images = ATTACKS[name], random_net(), grey(6)
     labels = torch.arange(6) % 4
     common: dict[str, Any] = {"epsilons": [0.05, 0.2], "generator": seeded()}
+    common |= FEW[name] if name == "square-linf" else {}  # the others need their steps for it
     out = attack.function(model, images, labels, **common, keep_going=True)
     for each, epsilon in zip(out, common["epsilons"], strict=True):
         size = distance(images, each, attack.norm)

@@ -254,7 +254,7 @@ def test_budget_and_batch_size(norm: str, options: dict[str, Any], keep_going: b
             *(model, clean, labels),
             epsilons=[0.0, 0.02, 0.2],
             generator=seeded(),
-            steps=10,
+            steps=5,
             keep_going=keep_going,
             batch_size=size,
             **options,

@@ -49,7 +49,7 @@ def bisected(clean: np.ndarray, change: np.ndarray, epsilon: float) -> np.ndarra
     return moved(low)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(seeds, epsilons)
 def test_stretch_meets_the_budget_or_the_box(seed: int, epsilon: float) -> None:
     clean, change = images(5, seed), anywhere(5, seed) - 0.5

@@ -244,7 +244,7 @@ def test_a_boundary_that_bends_away_is_crossed(norm: Norm, name: str) -> None:
 @pytest.mark.parametrize(("norm", "name"), [*EACH, ("l2", "lbfgs")])
 def test_a_guide_is_followed_where_the_model_gives_no_gradient(norm: Norm, name: str) -> None:
     """One whose answers are rounded; guided by itself unrounded, at two moments."""
-    net, images = tanh_net(), grey(6)
+    net, images = tanh_net(), grey(3)
     labels = predicted(net, images)
 
     def rounded(points: Tensor) -> Tensor:

@@ -232,7 +232,7 @@ def test_others_go_on_where_one_cannot(bring: Bring, empty_cache: Path, tmp_path
         **{"attacks": ["uniform", "fgsm"], "epsilons": [0.1], "training": {"epochs": 1}},
     })  # fmt: skip
     console = Console(record=True, file=(tmp_path / "said").open("w"), width=500)
-    compare(spec, tmp_path / "run", device="cpu", console=console)
+    compare(spec, tmp_path / "run", device="cpu", workers=1, console=console)
     result = load_result(tmp_path / "run").isel(individual=0, epsilon=0)
     answers = result["prediction"]
     assert (answers.sel(network="FC10", source="FC10", attack="fgsm") >= 0).all()

@@ -117,8 +117,9 @@ def test_levels_and_defaults_are_labelled(result: xr.Dataset) -> None:
 def test_the_same_comparison_again_computes_nothing(
     run: Path, spec: Spec, work_here: Working, cache: Path
 ) -> None:
-    with work_here(0):
+    with work_here() as work:
         compare(spec, run, console=Console(quiet=True), device="cpu")
+    assert not work.done
 
 
 def test_the_page_and_the_terminal_state_the_results_numbers(

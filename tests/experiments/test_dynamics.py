@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,15 @@ def watched(small_run: Path, here_on_digits: Callable[[], AbstractContextManager
 
 @contextmanager
 def without_pages() -> Iterator[None]:
-    """No figures of individuals, and no search for fixed points: both take seconds."""
+    """No figures of individuals, no search for fixed points, few resamples: all take seconds."""
     from experiments.dynamics.figures import Drawn
+    from experiments.dynamics.summary import summarise_dynamics
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("experiments.dynamics.command.draw_individual", lambda *a: Drawn({}, []))
         patch.setattr("experiments.dynamics.watch.comes_to_rest", lambda wiring: False)
+        few = partial(summarise_dynamics, resamples=50)
+        patch.setattr("experiments.dynamics.command.summarise_dynamics", few)
         yield
 
 
@@ -157,7 +161,13 @@ def test_all_see_what_was_crafted_on_one(
     small_run: Path, monkeypatch: pytest.MonkeyPatch,
     here_on_digits: Callable[[], AbstractContextManager[Any]],
 ) -> None:  # fmt: skip
+    def saved(figure: Any, folder: Path, name: str) -> list[Path]:
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.png").write_bytes(b"")
+        return [folder / f"{name}.png"]
+
     monkeypatch.setattr("experiments.dynamics.command.distortions", lambda *a: {})
+    monkeypatch.setattr("figures.save.save", saved)  # drawing to files takes seconds
     with here_on_digits(), without_pages():
         compared = opened(small_run / "result.nc")
         third = int(compared["image"][2])
@@ -171,6 +181,29 @@ def test_all_see_what_was_crafted_on_one(
     kept = inputs[0]["image"].to_numpy().tolist()
     assert kept == [third, *(each for each in compared["image"].to_numpy()[:3] if each != third)]
     assert opened(out / "result.nc").sizes["image"] == 3  # up to the one that was asked for
+    assert (out / "figures" / "kinds.png").exists()
+
+
+def test_the_image_that_tells_networks_apart_is_fooled_by_no_noise() -> None:
+    """The third fools one; the fourth two, as noise does; the last fools two, but one errs."""
+    from experiments.dynamics.recorded import told_apart
+
+    wrong = np.zeros((2, 3, 5), dtype=int)  # network, condition, image
+    wrong[0, 1, 2] = 1
+    wrong[:, 1:, 3] = 1
+    wrong[:, 1, 4] = wrong[0, 0, 4] = 1
+    recordings = [
+        xr.Dataset(
+            {"logits": (("condition", "image", "class"), np.eye(2)[each])},
+            coords={
+                "condition": ["clean", "adversarial", "noise"],
+                "label": ("image", [0] * 5),
+            },
+        )
+        for each in wrong
+    ]
+    assert told_apart(recordings) == 2
+    assert told_apart([each.assign_attrs(chosen=1) for each in recordings]) == 0
 
 
 def test_every_figure_of_an_individual_can_be_drawn(

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from experiments.dynamics.measures import decisions, divergence, drive_measures, outcomes
+from experiments.dynamics.measures import (
+    decisions,
+    divergence,
+    drive_measures,
+    outcomes,
+    planes,
+)
 from experiments.dynamics.measures.geometry import geometry, linear_cka, participation_ratio
 
 STEPS, IMAGES = 5, 3
@@ -173,3 +179,30 @@ def test_geometry_compares_conditions_with_the_clean_one(recordings: xr.Dataset)
     assert float(here["participation_ratio"].sel(condition="clean")) == pytest.approx(
         participation_ratio(h1[0, 2])
     )
+
+
+def test_a_plane_is_that_of_all_clean_states(recordings: xr.Dataset) -> None:
+    """Against the singular vectors of the centred states."""
+    recordings.attrs["input"] = "pixels"
+    recordings["pixels.output"] = (
+        ("condition", "time", "image", "pixels.unit"),
+        np.ones((3, 5, 3, 4)),
+    )
+    recordings["h1.potential"] = recordings["h1.output"] ** 2
+    for units, quantity in (("relu", "output"), ("lif", "potential")):
+        recordings["h1.output"].attrs["unit_model"] = units
+        found = planes(recordings)
+        assert [n for n in found if str(n).endswith(".plane")] == ["h1.plane", "output.plane"]
+        assert found["h1.plane"].attrs["quantity"] == quantity
+        clean = recordings[f"h1.{quantity}"].to_numpy()[0].astype(float)
+        rows = clean.reshape(-1, 6)
+        _, sizes, axes = np.linalg.svd(rows - rows.mean(0), full_matrices=False)
+        np.testing.assert_allclose(found["h1.explained"], (sizes**2 / (sizes**2).sum())[:2])
+        signs = np.sign((found["h1.plane"].to_numpy() * axes[:2]).sum(1))
+        np.testing.assert_allclose(found["h1.plane"], signs[:, None] * axes[:2], atol=1e-9)
+        ends = signs * ((clean[-1] - rows.mean(0)) @ axes[:2].T)
+        np.testing.assert_allclose(found["h1.ends"], ends, atol=1e-9)
+        np.testing.assert_array_equal(found["fitted_label"], recordings["label"])
+    recordings["h1.potential"] = 0 * recordings["h1.potential"]
+    assert "h1.plane" not in planes(recordings)  # it never moves
+    assert not planes(recordings.isel(image=[0, 1]))

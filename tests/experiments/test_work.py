@@ -1,16 +1,19 @@
 """Units are worked on once, in the order of their needs, and failures stay with their unit."""
 
+import ast
 import multiprocessing as mp
 import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+import experiments
 from experiments import work
 from experiments.bench import Bench, scored
 from experiments.individuals import Train
@@ -19,7 +22,7 @@ from experiments.recipe import Recipe
 from experiments.scoring import Score, predictions
 from experiments.training import train
 from experiments.units import is_complete, product
-from experiments.work import Event, complete
+from experiments.work import STAGES, Event, complete
 from networks import BlindspotsError, wiring_named
 
 FC10 = wiring_named("FC10")
@@ -159,8 +162,19 @@ def test_a_worker_computes_what_this_process_does(
     assert torch.equal(load_file(product(story.clean))["prediction"][0], clean.to(torch.int8))
 
 
-def test_units_that_are_done_with_are_told(own_cache: Path, bench: Bench) -> None:
+def test_units_that_are_done_with_are_told(
+    own_cache: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A training is spent after its craft and scores, a craft after its last score."""
+
+    class Threads(ThreadPoolExecutor):
+        """In place of processes, which take seconds to start and change nothing here."""
+
+        def __init__(self, workers: int, *, initargs: tuple[object], **others: object):
+            super().__init__(workers)
+            monkeypatch.setattr(work, "_messages", *initargs)
+
+    monkeypatch.setattr(work, "ProcessPoolExecutor", Threads)
     good = Train(FC10, Recipe(epochs=1, batch=100, rate=1e-3), 2, bench)
     craft = Craft(good, "uniform", (0.1,), 10, 5, bench)
     scores = [Score(good, None, 10, bench), Score(good, craft, 10, bench)]
@@ -201,6 +215,21 @@ def test_a_killed_worker_is_one_sentence_and_the_next_call_completes(
 
 
 # Units in this process
+
+
+def stages_of_units() -> Iterator[str]:
+    """The stage of every class of the package that can be run, as its source says."""
+    for path in Path(experiments.__path__[0]).rglob("*.py"):
+        for kind in ast.walk(ast.parse(path.read_text())):
+            body = kind.body if isinstance(kind, ast.ClassDef) else []
+            if any(isinstance(part, ast.FunctionDef) and part.name == "run" for part in body):
+                for part in body:
+                    if isinstance(part, ast.AnnAssign) and ast.unparse(part.target) == "stage":
+                        yield ast.literal_eval(part.value)  # type: ignore[arg-type]
+
+
+def test_every_kind_of_unit_has_its_place_in_the_order_of_work() -> None:
+    assert set(stages_of_units()) == set(STAGES)
 
 
 def test_damaged_inputs_are_one_sentence(empty_cache: Path, bench: Bench) -> None:

@@ -41,6 +41,13 @@ def make_recording(seed=0, units="lif", steps=STEPS):
         if quantity == "drive_by_kind":
             dims = ("kind", *dims)
         arrays[name] = (dims, values, said)
+    for area, size in (SIZES | {"output": 10}).items():
+        quantity = "potential" if models[area] == "lif" else "output"
+        axes = np.linalg.qr(rng.normal(size=(size, 2)))[0].T
+        arrays[f"{area}.plane"] = (("component", f"{area}.unit"), axes, {"quantity": quantity})
+        arrays[f"{area}.centre"] = ((f"{area}.unit",), rng.normal(size=size))
+        arrays[f"{area}.explained"] = (("component",), np.array([0.375, 0.25]))
+        arrays[f"{area}.ends"] = (("fitted", "component"), rng.normal(size=(7, 2)))
     inputs = rng.uniform(0, 0.5, (3, IMAGES, 7, 7))
     inputs[1] = inputs[0] + 0.1 * rng.choice([-1, 0, 1], inputs[0].shape)
     arrays["inputs"] = (("condition", "image", "row", "column"), inputs)
@@ -53,6 +60,7 @@ def make_recording(seed=0, units="lif", steps=STEPS):
             "time": np.arange(steps),
             "image": [4, 5, 6, 7, 9],
             "label": ("image", [7, 1, 0, 3, 3]),
+            "fitted_label": ("fitted", [7, 1, 0, 3, 3, 8, 2]),
         },
         attrs={
             "wiring": "fc-blt",

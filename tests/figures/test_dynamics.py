@@ -72,8 +72,8 @@ def test_what_was_not_recorded_is_named(recording):
         drives(recording, image=5)
     with pytest.raises(BlindspotsError, match="no 'drive_by_kind' of any area"):
         drives(recording[["h1.output", "logits"]])
-    with pytest.raises(BlindspotsError, match="at least 3"):
-        state_space(recording.isel(image=[0, 1]))
+    with pytest.raises(BlindspotsError, match="no 'plane' of any area"):
+        state_space(recording[["h1.output", "logits"]])
 
 
 def test_a_raster_marks_gone_and_new_spikes(recording):
@@ -103,8 +103,14 @@ def test_recordings_in_ms_are_shaded_where_their_steps_lie(recording):
     slow = recording.assign_coords(time=np.arange(STEPS) * 2.5).assign_attrs(
         time_unit="ms", step_ms=5.0, answers=np.array([1, 2])
     )
-    margin = decision(slow).axes[-2]
+    (margin,) = (p for p in decision(slow).axes if p.get_title().startswith("margin"))
     assert (margin.patches[0].get_x(), margin.patches[0].get_width()) == (5, 10)
+    potentials = slow["output.potential"].values[1, :, 0].reshape(3, 2, 10).mean(1)  # by step
+    (line,) = drawn(margin, "adversarial")
+    np.testing.assert_array_equal(line.get_xdata(), [2.5, 7.5, 12.5])
+    np.testing.assert_allclose(
+        line.get_ydata(), potentials[:, 7] - np.delete(potentials, 7, axis=1).max(1)
+    )
     path = drawn(state_space(slow, areas=["h1"]).axes[0], "clean")[0]
     assert len(path.get_xdata()) == STEPS // 2  # averaged within each step
 
@@ -125,21 +131,20 @@ def test_traces_of_rate_units_have_no_threshold(make_dynamics):
     assert len(traces(*pair).axes) == 8  # two cells of h1 and of h2, each with its difference
 
 
-def test_paths_lie_in_the_plane_of_clean_activity(recording):
+def test_paths_are_projected_onto_the_plane_of_the_recording(recording):
     panel = state_space(recording, image=2, areas=["h1"]).axes[0]
-    states = recording["h1.potential"].values
-    clean = states[0].reshape(-1, SIZES["h1"])
-    _, sizes, axes = np.linalg.svd(clean - clean.mean(0), full_matrices=False)
-    shares = 100 * sizes**2 / (sizes**2).sum()
-    assert f"{shares[0]:.0f} % of variance" in panel.get_xlabel()
-    assert f"{shares[1]:.0f} %" in panel.get_ylabel()
+    states, axes = recording["h1.potential"].values, recording["h1.plane"].values
+    assert "(38 % of variance)" in panel.get_xlabel()
+    assert "(25 %)" in panel.get_ylabel()
     for at, name in enumerate(THERE):
-        expected = (states[at, :, 2] - clean.mean(0)) @ axes[:2].T
+        expected = (states[at, :, 2] - recording["h1.centre"].values) @ axes.T
         path = np.array(drawn(panel, name)[0].get_data()).T
-        np.testing.assert_allclose(np.abs(path), np.abs(expected), atol=1e-9)
-    assert sorted(t.get_text() for t in panel.texts) == sorted("7133")
+        np.testing.assert_allclose(path, expected, atol=1e-9)
+    assert [t.get_text() for t in panel.texts] == list("7103382")
+    ends = [t.get_position() for t in panel.texts]
+    np.testing.assert_array_equal(ends, recording["h1.ends"])
     gap = states[1, -1, 2] - states[0, -1, 2]
-    share = np.linalg.norm(axes[:2] @ gap) / np.linalg.norm(gap)
+    share = np.linalg.norm(axes @ gap) / np.linalg.norm(gap)
     assert f"{100 * share:.0f} % of the shift seen" in panel.get_title()
 
 
@@ -178,6 +183,11 @@ def test_a_portrait_shows_paths_fixed_points_and_modules(recording):
     ]
     assert [line.get_xydata().tolist() for line in squares] == [[[0.25, 0.5]]] * 2
     assert f"{3 * IMAGES * (STEPS - 1)} steps of {3 * IMAGES} runs" in said(figure)
+    growing = recording.copy()
+    growing["h1.output"] = recording["h1.output"] + 9 * recording["time"]
+    text = said(phase(growing, ("h1", "h2")))
+    assert "no nullcline: h1 only rises" in text
+    assert "h2 stands still" in text
     parts = recording.copy()
     parts["h1.output"] = recording["h1.output"].assign_attrs(modules=4)
     panel = phase(parts, ("h1:0", "h1:3"), image=1).axes[0]

@@ -102,6 +102,38 @@ def test_where_a_recurrent_network_settles():
     np.testing.assert_allclose(settled, flow.potentials(z), atol=1e-5)
 
 
+def test_without_a_matrix_the_points_and_eigenvalues_are_the_same(wire, weighted, monkeypatch):
+    """Large networks multiply with the derivative alone; a small one can be asked both ways.
+
+    The points are held against the steady state of the linear network that has the same weights,
+    too, and its leading eigenvalues against those of the weights.
+    """
+    size, rng = 12, np.random.default_rng(3)
+    recurrent = rng.normal(0, 0.5 / np.sqrt(size), (size, size))
+    bias = rng.normal(0, 0.3, size)
+    arrows = {"input>a": 1, "a>a": 1, "a>output": 1}
+    values = {"input>a": rng.normal(size=size), "a>a": recurrent, "a": bias, "a>output": 1 + bias}
+    starts = torch.zeros((1, 1, size + 1))
+    image = torch.tensor([[0.7]], dtype=torch.float64)
+    for activation in ("identity", "tanh"):
+        unit = RateUnit(activation=activation)
+        network = weighted(wire({"a": (size, unit)}, arrows, steps=5), values)
+        found = []
+        for whole in (1500, 0):
+            monkeypatch.setattr("sim.fixed_points.WHOLE", whole)
+            found.append(slow_points(network, image, starts, modes=4))
+        dense, free = found
+        assert bool(free["fixed"].all())
+        assert bool(free["stable"].all())
+        np.testing.assert_allclose(free["a.potential"], dense["a.potential"], atol=1e-5)
+        np.testing.assert_allclose(moduli(free), moduli(dense), atol=1e-5)
+        if activation == "identity":
+            at_rest = np.linalg.solve(np.eye(size) - recurrent, 0.7 * values["input>a"] + bias)
+            np.testing.assert_allclose(free["a.potential"][0], at_rest, atol=1e-5)
+            leading = np.sort(np.abs(np.linalg.eigvals(recurrent)))[::-1][:4]
+            np.testing.assert_allclose(moduli(free)[0], leading, atol=1e-8)
+
+
 def test_starts_that_do_not_fit_are_refused():
     network = Network.initial(wiring_named("fc-blt"), 0)
     images = torch.zeros((3, 1, 28, 28))
