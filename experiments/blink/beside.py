@@ -8,7 +8,7 @@ import xarray as xr
 
 from experiments.blink import humans
 from experiments.blink.curves import lags_ms
-from experiments.blink.grade import LEVEL, Resampled
+from experiments.blink.grade import Resampled, interval_of
 from experiments.blink.streams import Floats
 
 NEEDED = 700.0  # ms: curves that end before are not held beside people
@@ -68,9 +68,9 @@ def networks(result: xr.Dataset, generator: np.random.Generator) -> Iterator[Cur
         here = Resampled(result, str(name), generator)
         ms = here.lags("dual")[1]
         draws = here.mean("last", "dual")
-        low, high = np.quantile([humans.fit(each, ms).rmse for each in draws[1:]], LEVEL)
+        low, high = interval_of(np.array([humans.fit(each, ms).rmse for each in draws[1:]]))
         kind = str(result["units"].sel(network=name).item())
-        yield measured(str(name), kind, draws[0], ms)._replace(low=float(low), high=float(high))
+        yield measured(str(name), kind, draws[0], ms)._replace(low=low, high=high)
 
 
 def published(result: xr.Dataset) -> Iterator[Curve]:

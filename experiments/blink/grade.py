@@ -20,7 +20,6 @@ from networks.errors import BlindspotsError, unknown
 RESAMPLES = 500
 LEVEL = (0.025, 0.975)
 INDIVIDUALS, TRIALS, POPULATION = 20, 2000, 40
-LEAST = 3  # lags for a fit
 INSIDE = (2, 3)  # lags in items of the middle of the blink
 NO_BLINK = 0.10  # magnitude below which an individual is a non-blinker
 POOR = 0.5  # late level at which one is a poor performer
@@ -68,10 +67,15 @@ class Band:
 
 def row(name: str, band: Band, draws: Floats) -> Row:
     """The row of a measure; ``draws`` are the sample's value and those of resamples."""
-    known = draws[1:][np.isfinite(draws[1:])]
-    low, high = np.quantile(known, LEVEL) if len(known) else (np.nan, np.nan)
     value = float(draws[0])
-    return Row(name, str(band), value, float(low), float(high), band.holds(value))
+    return Row(name, str(band), value, *interval_of(draws[1:]), band.holds(value))
+
+
+def interval_of(draws: Floats) -> tuple[float, float]:
+    """The 95 % interval of those draws that are known; NaN where none is."""
+    known = draws[np.isfinite(draws)]
+    low, high = np.quantile(known, LEVEL) if len(known) else (np.nan, np.nan)
+    return float(low), float(high)
 
 
 class Resampled:
@@ -205,10 +209,8 @@ def human(here: Resampled) -> Iterator[Row]:
     rmse, r = np.full((2, len(here.draws)), np.nan)
     if here.has("dual") and here.lags("dual")[1].max() >= 700:
         ms = here.lags("dual")[1]
-        known = np.isfinite(here.mean("last", "dual")).sum(1) >= LEAST
-        fits = {i: fit(here.mean("last", "dual")[i], ms) for i in np.flatnonzero(known)}
-        for i, each in fits.items():
-            rmse[i], r[i] = each.rmse, each.r
+        fits = [fit(curve, ms) for curve in here.mean("last", "dual")]
+        rmse, r = (np.array([getattr(each, name) for each in fits]) for name in ("rmse", "r"))
     yield row("RMSE to Berkeley", Band(high=0.06), rmse)
     yield row("r with Berkeley", Band(low=0.95), r)
 

@@ -18,6 +18,7 @@ from experiments.blink.streams import Floats
 from networks.errors import BlindspotsError, unknown
 
 REFERENCE = "Berkeley"
+LEAST = 3  # lags for a fit
 SEM = np.array([0.036, 0.039, 0.040, 0.038, 0.043, 0.034, 0.023])
 """Of Berkeley's T2|T1 at lags 1 to 7, over participants."""
 HIT = np.array([0.73, 0.33, 0.55, 0.70, 0.80, 0.85, 0.88])
@@ -123,19 +124,15 @@ def samples() -> dict[str, Sample]:
 def fit(accuracy: Floats, lag_ms: Floats, name: str = REFERENCE) -> Fit:
     """A curve of T2|T1 (lag,) beside a sample, at the sample's lags.
 
-    Between its lags the curve is interpolated.
-
-    Raises:
-        BlindspotsError: fewer than three lags of the sample lie within the curve's.
+    Between its lags the curve is interpolated. All is NaN where fewer than three lags of the sample
+    lie within those at which the curve is known.
     """
     human = sample(name)
     curve = at(accuracy, lag_ms, human.lag_ms)
     there = np.isfinite(curve)
-    if there.sum() < 3:
-        raise BlindspotsError(
-            f"A curve from {lag_ms.min():g} to {lag_ms.max():g} ms has fewer than three lags of "
-            f"'{name}'; show more lags."
-        )
+    if there.sum() < LEAST:
+        nothing = float("nan")
+        return Fit(*[nothing] * 4, np.full(len(NORMALISED_MS), np.nan), nothing)
     curve, wanted = curve[there], human.accuracy[there]
     flat = np.ptp(curve) == 0
     level = late(accuracy, lag_ms)

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from experiments.blink import shape
-from experiments.blink.grade import INSIDE, LEVEL, Resampled
+from experiments.blink.grade import INSIDE, Resampled, interval_of
 from experiments.blink.streams import Floats
 
 
@@ -48,12 +48,11 @@ def predictions(
 
 def predicted(name: str, direction: int, draws: Floats) -> Prediction:
     """The prediction with its interval; ``draws`` are the sample's value and resamples'."""
-    known = draws[1:][np.isfinite(draws[1:])]
-    low, high = np.quantile(known, LEVEL) if len(known) else (np.nan, np.nan)
+    low, high = interval_of(draws[1:])
     value = float(draws[0])
     undecided = not (np.isfinite(value) and low * high > 0)
     right = None if undecided else bool(np.sign(low) == direction)
-    return Prediction(name, direction, value, float(low), float(high), right)
+    return Prediction(name, direction, value, low, high, right)
 
 
 def known_directions(here: Resampled) -> Iterator[tuple[str, int, Floats]]:

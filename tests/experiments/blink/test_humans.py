@@ -114,5 +114,4 @@ def test_refusals():
         humans.sample("Berkely")
     with pytest.raises(BlindspotsError, match="'MIT' has no 'T1'"):
         humans.sample("MIT", "T1")
-    with pytest.raises(BlindspotsError, match="fewer than three lags of 'Berkeley'; show more"):
-        humans.fit(np.array([0.8, 0.3]), np.array([100.0, 200.0]))
+    assert np.isnan(humans.fit(np.array([0.8, 0.3]), np.array([100.0, 200.0])).rmse)

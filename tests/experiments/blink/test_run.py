@@ -30,7 +30,7 @@ SETTINGS: dict[str, Any] = {
     "conditions": ["dual", "ignore-t1"],
     "sensory": 1, "individuals": 2, "per_lag": 3, "per_lag_other": 2,
     "task": {"items": 15, "first": [3], "lags": [1, 2, 7]},
-    "schooling": {"epochs": 3, "streams": 16}, "attention": {"threshold": 0.5},
+    "schooling": {"epochs": 1, "streams": 16}, "attention": {"threshold": 0.15},
 }  # fmt: skip
 
 
@@ -48,6 +48,9 @@ def run(
     with pytest.MonkeyPatch.context() as patch, here_on_digits():
         patch.setattr("experiments.blink.units.TITRATION", 9)
         patch.setattr("experiments.blink.units.BISECTIONS", 2)
+        patch.setattr("experiments.blink.film.TRIALS", 4)
+        patch.setattr("experiments.blink.figures.of_observer", lambda *given: ())  # drawn elsewhere
+        patch.setattr("figures.blink.has_examples", lambda *given: False)  # no film
         blink(spec, out, console=Console(quiet=True))
         yield out
 
