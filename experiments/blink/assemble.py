@@ -49,8 +49,8 @@ def assembled(table: pd.DataFrame, planned: BlinkPlan, spec: BlinkSpec, bench: B
     noise = np.full((2, len(names), found.sizes["individual"]), np.nan)
     for n, name in enumerate(names):
         for i in found["individual"].to_numpy():
-            unit = planned.titrated[name, int(i) % spec.sensory]
-            if is_complete(unit):
+            unit = planned.titrated.get((name, int(i) % spec.sensory))
+            if unit and is_complete(unit) and i < spec.individuals_of(name):
                 facts = unit.load()
                 noise[:, n, i] = facts["sd"], facts["reported"]
     dual = {

@@ -158,7 +158,7 @@ def attack_blink(
         spec, blink_plan(spec, bench).titrated, list(observers) or list(spec.observers),
         attack=attack, epsilons={where: tuple(sorted(each)) for where, each in epsilons.items()},
         lags=tuple(lags), options=options, per_lag=per_lag,
-        individuals=min(individuals, spec.individuals),
+        individuals=individuals,
     )  # fmt: skip
     out = run / "attack"
     settings = {"attack": attack, "lags": list(lags), **options, "per_lag": per_lag}
@@ -190,7 +190,7 @@ def planned(
     units = {}
     for name in observers:
         network = spec.observers[name].network
-        for i in range(individuals):
+        for i in range(min(individuals, spec.individuals_of(name))):
             judges = tuple(
                 (other, spec.attention_of(other, i))
                 for other, each in spec.observers.items()

@@ -29,7 +29,7 @@ def blink_plan(spec: BlinkSpec, bench: Bench) -> BlinkPlan:
     tasks = conditions(spec.task)
     taught, titrated, shows = {}, {}, {}
     for name, observed in spec.observers.items():
-        for i in range(min(spec.sensory, spec.individuals)):
+        for i in range(min(spec.sensory, spec.individuals_of(name))):
             teach = Teach(observed.network, spec.seed + i, spec.schooling, bench)
             taught[observed.network, i] = teach
             usual = {**dict(spec.attention), **observed.attention}
@@ -41,14 +41,14 @@ def blink_plan(spec: BlinkSpec, bench: Bench) -> BlinkPlan:
                 spec.contrast,
                 spec.level,
             )
-        for individual in range(spec.individuals):
+        for individual in range(spec.individuals_of(name)):
             for condition in spec.shown_to(name):
                 shows[name, individual, condition] = Show(
                     name,
                     individual,
                     condition,
                     tasks[condition],
-                    spec.per_lag if condition == "dual" else spec.per_lag_other,
+                    spec.per_lag_of(name, condition),
                     spec.attention_of(name, individual),
                     titrated[name, individual % spec.sensory],
                     seed_of_trials(spec, individual),

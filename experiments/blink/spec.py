@@ -29,12 +29,15 @@ class Observed(Described):
     ``attention`` changes parameters of the specification's own. Gate and memory are spiking pools
     where the sensory network's units spike. ``control`` says in words what the observer is a
     control of, where it must not blink; ``conditions`` are those it is shown, by default all.
+    ``individuals`` and ``per_lag`` replace the specification's own.
     """
 
     network: str
     attention: dict[str, Any] = Field(default={})
     control: str = ""
     conditions: tuple[str, ...] = ()
+    individuals: Annotated[int, Field(ge=1)] | None = None
+    per_lag: Annotated[int, Field(ge=1)] | None = None
 
 
 class BlinkSpec(Described):
@@ -86,6 +89,16 @@ class BlinkSpec(Described):
     def shown_to(self, observer: str) -> tuple[str, ...]:
         """The conditions that an observer is shown."""
         return self.observers[observer].conditions or self.conditions
+
+    def individuals_of(self, observer: str) -> int:
+        """How many there are of a kind of observer."""
+        return self.observers[observer].individuals or self.individuals
+
+    def per_lag_of(self, observer: str, condition: str) -> int:
+        """Trials for each lag of a condition and individual."""
+        if condition != "dual":
+            return self.per_lag_other
+        return self.observers[observer].per_lag or self.per_lag
 
     def is_spiking(self, observer: str) -> bool:
         """Whether the observer's units are spiking ones."""
