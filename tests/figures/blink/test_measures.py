@@ -86,8 +86,8 @@ def test_models_stand_beside_people_with_their_distance(result):
     assert band.max() == pytest.approx(0.93)
     names = [label.get_text() for label in right.get_yticklabels()]
     assert names == ["flat line", "lc-ne", "fc-blt"]
-    assert [text.get_text() for text in right.texts] == ["r = 1.00", "r = 0.50", "r –"]
-    assert [c.lines[0].get_xdata(orig=False)[0] for c in right.containers] == [0.1, 0.04, 0.2]
+    assert [text.get_text() for text in right.texts] == ["r –", "r = 0.50", "r = 1.00"]
+    assert [c.lines[0].get_xdata(orig=False)[0] for c in right.containers] == [0.2, 0.04, 0.1]
 
 
 def test_lag_curves_name_controls_and_keep_the_legend_off_the_panels(result):
