@@ -131,8 +131,7 @@ def fit(accuracy: Floats, lag_ms: Floats, name: str = REFERENCE) -> Fit:
     curve = at(accuracy, lag_ms, human.lag_ms)
     there = np.isfinite(curve)
     if there.sum() < LEAST:
-        nothing = float("nan")
-        return Fit(*[nothing] * 4, np.full(len(NORMALISED_MS), np.nan), nothing)
+        return Fit(np.nan, np.nan, np.nan, np.nan, np.full(len(NORMALISED_MS), np.nan), np.nan)
     curve, wanted = curve[there], human.accuracy[there]
     flat = np.ptp(curve) == 0
     level = late(accuracy, lag_ms)

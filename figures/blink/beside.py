@@ -46,13 +46,13 @@ def beside(result: xr.Dataset, curves: xr.Dataset) -> Figure:
     return figure
 
 
-def looks_of(curves: xr.Dataset) -> list[tuple[str, dict[str, object]]]:
+def looks_of(curves: xr.Dataset) -> list[tuple[str, dict[str, Any]]]:
     """How each curve is drawn, by name."""
     own, looks = iter(OWN * 3), []
     for name, kind in zip(curves["curve"].to_numpy(), curves["kind"].to_numpy(), strict=True):
         if str(name) in OTHERS:
             colour, marker = OTHERS[str(name)]
-            line: object = ":" if name == "flat line" else (0, (1.5, 1))
+            line: Any = ":" if name == "flat line" else (0, (1.5, 1))
             line = (0, (5, 1.5, 1, 1.5)) if kind == "published" else line
         else:
             colour, marker, line = next(own), "s", LINES.get(str(kind), "-")
@@ -60,7 +60,7 @@ def looks_of(curves: xr.Dataset) -> list[tuple[str, dict[str, object]]]:
     return looks
 
 
-def drawn(panel: Axes, curves: xr.Dataset, looks: dict[str, dict[str, object]]) -> None:
+def drawn(panel: Axes, curves: xr.Dataset, looks: dict[str, dict[str, Any]]) -> None:
     """The curves, people last and with their standard error as a band."""
     for name, look in looks.items():
         here = curves["accuracy"].sel(curve=name)
@@ -76,7 +76,7 @@ def drawn(panel: Axes, curves: xr.Dataset, looks: dict[str, dict[str, object]]) 
     panel.set_title("curves; band: SEM over participants")
 
 
-def distances(panel: Axes, curves: xr.Dataset, looks: dict[str, dict[str, object]]) -> None:
+def distances(panel: Axes, curves: xr.Dataset, looks: dict[str, dict[str, Any]]) -> None:
     """RMSE to people as points, r beside them; grey where people differ from themselves."""
     low, high = curves.attrs["ceiling"]
     panel.axvspan(low, high, color=BLACK, alpha=0.12, linewidth=0)

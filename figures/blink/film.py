@@ -77,11 +77,11 @@ def filmed(figure: Figure, columns: list[Column]) -> Iterator[Image.Image]:
     for artist in moving:
         artist.set_animated(True)
     canvas.draw()
-    still = canvas.copy_from_bbox(figure.bbox)  # type: ignore[no-untyped-call]
+    still = canvas.copy_from_bbox(figure.bbox)
     first = columns[0].trial
     end = float(first["onset"][-1]) + soa_of(first)
     for ms in np.linspace(0, end, PER_ITEM * first.sizes["item"] + 1):
-        canvas.restore_region(still)  # type: ignore[no-untyped-call]
+        canvas.restore_region(still)
         for column in columns:
             show(column, float(ms))
         for artist in moving:

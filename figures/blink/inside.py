@@ -1,5 +1,7 @@
 """What goes on inside in trials whose second target is seen, and in those where it is missed."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -9,7 +11,7 @@ from matplotlib.lines import Line2D
 from figures.blink.examples import TARGETS, titled
 from figures.style import BLACK, GREY, RIGHT, WIDTH, WRONG, styled
 
-OUTCOMES = {"seen": (RIGHT, "-"), "missed": (WRONG, (0, (4, 1.5)))}
+OUTCOMES: dict[str, tuple[str, Any]] = {"seen": (RIGHT, "-"), "missed": (WRONG, (0, (4, 1.5)))}
 PANELS = (
     ("gate", "gate"), ("t1_type", "type node of T1"), ("t1_memory", "input of memory: T1"),
     ("refractory", "refractoriness"), ("t2_type", "type node of T2"),

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from figures.blink.examples import titled
 from figures.style import BLACK, BLUE, GREY, WIDTH, styled
@@ -47,7 +48,7 @@ def histogram(
     panel: Axes, values: xr.DataArray, edges: np.ndarray, people: Mapping[str, float]
 ) -> None:
     """One network's individuals; above them its mean and SD, and those of people."""
-    counts, _, _ = panel.hist(values, edges, color=BLUE, alpha=0.75, edgecolor="white")
+    counts, _, _ = panel.hist(values, edges.tolist(), color=BLUE, alpha=0.75, edgecolor="white")
     top = float(np.max(counts))
     spans = (
         ("people", people["mean"], people["sd"], people["non_blinkers"], BLACK, 1.42),
@@ -63,4 +64,4 @@ def histogram(
         )  # fmt: skip
     panel.axvline(people["below"], color=GREY, linestyle=":")
     panel.set_ylim(0, 1.65 * top)
-    panel.yaxis.get_major_locator().set_params(integer=True)
+    panel.yaxis.set_major_locator(MaxNLocator(integer=True))
