@@ -1,6 +1,7 @@
 """Models beside people: curves, and how far each is from them."""
 
 from math import isnan
+from typing import Any
 
 import xarray as xr
 from matplotlib.axes import Axes
@@ -64,7 +65,7 @@ def drawn(panel: Axes, curves: xr.Dataset, looks: dict[str, dict[str, Any]]) -> 
     """The curves, people last and with their standard error as a band."""
     for name, look in looks.items():
         here = curves["accuracy"].sel(curve=name)
-        panel.plot(curves["lag_ms"], here, **look)  # type: ignore[arg-type]
+        panel.plot(curves["lag_ms"], here, **look)
     people, error = curves["people"], curves["people_sem"]
     panel.fill_between(
         curves["lag_ms"], people - error, people + error, color=BLACK, alpha=0.15, linewidth=0
