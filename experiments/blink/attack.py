@@ -35,6 +35,7 @@ from networks.attention import Attention
 from networks.errors import BlindspotsError, unknown
 
 PROVOKE = 1  # raise it when the same settings come to mean other numbers
+DRAWS, JUDGED = 2, 5  # of the noise inside: in crafting, and afresh in judging
 WHERE: tuple[Where, ...] = ("target", "distractor")
 TITLES = {
     "target": "The second target's own frame attacked: share lost, of those seen when clean",
@@ -202,7 +203,7 @@ def planned(
                     short.but(single=where == "distractor"),
                     per_lag, spec.attention_of(name, i), titrated[name, i % spec.sensory],
                     attack, epsilons[where], tuple(options.items()),
-                    2, 5, judges, seed_of_trials(spec, i),
+                    DRAWS, JUDGED, judges, seed_of_trials(spec, i),
                 )  # fmt: skip
     return units
 

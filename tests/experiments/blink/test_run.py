@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from experiments.blink.attack import attack_blink
 from experiments.blink.command import blink, load_blink
 from experiments.blink.report import graded, observers
 from experiments.blink.spec import BlinkSpec, blink_spec_from
@@ -139,3 +140,39 @@ def test_what_is_no_blink_experiment_is_refused(tmp_path: Path) -> None:
         BlindspotsError, match=r"holds no result\.nc; name the directory of a blink"
     ):
         load_blink(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::experiments.attacks.victim.MaskedGradientWarning")
+def test_frames_are_attacked_and_judged_by_the_controls(
+    run: Path, monkeypatch: pytest.MonkeyPatch,
+    here_on_digits: Callable[[], AbstractContextManager[Any]],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("experiments.blink.attack.DRAWS", 1)
+    monkeypatch.setattr("experiments.blink.attack.JUDGED", 1)
+    console = Console(record=True, width=120, file=StringIO())
+    with here_on_digits():
+        found = attack_blink(
+            *(run, ["gated"]),
+            attack="pgd-linf", epsilons={"target": [0.1, 0.3], "distractor": [0.2]}, lags=[1, 2],
+            steps=1, per_lag=1, individuals=1, data=None, workers=None, console=console,
+        )  # fmt: skip
+    assert found.sizes["lag"] == 2
+    assert found["observer"].to_numpy().tolist() == ["itself", "open"]
+    target = found["success"].sel(where="target", condition="clean", observer="itself")
+    assert not target.sel(epsilon=[0.1, 0.3]).fillna(0).any()
+    assert found["success"].sel(where="distractor", epsilon=0.1).isnull().all()
+    assert (run / "attack" / "figures" / "attack.png").exists()
+    assert "noise" in console.export_text()
+
+
+def test_what_cannot_be_attacked_is_refused(run: Path) -> None:
+    asked: dict[str, Any] = {
+        "epsilons": {"target": [0.1], "distractor": [0.1]}, "lags": [1], "steps": 1, "per_lag": 1,
+        "individuals": 1, "data": None, "workers": None, "console": Console(quiet=True),
+    }  # fmt: skip
+    for attack, who, says in (
+        ("pgd-l2", [], "is no L-infinity attack by gradient or query; try pgd-linf"),
+        ("pgd-linf", ["gate"], "did you mean 'gated'"),
+    ):
+        with pytest.raises(BlindspotsError, match=says):
+            attack_blink(run, who, attack=attack, **asked)
