@@ -228,6 +228,11 @@ def gathered(units: Mapping[tuple[str, int, Where], Provoke], spec: BlinkSpec) -
         wheres = xr.DataArray(list(WHERE), dims="where", name="where")
         by_name.append(xr.concat(by_where, wheres, join="outer"))
     found = xr.concat(by_name, xr.DataArray(names, dims="network", name="network"), join="outer")
+    if not (found["counted"] > 0).any(["lag", "network", "observer"]).all():
+        raise BlindspotsError(
+            "No target was reported when clean, so that none can be lost; ask for more trials with "
+            "--per-lag."
+        )
     found["half_budget"] = xr.concat(
         [half_budget(found["success"].sel(where=where)) for where in WHERE], found["where"]
     )

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from rich.console import Console
 from typer.testing import CliRunner
 
 from experiments.blink.attack import attack_blink
 from experiments.blink.command import blink, load_blink
+from experiments.blink.provoke import CONDITIONS, Observer
 from experiments.blink.report import graded, observers
 from experiments.blink.spec import BlinkSpec, blink_spec_from
+from experiments.blink.streams import Streams
 from experiments.cli import app
 from networks import BlindspotsError
 
@@ -142,25 +145,38 @@ def test_what_is_no_blink_experiment_is_refused(tmp_path: Path) -> None:
         load_blink(tmp_path)
 
 
-@pytest.mark.filterwarnings("ignore::experiments.attacks.victim.MaskedGradientWarning")
+def made_up(observer: Observer, trials: Streams, *given: object, **asked: Any) -> xr.Dataset:
+    """Targets at lag 1 are lost under attack, whoever judges; nothing else is."""
+    who, epsilons = ["itself", *asked["judges"]], list(asked["epsilons"])
+    shape = (len(who), len(CONDITIONS), len(epsilons), 2, len(trials))
+    t2 = np.ones(shape, np.int8)
+    t2[:, CONDITIONS.index("attacked"), ..., trials.lag == 1] = 0
+    dims = ("observer", "condition", "epsilon", "draw", "trial")
+    return xr.Dataset(
+        {"t1": (dims, np.ones(shape, np.int8)), "t2": (dims, t2), "lag": ("trial", trials.lag)},
+        {"observer": who, "condition": list(CONDITIONS), "epsilon": epsilons},
+    )
+
+
 def test_frames_are_attacked_and_judged_by_the_controls(
     run: Path, monkeypatch: pytest.MonkeyPatch,
     here_on_digits: Callable[[], AbstractContextManager[Any]],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("experiments.blink.attack.DRAWS", 1)
-    monkeypatch.setattr("experiments.blink.attack.JUDGED", 1)
+    monkeypatch.setattr("experiments.blink.attack.provoked", made_up)
     console = Console(record=True, width=120, file=StringIO())
     with here_on_digits():
         found = attack_blink(
             *(run, ["gated"]),
             attack="pgd-linf", epsilons={"target": [0.1, 0.3], "distractor": [0.2]}, lags=[1, 2],
-            steps=1, per_lag=1, individuals=1, data=None, workers=None, console=console,
+            steps=1, per_lag=3, individuals=2, data=None, workers=None, console=console,
         )  # fmt: skip
-    assert found.sizes["lag"] == 2
     assert found["observer"].to_numpy().tolist() == ["itself", "open"]
-    target = found["success"].sel(where="target", condition="clean", observer="itself")
-    assert not target.sel(epsilon=[0.1, 0.3]).fillna(0).any()
-    assert found["success"].sel(where="distractor", epsilon=0.1).isnull().all()
+    attacked = found["success"].sel(condition="attacked", network="gated", observer="itself")
+    assert attacked.sel(where="target", epsilon=0.3).to_numpy().tolist() == [1.0, 0.0]
+    assert attacked.sel(where="distractor", epsilon=0.1).isnull().all()
+    assert (found["counted"] == 2 * 3 * 2).all()
+    half = found["half_budget"].sel(condition="attacked", network="gated", observer="itself")
+    assert half.sel(where="target").to_numpy().tolist() == [0.05, np.inf]
     assert (run / "attack" / "figures" / "attack.png").exists()
     assert "noise" in console.export_text()
 
