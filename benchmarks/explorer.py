@@ -45,7 +45,8 @@ OTHER = f"""async () => {{
   const image = model("image"), panel = model("shown");
   const drawn = new Promise((done) => panel.properties.data.change.connect(done));
   const began = performance.now();
-  image.value = (image.value + 1) % (image.high + 1);
+  const there = image.options;
+  image.value = there[(there.indexOf(image.value) + 1) % there.length];
   await drawn;
   {FRAMES}
   return performance.now() - began;

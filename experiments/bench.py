@@ -1,6 +1,7 @@
 """What all units of a comparison are worked on with: data, device, software."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,15 +42,22 @@ class Bench:
 
 def bench_for(data: Path | None, device: str | None) -> Bench:
     """The data set, found or fetched once here, and the device."""
-    import torch
-
     from experiments.data.dataset import load_data
+
+    return bench_with(load_data, data, device)
+
+
+def bench_with(
+    load: "Callable[[Path | None], Dataset]", data: Path | None, device: str | None
+) -> Bench:
+    """The data set as ``load`` gives it from a directory or, without one, from where it likes."""
+    import torch
 
     if device == "cuda" and not torch.cuda.is_available():
         raise BlindspotsError("No CUDA device is available to PyTorch; leave out --device.")
     directory = data or os.environ.get("BLINDSPOTS_DATA") or None
     directory = Path(directory).resolve() if directory else None
-    loaded = load_data(directory)
+    loaded = load(directory)
     _LOADED[loaded.name, directory] = loaded
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return Bench(loaded.name, directory, loaded.sha256, device, software())

@@ -57,7 +57,7 @@ def imported(reference: str, device: str = "cpu") -> nn.Module:
             f"({type(error).__name__}: {error}); mend it, or start where it lies."
         ) from None
     if not hasattr(module, attribute):
-        raise unknown(f"network in {module_name}", attribute, vars(module))
+        raise unknown("network", attribute, vars(module), f"in {module_name}")
     found: Any = getattr(module, attribute)
     try:
         built: Any = found() if inspect.isclass(found) else found

@@ -118,7 +118,7 @@ def check_options(spec: Spec) -> None:
         known = [option for option in types if option not in GIVEN]
         for option, value in options.items():
             if option not in known:
-                raise unknown(f"option of {name}", option, known)
+                raise unknown("option", option, known, f"of {name}")
             try:
                 TypeAdapter(types[option]).validate_python(value)
             except ValidationError as error:

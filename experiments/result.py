@@ -90,7 +90,7 @@ def load_network(
     root = Path(run) / "networks"
     names = sorted(p.name for p in root.iterdir()) if root.is_dir() else []
     if name not in names:
-        raise unknown(f"network in '{run}'", name, names)
+        raise unknown("network", name, names, f"in '{run}'")
     directory = individual_directory(Path(run), name, individual)
     if not directory.is_dir():
         there = sorted(p.name.removeprefix("individual-") for p in (root / name).iterdir())

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from figures.rates import LOOKS
-from figures.recordings import at_image, in_ms, starts, step_ms, width
+from figures.recordings import answered, at_image, in_ms, starts, step_ms, width
 from figures.style import GREEN, VERMILLION, Look
 from networks.errors import BlindspotsError, unknown
 
@@ -183,7 +183,5 @@ def shown_image(recording: xr.Dataset, image: int) -> str:
     number = int(here["image"]) if "image" in here.coords else image
     said = [f"a {int(here['label'])}"] if "label" in here.coords else []
     if "logits" in here:
-        best = here["logits"].argmax("class")
-        each = (f"{name} {int(best.sel(condition=name))}" for name in conditions(recording))
-        said.append(f"answered: {', '.join(each)}")
+        said.append(answered({name: under(here, name) for name in conditions(recording)}))
     return f"image {number} ({'; '.join(said)})" if said else f"image {number}"

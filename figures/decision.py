@@ -67,7 +67,10 @@ def decision(recording: xr.Dataset, *, image: int = 0) -> Figure:
         panel.set_title(f"{name}: potentials, largest named")
     right.sharey(left)
     margin_lines(here, ax=margin)
-    title(figure, recording, "Decision through time", shown_image(recording, image))
+    read = (
+        ", by the mean of the shaded steps" if np.size(recording.attrs.get("answers", [])) else ""
+    )
+    title(figure, recording, "Decision through time", shown_image(recording, image) + read)
     return figure
 
 

@@ -11,12 +11,8 @@ from matplotlib.patches import Patch
 
 from figures.conditions import conditions, decisive, recorded, shown_image, under
 from figures.recordings import Floats, at_image, time_axis, title
-from figures.style import BLACK, GREEN, GREY, ORANGE, SKY, WIDTH, YELLOW, stage, styled
+from figures.style import BLACK, PARTS, WIDTH, stage, styled
 
-KINDS = {  # of a drive: colour and hatch
-    "bias": (GREY, ""), "feedforward": (SKY, ""), "skip": (YELLOW, "...."),
-    "lateral": (ORANGE, "////"), "top-down": (GREEN, "\\\\\\\\"),
-}  # fmt: skip
 BAR = 0.8  # of a step
 
 
@@ -43,7 +39,7 @@ def drives(recording: xr.Dataset, *, image: int = 0, areas: Sequence[str] | None
     stacks = {area: by_kind(here, area) for area in names}
     handles = [
         Patch(facecolor=colour, hatch=hatch, edgecolor="white", linewidth=0, label=kind)
-        for kind, (colour, hatch) in KINDS.items()
+        for kind, (colour, hatch) in PARTS.items()
         if any(delivers(each, kind) for each in stacks.values())
     ]
     line = Line2D([], [], color=BLACK, marker="o", markersize=2.5, label="sum")
@@ -69,7 +65,7 @@ def stacked(drive: xr.DataArray, *, ax: Axes) -> None:
     """Bars of a drive (kind, time), stacked by sign, and the line of their sum."""
     time = drive["time"].to_numpy()
     above, below = np.zeros(len(time)), np.zeros(len(time))
-    for kind, (colour, hatch) in KINDS.items():
+    for kind, (colour, hatch) in PARTS.items():
         if kind not in drive["kind"]:
             continue
         part: Floats = drive.sel(kind=kind).to_numpy().astype(float)

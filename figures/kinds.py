@@ -47,7 +47,8 @@ def kinds(result: xr.Dataset, recordings: Sequence[xr.Dataset], *, image: int = 
     """How each of several networks takes the same image under the same perturbation.
 
     Above are the image, the perturbation and both together. A row for each network has its answer
-    at each step under every condition (the class of the largest potential); the margin, potential
+    at each step under every condition (the class of the largest potential; grey where it is not
+    read); the margin, potential
     of the label minus the largest other; the relative divergence of each area from its clean course
     under the perturbation and under noise of its norm, on one scale for all; and the mean activity
     of each area between input and output: what rate units emit, or spikes per cell and step. All
@@ -78,7 +79,7 @@ def kinds(result: xr.Dataset, recordings: Sequence[xr.Dataset], *, image: int = 
         for panel in line[1:]:
             steps = np.atleast_1d(recording.attrs["answers"])
             panel.axvspan(steps.min() - 0.5, steps.max() + 0.5, color=READ, linewidth=0, zorder=0)
-        answers(here, ax=line[0])
+        answers(here, recording.attrs["answers"], ax=line[0])
         margin(here, ax=line[1])
         apart(here, hues, ax=line[2])
         active(at_image(recording, image), hues, ax=line[3])
@@ -120,6 +121,7 @@ def pictures(panels: Sequence[Axes], recording: xr.Dataset, image: int) -> None:
     painted = change(panels[1], perturbed - clean)
     panels[1].set_title(f"perturbation: {norms(recording, image, PERTURBED)}")
     bar = panels[1].figure.colorbar(painted, ax=panels[1], shrink=0.9, pad=0.03, aspect=14)
+    bar.set_label("change of intensity")
     bar.outline.set_visible(False)
     picture(panels[2], perturbed)
     panels[2].set_title(PERTURBED)
@@ -135,15 +137,19 @@ def named(panel: Axes, heading: str) -> None:
     text.set_in_layout(False)
 
 
-def answers(here: xr.Dataset, *, ax: Axes) -> None:
-    """The class of the largest potential at each step, a line for each condition."""
+def answers(here: xr.Dataset, read: Sequence[int], *, ax: Axes) -> None:
+    """The class of the largest potential at each step, a line for each condition.
+
+    Only at the steps ``read`` do colours say whether it is right: before, nothing is answered.
+    """
     there = conditions(here)
     label = int(here["label"])
     for at, name in enumerate(there):
         for step, said in enumerate(here["answer"].sel(condition=name).to_numpy()):
+            judged = RIGHT if said == label else WRONG
             ax.text(
                 step, at, str(int(said)), ha="center", va="center", fontsize=7, fontweight="bold",
-                color=RIGHT if said == label else WRONG,
+                color=judged if step in np.atleast_1d(read) else GREY,
             )  # fmt: skip
     ax.set_ylim(len(there) - 0.4, -0.6)
     ax.set_yticks(range(len(there)), there)

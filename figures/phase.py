@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from figures.conditions import CONDITIONS, by_step, conditions, recorded, shown_image
 from figures.recordings import Floats, at_image, title
 from figures.style import BLUE, COLUMN, GREY, ORANGE, PURPLE, stage, styled
-from networks.errors import BlindspotsError, unknown
+from networks.errors import BlindspotsError
 
 ARROWS, FINE = 14, 40  # points of the grids of arrows and of nullclines along each axis
 REACH = 0.06  # of an axis: standard deviation of the window in which displacements are averaged
@@ -48,8 +48,8 @@ def phase(
         recording: of several conditions, with the outputs of both populations.
         populations: names of areas, or `AREA:MODULE` with a module's number, for the two axes.
         image: position of the image whose paths are drawn.
-        fixed: fixed points, if some were found: `AREA.output` (point, AREA.unit) of both areas,
-            and `stable` (point).
+        fixed: fixed points, where they were sought: `AREA.output` (point, AREA.unit) of both
+            areas, and `stable` (point). The legend says so where there is none.
 
     Raises:
         BlindspotsError: no populations, image or conditions of that kind.
@@ -61,15 +61,17 @@ def phase(
     handles += [
         Line2D([], [], color=colour, linewidth=1.6, label=f"{name} stands still")
         if crosses_zero(part)
-        else Line2D([], [], linestyle="none", label=f"no nullcline: {name} only {goes(part)}")
+        else Line2D([], [], linestyle="none", label=f"no nullcline here: {name} only {goes(part)}")
         for name, colour, part in zip(
             populations, NULLCLINES, field(first, second)[2:], strict=True
         )
     ]
+    if fixed is not None and not fixed.sizes["point"]:
+        handles.append(Line2D([], [], linestyle="none", label="no fixed point found"))
     figure, above = stage(1.3 * COLUMN, 3.9, handles, columns=2)
     panel = above.subplots()
     portrait(first, second, image, ax=panel)
-    if fixed is not None:
+    if fixed is not None and fixed.sizes["point"]:
         points(fixed, populations, ax=panel)
     panel.set_xlabel(f"mean output of {populations[0]}")
     panel.set_ylabel(f"mean output of {populations[1]}")
@@ -93,7 +95,9 @@ def rate(recording: xr.Dataset, population: str) -> xr.DataArray:
     if module:
         count = int(recording[f"{area}.output"].attrs.get("modules", 1))
         if not module.isdigit() or int(module) >= count:
-            raise unknown(f"module of '{area}'", module, [str(each) for each in range(count)])
+            raise BlindspotsError(
+                f"There is no module '{module}' in '{area}'; choose from 0 to {count - 1}."
+            )
         size = output.sizes[unit] // count
         output = output.isel({unit: slice(int(module) * size, (int(module) + 1) * size)})
     return output.mean(unit).transpose("condition", "time", "image")

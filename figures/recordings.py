@@ -8,7 +8,7 @@ trained network lasts, and two recordings may be sampled differently. A sample i
 time to the next, so that what happens in a step is at the same place however it is sampled.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -183,6 +183,12 @@ def answer(here: xr.Dataset) -> str:
     said = [f"a {int(here['label'])}"] if "label" in here.coords else []
     said += [f"answered {int(here['logits'].argmax('class'))}"] if "logits" in here else []
     return ", ".join(said)
+
+
+def answered(heres: Mapping[str, xr.Dataset]) -> str:
+    """ "answered: clean 0, adversarial 7", of one image under each condition."""
+    said = (f"{name} {int(here['logits'].argmax('class'))}" for name, here in heres.items())
+    return f"answered: {', '.join(said)}"
 
 
 def image_name(here: xr.Dataset, position: int) -> str:

@@ -32,7 +32,9 @@ KINDS = {
     "module": ("modules", Look(VERMILLION, "-", "s", True)),
     "group": ("random groups of units", Look(PURPLE, "-", "v", False)),
 }
-PICTURED = ("unit", "random", "principal", "module")
+PICTURED = {  # what one of them is called
+    "unit": "unit", "random": "direction", "principal": "direction", "module": "module",
+}  # fmt: skip
 MEASURES = {
     "selectivity": "class selectivity",
     "information": "information about\nthe class (bits)",
@@ -48,7 +50,7 @@ LESIONS = {
 CONDITIONS = {"clean": "clean images", "attacked": "under attack"}
 OUTCOMES = {"robust": "right under attack (%)", "corruption": "right when corrupted (%)"}
 ROW = 0.44  # inches, one network
-SIDE, LABEL = 28, 13  # pixels: a picture's side, and the room for the words above it
+SIDE, LABEL = 28, 19  # pixels: a picture's side, and the room for the words above it
 
 
 @styled
@@ -76,8 +78,8 @@ def activating(result: xr.Dataset, network: str) -> Figure:
     height = strips * (SIDE + LABEL) * across / (images * SIDE)
     figure = Figure(figsize=(WIDTH, height + 0.75), layout="constrained")
     for panel, kind in zip(np.atleast_1d(figure.subplots(1, len(kinds))), kinds, strict=True):
-        strip(panel, here.sel(kind=kind, area=area))
-        panel.set_title(KINDS[kind][0], color=KINDS[kind][1].colour)
+        strip(panel, here.sel(kind=kind, area=area), PICTURED[kind])
+        panel.set_title(KINDS[kind][0])
     title(
         figure,
         result,
@@ -87,7 +89,7 @@ def activating(result: xr.Dataset, network: str) -> Figure:
     return figure
 
 
-def strip(panel: Axes, here: xr.Dataset) -> None:
+def strip(panel: Axes, here: xr.Dataset, called: str) -> None:
     """One row of pictures for each example, with what it is and how pure its top images are."""
     pictures = here["example_picture"].transpose("example", "top_shown", "row", "column").to_numpy()
     members = here["example_member"].to_numpy()
@@ -99,9 +101,8 @@ def strip(panel: Axes, here: xr.Dataset) -> None:
         top = row * (SIDE + LABEL) + LABEL
         canvas[top : top + SIDE] = np.concatenate(list(pictures[row]), axis=1)
         facts = here.sel(member=member)
-        words = (
-            f"{member}:  purity {float(facts['purity']):.2f}, {float(facts['entropy']):.1f} bits"
-        )
+        purity, entropy = float(facts["purity"]), float(facts["entropy"])
+        words = f"{called} {member}: purity {purity:.2f}, {entropy:.1f} bits"
         panel.text(0, top - 3, words, fontsize=6)
     panel.imshow(canvas, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     panel.set_axis_off()
@@ -266,9 +267,10 @@ def marks(result: xr.Dataset) -> dict[str, dict[str, Any]]:
 
 
 def correlated(here: xr.Dataset) -> str:
-    """Spearman's correlation with its interval, and of how many."""
+    """Spearman's correlation with its interval, where there is one, and of how many."""
     count = f"{int(here['correlated'])} individuals, {int(here['networks_correlated'])} networks"
     if not np.isfinite(here["correlation"]):
         return f"{count}: too few for a correlation"
-    values = (float(here[f"correlation{end}"]) for end in ("", "_low", "_high"))
-    return "Spearman's ρ = {:.2f} [{:.2f}, {:.2f}]; ".format(*values) + count
+    middle, low, high = (float(here[f"correlation{end}"]) for end in ("", "_low", "_high"))
+    within = f" [{low:.2f}, {high:.2f}]" if np.isfinite(low) else ""
+    return f"Spearman's ρ = {middle:.2f}{within}; {count}"

@@ -30,6 +30,10 @@ RIGHT, WRONG = BLUE, VERMILLION  # answers
 
 HUES = {"none": BLACK, "lateral": ORANGE, "top-down": GREEN, "both": BLUE, "unknown": PURPLE}
 LINES: dict[str, Any] = {"rate": "-", "spiking": (0, (4, 1.5)), "unknown": (0, (1, 1.2))}
+PARTS = {  # of a drive, and kinds of projections: colour and hatch
+    "bias": (GREY, ""), "feedforward": (SKY, ""), "skip": (PURPLE, "...."),
+    "lateral": (ORANGE, "////"), "top-down": (GREEN, "\\\\\\\\"),
+}  # fmt: skip
 MARKERS = {"none": "o", "lateral": ">", "top-down": "v", "both": "D", "unknown": "X"}
 SPARE = ("P", "*", "h", "<", "d", "p", "8")  # when two networks would look the same in grey
 

@@ -12,8 +12,10 @@ from matplotlib.lines import Line2D
 from figures.recordings import (
     Floats,
     activity,
+    answered,
     at_image,
     check_alike,
+    condition_names,
     image_name,
     pair_names,
     place,
@@ -23,7 +25,7 @@ from figures.recordings import (
     time_axis,
     title,
 )
-from figures.style import BLACK, GREY, ORANGE, PURPLE, WIDTH, stage, styled
+from figures.style import BLACK, GREY, ORANGE, PURPLE, VERMILLION, WIDTH, stage, styled
 from networks.errors import BlindspotsError, unknown
 
 MOST = 4  # panels side by side
@@ -33,6 +35,7 @@ DASHED: dict[str, Any] = {
     "color": ORANGE, "linewidth": 1.2, "linestyle": (0, (2.2, 1.6)), "marker": "o",
     "markersize": 1.6,
 }  # fmt: skip
+PERTURBED: dict[str, Any] = {**DASHED, "color": VERMILLION}  # as in all figures of conditions
 
 
 @styled
@@ -54,7 +57,8 @@ def traces(
         other: the same network on another simulator, or under another condition.
         image: position of the image in the recordings.
         units: cells by area, at most four in all; default of each area that spikes (or of all
-            where none does) the busiest cell and the one that is least active, but is.
+            but the input where none does) the busiest cell and the one that is least active, but
+            is. Of two conditions, the cell whose output rises most and the one whose falls most.
 
     Raises:
         BlindspotsError: no spikes, cells or image of that kind, or recordings that do not match.
@@ -63,8 +67,10 @@ def traces(
     if other is not None:
         check_alike(recording, other, names)
     here = at_image(recording, image)
-    cells = chosen(here, names, units)
-    drawn = [(here, SOLID)] + ([] if other is None else [(at_image(other, image), DASHED)])
+    drawn = [(here, SOLID)]
+    if other is not None:
+        drawn.append((at_image(other, image), look_of_second(recording, other)))
+    cells = chosen([each for each, _ in drawn], names, units)
     unit_of = unit_name([each for each, _ in drawn], cells[0][0])
     compared = other is not None and same_sampling(recording, other)
     spike = any(quantity(here, area) == "potential" for area, _ in cells)
@@ -78,7 +84,7 @@ def traces(
         upper, lower = panels[0, column], panels[-1, column]
         for at, (each, look) in enumerate(drawn):
             membrane(upper, each, area, unit, look, level=at)
-        for level, colour in thresholds([each for each, _ in drawn], area, unit).items():
+        for level, colour in thresholds(drawn, area, unit).items():
             upper.axhline(level, color=colour, linewidth=0.9, linestyle=":", zorder=1)
         upper.set_title(f"{area}, cell {unit}")
         if compared:
@@ -95,7 +101,11 @@ def traces(
     if other is not None and compared:
         panels[1, 0].set_ylabel("difference,\n" + subtraction(*pair_names(recording, other)))
     what = "Membranes" if quantity(here, names[0]) == "potential" else "Rates"
-    title(figure, recording, f"{what} on {place(recording, other)}", image_name(here, image))
+    name = image_name(here, image)
+    if other is not None and condition_names(recording, other) and "logits" in here:
+        said = answered(dict(zip(pair_names(recording, other), (d for d, _ in drawn), strict=True)))
+        name = f"{image_name(here.drop_vars('logits'), image)}; {said}"
+    title(figure, recording, f"{what} on {place(recording, other)}", name)
     return figure
 
 
@@ -116,7 +126,8 @@ def traced_areas(recording: xr.Dataset, areas: Sequence[str] | None) -> list[str
         if name not in known:
             raise unknown("recorded area", name, known)
     spiking = [name for name in known if models[name] == "lif"]
-    return (spiking or known) if areas is None else list(areas)
+    inner = [name for name in known if name != recording.attrs.get("input")]
+    return (spiking or inner or known) if areas is None else list(areas)
 
 
 def quantity(here: xr.Dataset, area: str) -> str:
@@ -149,12 +160,18 @@ def unit_name(drawn: Sequence[xr.Dataset], area: str) -> str:
 
 
 def chosen(
-    here: xr.Dataset, names: Sequence[str], units: Mapping[str, Sequence[int]] | None
+    drawn: Sequence[xr.Dataset], names: Sequence[str], units: Mapping[str, Sequence[int]] | None
 ) -> list[tuple[str, int]]:
     """(area, unit) of the cells to draw."""
+    here = drawn[0]
     if units is None:
-        outputs = {name: activity(here, name, "output") for name in names}
-        pairs = [(name, unit) for name, each in outputs.items() for unit in typical(each)]
+        compared = len(drawn) > 1 and condition_names(*drawn)
+        outputs = {name: [activity(each, name, "output") for each in drawn] for name in names}
+        pairs = [
+            (name, unit)
+            for name, each in outputs.items()
+            for unit in (compared and telling(*each)) or typical(each[0])
+        ]
         return pairs[:MOST]
     for name, wanted in units.items():
         size = activity(here, name, "output").shape[1]
@@ -176,12 +193,26 @@ def typical(outputs: Floats) -> list[int]:
     return [busiest, *sorted(others, key=lambda cell: counts[cell])[:1]]
 
 
+def telling(first: Floats, second: Floats) -> list[int]:
+    """The cells of (time, unit) whose mean rises and falls most from first to second, if any do."""
+    change = second.mean(0) - first.mean(0)
+    ends = (int(change.argmax()), int(change.argmin()))
+    return [cell for cell, up in zip(ends, (1, -1), strict=True) if up * change[cell] > 0]
+
+
+def look_of_second(recording: xr.Dataset, other: xr.Dataset) -> dict[str, Any]:
+    """How the second recording's lines look: of another condition, or of another simulator."""
+    return PERTURBED if condition_names(recording, other) else DASHED
+
+
 def legend(recording: xr.Dataset, other: xr.Dataset | None, spike: bool) -> list[Line2D]:
     """What the lines are, and the marks of cells that spike."""
     first, second = (simulator(recording), "") if other is None else pair_names(recording, other)
     lines = [Line2D([], [], label=first, **look_of(recording, SOLID))]
     if other is not None:
-        lines.append(Line2D([], [], label=second, **look_of(other, DASHED)))
+        lines.append(
+            Line2D([], [], label=second, **look_of(other, look_of_second(recording, other)))
+        )
     if not spike:
         return lines
     return [
@@ -213,13 +244,15 @@ def membrane(
     )  # fmt: skip
 
 
-def thresholds(drawn: Sequence[xr.Dataset], area: str, unit: int) -> dict[float, str]:
+def thresholds(
+    drawn: Sequence[tuple[xr.Dataset, Mapping[str, Any]]], area: str, unit: int
+) -> dict[float, str]:
     """Levels that a membrane must exceed to spike, each with its colour.
 
     That of the area in grey; a cell's own (`AREA.threshold`), where cells differ, in its look's.
     """
     levels: dict[float, str] = {}
-    for here, look in zip(drawn, (SOLID, DASHED), strict=False):
+    for here, look in drawn:
         if f"{area}.threshold" in here:
             levels[float(here[f"{area}.threshold"][unit])] = look["color"]
         elif "threshold" in (said := here[f"{area}.{quantity(here, area)}"].attrs):

@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 
-from figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, styled
+from figures.style import BLACK, GREY, PARTS, styled
 from networks import Area, Projection, Wiring
 
 BOX, TALL, GAP = 2.3, 0.56, 0.62  # inches: width and height of a box, space between two
 LANE, LOOP = 0.4, 0.3  # inches: between parallel arrows at the side; reach of a lateral loop
 MARGIN, SIDE = 0.25, 1.55  # inches: around everything; for the labels of lateral loops
-COLOURS = {"feedforward": BLACK, "lateral": ORANGE, "top-down": GREEN, "skip": BLUE}
+COLOURS = {**{kind: colour for kind, (colour, _) in PARTS.items()}, "feedforward": BLACK}
 DASHED = (0, (4, 2))
 
 Neighbours = dict[tuple[str, str], list[Projection]]

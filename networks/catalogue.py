@@ -20,7 +20,7 @@ from networks.derive import (
 )
 from networks.errors import unknown
 from networks.physiology import DETAILED
-from networks.projection import Convolution, Dense, Projection
+from networks.projection import FEEDBACK, Convolution, Dense, Projection
 from networks.wiring import Wiring
 
 IMAGE = (1, 28, 28)
@@ -172,7 +172,7 @@ def role(name: str) -> str:
 
 def recurrence(wiring: Wiring) -> str:
     """ "none", "lateral", "top-down" or "both", read off the projections."""
-    kinds = {p.kind for p in wiring.projections} & {"lateral", "top-down"}
+    kinds = {p.kind for p in wiring.projections} & set(FEEDBACK)
     return "both" if len(kinds) == 2 else next(iter(kinds), "none")
 
 

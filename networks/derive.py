@@ -7,7 +7,7 @@ from networks.area import Area, RateUnit, SpikingUnit
 from networks.code import Code
 from networks.count import live_edges, macs, parameters
 from networks.errors import BlindspotsError
-from networks.projection import Convolution, Dense, Kind, Projection, Sparse
+from networks.projection import FEEDBACK, Convolution, Dense, Kind, Projection, Sparse
 from networks.wiring import Wiring
 
 
@@ -24,7 +24,7 @@ def without(wiring: Wiring, *kinds: Kind) -> Wiring:
 
 def feedforward_part(wiring: Wiring) -> Wiring:
     """The wiring without lateral and top-down projections."""
-    return without(wiring, "lateral", "top-down")
+    return without(wiring, *FEEDBACK)
 
 
 def modular(wiring: Wiring, modules: int = 4, between: float = 0.1) -> Wiring:

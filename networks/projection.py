@@ -78,6 +78,12 @@ class OneToOne(Described):
 
 Pattern = Annotated[Dense | Sparse | Convolution | OneToOne, Field(discriminator="model")]
 Kind = Literal["feedforward", "lateral", "top-down", "skip"]
+KINDS: tuple[Kind, ...] = ("feedforward", "skip", "lateral", "top-down")
+"""In the order in which they are listed and drawn."""
+FEEDBACK: tuple[Kind, ...] = ("lateral", "top-down")
+"""The kinds that close loops."""
+DRIVES = ("bias", *KINDS)
+"""The parts of an area's drive."""
 
 
 class Projection(Described):

@@ -8,12 +8,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from networks import Area, BlindspotsError, Projection
+from networks.projection import DRIVES
 from sim.network import Network
 from sim.parameters import weight_name
 from sim.step import Circuit, bias_of, transmit
 
-KINDS = ("bias", "feedforward", "skip", "lateral", "top-down")
-"""The parts of a drive, in the order in which they are listed and drawn."""
 TOLERANCE = 1e-3
 """By so much of its largest value a recorded drive may differ from the sum of its parts."""
 
@@ -25,13 +24,13 @@ def drive_by_kind(network: Network, recording: xr.Dataset) -> xr.Dataset:
     conditions too, along a first dimension), with the outputs of all areas. For each area ``a``
     but the input the dataset holds ``a.drive_by_kind`` (..., kind, time, image, ``a.unit``):
     sum_p W_p out[t - d_p] over the projections p of that kind, and the bias. ``kind`` lists those
-    of :data:`KINDS` that the wiring has; what leads not to ``a`` is 0 there.
+    of :data:`networks.projection.DRIVES` that the wiring has; what leads not to ``a`` is 0 there.
 
     Raises BlindspotsError where outputs are missing, or do not make the drive that was recorded:
     then it is of another network, of cells, or was intervened in.
     """
     wiring, circuit = network.wiring, network.circuit()
-    kinds = [k for k in KINDS if k == "bias" or any(p.kind == k for p in wiring.projections)]
+    kinds = [k for k in DRIVES if k == "bias" or any(p.kind == k for p in wiring.projections)]
     parts: dict[str, xr.DataArray] = {}
     for area in wiring.areas:
         if area != wiring.input:

@@ -116,17 +116,19 @@ def _check_pathway(wiring: Wiring, through: str) -> None:
             f"'{wiring.name}' has no {through} projections to act on; name one of its kinds "
             f"({', '.join(sorted(kinds))}), or take a network that has {through} ones."
         )
-    raise unknown(f"area, projection or kind of projection of '{wiring.name}'", through, parts)
+    raise unknown("area, projection or kind of projection", through, parts, f"in '{wiring.name}'")
 
 
 def _check_units(wiring: Wiring, act: UponUnits) -> None:
     areas = [a.name for a in wiring.areas]
     if act.area not in areas:
-        raise unknown(f"area of '{wiring.name}'", act.area, areas)
+        raise unknown("area", act.area, areas, f"in '{wiring.name}'")
     size = wiring.area(act.area).size
     for unit in act.units or ():
         if not 0 <= unit < size:
-            raise unknown(f"unit of area '{act.area}'", str(unit), [f"0 to {size - 1}"])
+            raise BlindspotsError(
+                f"There is no unit {unit} in area '{act.area}'; choose from 0 to {size - 1}."
+            )
 
 
 def concerns(act: Intervention, projection: Projection) -> TypeGuard[UponArrival]:
@@ -156,11 +158,11 @@ def delivered(
             if sent is not None:
                 kept[key] = sent
         elif sent is not None:
-            sent = weight(act, t) * sent
+            sent = gain_at(act, t) * sent
     return sent, kept
 
 
-def weight(act: Lesion | Scale, t: int) -> float:
+def gain_at(act: Lesion | Scale, t: int) -> float:
     """What arrives at step ``t`` is multiplied by this."""
     return act.gain if act.acts_at(t) else 1.0
 

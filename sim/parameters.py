@@ -9,6 +9,7 @@ from torch import Tensor
 
 from networks import BlindspotsError, Convolution, Projection, Wiring
 from networks.connectivity import fan_in, mask, source_signs, weight_shape
+from networks.projection import FEEDBACK
 
 Parameters = Mapping[str, Tensor]
 
@@ -50,7 +51,7 @@ def initial_parameters(
         source, target = wiring.area(p.source), wiring.area(p.target)
         bound = 1 / sqrt(fan_in(p, source, target))
         first_bound.setdefault(p.target, bound)
-        gain = 0.5 if p.kind in ("lateral", "top-down") else 1.0
+        gain = 0.5 if p.kind in FEEDBACK else 1.0
         values[weight_name(p)] = uniform(weight_shape(p, source, target), gain * bound)
     for area in wiring.areas:
         if area != wiring.input:

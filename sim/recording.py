@@ -23,7 +23,7 @@ def recorded_areas(wiring: Wiring, record: Iterable[str] | None) -> list[str]:
     chosen = names if record is None else list(record)
     for name in chosen:
         if name not in names:
-            raise unknown(f"area of '{wiring.name}'", name, names)
+            raise unknown("area", name, names, f"in '{wiring.name}'")
     return chosen
 
 

@@ -8,8 +8,6 @@ from networks.projection import Kind
 from sim.network import Network
 from sim.parameters import weight_name
 
-FEEDBACK: frozenset[Kind] = frozenset({"lateral", "top-down"})
-
 
 def scaled(network: Network, kinds: Collection[Kind], gain: float) -> Network:
     """A copy in which the projections of ``kinds`` deliver ``gain`` times what they did.

@@ -53,6 +53,17 @@ def spikes(wiring: Wiring, points: Tensor, generator: torch.Generator, *, common
     return torch.stack([poisson(code, points, each) for each in draw.unbind(1)])
 
 
+def in_one_draw(
+    wiring: Wiring, images: Tensor, generator: torch.Generator, *, common: bool = False
+) -> Tensor:
+    """What a network is shown: of a random code the `spikes`, else the images as they are.
+
+    Whatever is done to the network then, only that changes its answers. The same stream draws the
+    same for perturbed images as for clean ones.
+    """
+    return spikes(wiring, images, generator, common=common) if wiring.is_random else images
+
+
 def answer(model: Model, points: Tensor, generator: torch.Generator, *, common: bool) -> Tensor:
     """Logits (N, K) of one draw.
 

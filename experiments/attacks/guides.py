@@ -15,9 +15,9 @@ from torch import Tensor
 
 from experiments.attacks.chance import Expected
 from experiments.attacks.victim import Guide, Model
+from networks.projection import FEEDBACK
 from sim import Network
 from sim.rule import PLAIN, Rule, Shape, adaptive, graded, surrogate
-from sim.scaled import FEEDBACK
 from sim.unroll import potentials
 
 Reading = Literal["mean", "last", "each"]
@@ -99,7 +99,7 @@ def _ways(network: Network) -> Iterator[tuple[str, Way]]:
     yield "each step", Way("time", reading="each")
     yield "last step", Way("time", reading="last")
     yield "half the time", Way("time", steps=-(-network.wiring.steps // 2))
-    if FEEDBACK & {p.kind for p in network.wiring.projections}:
-        forward = PLAIN._replace(blocked=FEEDBACK)
+    if any(p.kind in FEEDBACK for p in network.wiring.projections):
+        forward = PLAIN._replace(blocked=frozenset(FEEDBACK))
         yield "feedforward paths", Way("paths", forward)
         yield "feedback paths", Way("paths", less=forward)

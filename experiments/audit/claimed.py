@@ -17,7 +17,7 @@ from experiments.bench import Bench
 from experiments.finished import identity_of, images_of
 from experiments.result import individual_directory, set_name, weights_hashes
 from experiments.store import damaged
-from networks.errors import BlindspotsError, unknown
+from networks.errors import BlindspotsError, unknown, unknown_number
 
 USUAL = 100  # images
 ALLOWANCE = Allowance()
@@ -57,10 +57,11 @@ class Claimed:
         """With the run's references where nothing is named; BlindspotsError where it has none."""
         attack = attack or str(compared.attrs["reference_attack"])
         epsilon = float(compared.attrs["reference_epsilon"]) if epsilon is None else epsilon
-        for what, mine in (("attack", attack), ("epsilon", epsilon)):
-            there = compared[what].to_numpy()
-            if mine not in there:
-                raise unknown(f"{what} in '{run}'", f"{mine}", [f"{each}" for each in there])
+        attacks = [str(each) for each in compared["attack"].to_numpy()]
+        if attack not in attacks:
+            raise unknown("attack", attack, attacks, f"in '{run}'")
+        if epsilon not in (there := compared["epsilon"].to_numpy()):
+            raise unknown_number("epsilon", epsilon, there, f"in '{run}'")
         if attack_named(attack).kind == "noise":
             raise BlindspotsError(
                 f"'{attack}' is noise, which claims no robustness to an adversary; choose an "

@@ -11,6 +11,7 @@ from experiments.cli.options import (
     Epsilon,
     Run,
     Workers,
+    its_image,
     its_images,
     its_networks,
     whole_numbers,
@@ -31,10 +32,7 @@ def dynamics(
     ] = None,
     image: Annotated[
         str | None,
-        typer.Option(
-            help="Comma-separated test images to keep and draw. Default: the first 10, and of them "
-            "the first that fools."
-        ),
+        its_image("Comma-separated, to keep and draw (default: ten, one that is fooled)"),
     ] = None,
     images: Annotated[int | None, its_images(200)] = None,
     attack: Attack = None,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from experiments.cli.options import Data, Epsilon, Individual, Run
+from experiments.cli.options import Data, Epsilon, Individual, Run, its_image
 
 commands = typer.Typer()
 
@@ -18,10 +18,7 @@ def explore(
         str | None, typer.Option(help="Shown first. Default: the run's first.")
     ] = None,
     individual: Individual = 0,
-    image: Annotated[
-        int | None,
-        typer.Option(help="Place among the run's images. Default: one that the attack fooled."),
-    ] = None,
+    image: Annotated[int | None, its_image("Shown first (default: one that is fooled)")] = None,
     attack: Annotated[str | None, typer.Option(help="Default: that with the most budgets.")] = None,
     crafted_on: Annotated[
         str | None, typer.Option(help="The network itself (default), or another of the run's.")
@@ -42,7 +39,7 @@ def explore(
 
     Choose network, image, attack and epsilon; scrub or play time, cut lateral and top-down
     projections, and watch decision, activity, trajectory and drive. --export writes the same page
-    as one file that needs no server. Needs blindspots[explore].
+    as one file that needs no server. Needs blindspots\\[explore].
     """
     from experiments.explorer.command import explore as show
 

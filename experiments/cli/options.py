@@ -36,7 +36,7 @@ def whole_numbers(option: str, text: str) -> list[int]:
         return [int(part) for part in words(text) or []]
     except ValueError:
         raise BlindspotsError(
-            f"The {option} '{text}' are not whole numbers; write for example --{option} 1,3,10."
+            f"--{option} '{text}' is no list of whole numbers; write for example --{option} 1,3,10."
         ) from None
 
 
@@ -73,6 +73,11 @@ def its_networks(default: str) -> Any:
 def its_images(default: int) -> Any:
     """The option for how many images of a comparison; ``default`` of them, or all there are."""
     return typer.Option(min=1, help=f"How many of its images. Default: {default}, or all.")
+
+
+def its_image(what: str) -> Any:
+    """The option for images of a comparison, by index in the test set; ``what`` is done to them."""
+    return typer.Option(help=f"{what}; by index in the test set, as figures and pages print it.")
 
 
 # --- a network that lies in a run

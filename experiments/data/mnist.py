@@ -103,7 +103,7 @@ def _from_directory(directory: Path, archive: Archive) -> NDArray[np.uint8]:
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         if not directory.is_dir():
-            raise Unfit(f"There is no directory '{directory}'")
+            raise Unfit(f"'{directory}' is no directory")
         raise Unfit(f"'{directory}' holds no {archive.name}, with or without .gz")
     return _read(path, archive)
 

@@ -30,7 +30,7 @@ from experiments.single import read_inputs
 from experiments.statistics.accuracies import accuracy
 from experiments.store import read_dataset, unit_path
 from networks import DETAILED, BlindspotsError, Physiology, ablations, physiology_from
-from networks.errors import unknown
+from networks.errors import unknown, unknown_number
 
 TORCH = "torch"
 USUAL = 200  # images
@@ -160,7 +160,7 @@ def conditions(aim: Aim, compared: xr.Dataset) -> tuple[Condition, ...]:
         )
     kinds = compared["kind"].to_series()
     if aim.attack not in kinds.index:
-        raise unknown(f"attack in '{aim.run}'", aim.attack, kinds.index)
+        raise unknown("attack", aim.attack, kinds.index, f"in '{aim.run}'")
     if kinds[aim.attack] == "noise":
         aimed = ", ".join(kinds.index[kinds != "noise"]) or f"none is in '{aim.run}'"
         raise BlindspotsError(
@@ -186,8 +186,7 @@ def _condition(aim: Aim, name: str, source: str, attack: str) -> Condition:
         )
     _, facts = read_inputs(path)
     if aim.epsilon not in facts["epsilons"]:
-        there = [f"{each:g}" for each in facts["epsilons"]]
-        raise unknown(f"epsilon in '{path}'", f"{aim.epsilon:g}", there)
+        raise unknown_number("epsilon", aim.epsilon, facts["epsilons"], f"in '{path}'")
     return Condition(name, path, aim.epsilon, facts["sha256"])
 
 

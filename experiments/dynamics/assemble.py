@@ -20,10 +20,10 @@ from experiments.result import image_indices
 from experiments.store import read_dataset
 from experiments.units import Unit, is_complete, product
 from networks import DETAILED
+from networks.projection import DRIVES
 
 FORMAT = 1  # of the file; raise it when its variables or dimensions change
 NOT_MEASURED = -1
-KINDS = ("bias", "feedforward", "skip", "lateral", "top-down")
 FLAGS = ("led_astray", "recovered")
 
 
@@ -108,7 +108,7 @@ def _in_order(dim: str, parts: Iterable[xr.Dataset]) -> list[Any]:
         if dim in part.coords:
             seen |= dict.fromkeys(part[dim].to_numpy().tolist())
     if dim == "kind":
-        return [kind for kind in KINDS if kind in seen]
+        return [kind for kind in DRIVES if kind in seen]
     return sorted(seen) if dim == "time" else list(seen)
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from experiments.command import attempted, claim, require_some
 from experiments.dynamics.assemble import assemble
 from experiments.dynamics.figures import draw_individual, draw_population
+from experiments.dynamics.intervene import Intervene
 from experiments.dynamics.plan import (
     OWN,
     Question,
@@ -23,8 +24,8 @@ from experiments.dynamics.plan import (
 from experiments.dynamics.report import write_dynamics_report, write_page
 from experiments.dynamics.summary import summarise_dynamics
 from experiments.dynamics.watch import RECORDINGS, RESTING, Watch
-from experiments.finished import finished, images_of
-from experiments.result import save_result
+from experiments.finished import bench_of, images_of
+from experiments.result import load_result, save_result
 from experiments.store import read_dataset, unit_path, write_text
 from experiments.units import Unit, is_complete
 
@@ -53,7 +54,7 @@ def dynamics(
     run's references. ``images`` are measured (200), of ten recordings are kept: ``shown``
     (indices in the test set), then the first. Interrupted, the same call goes on.
     """
-    compared, bench = finished(run, data)
+    compared = load_result(run)
     asked = question(
         run,
         compared,
@@ -64,11 +65,12 @@ def dynamics(
         shown=shown,
     )
     found = subjects(run, compared, networks, individual)
+    bench = bench_of(run, compared, data)
     watched = watches(asked, found, bench)
     intervened = interventions(asked, watched, pathways) if intervene or pathways else []
     nearest = distortions(asked, found, compared, bench)
     claim(asked.out)
-    write_text(asked.out / "spec.toml", settings_of(asked, watched))
+    write_text(asked.out / "spec.toml", settings_of(asked, watched, intervened, pathways))
     units: list[Unit] = [*watched, *intervened, *nearest.values()]
     failures = attempted(units, asked.out, console, workers=workers)
     require_some(watched, failures)
@@ -79,8 +81,13 @@ def dynamics(
     return result
 
 
-def settings_of(asked: Question, watched: Sequence[Watch]) -> str:
-    """What was asked, as TOML."""
+def settings_of(
+    asked: Question,
+    watched: Sequence[Watch],
+    intervened: Sequence[Intervene],
+    pathways: Sequence[str],
+) -> str:
+    """What was asked, as TOML; ``interventions`` lists the individuals on which there are any."""
     return tomli_w.dumps(
         {
             "attack": asked.attack,
@@ -88,6 +95,8 @@ def settings_of(asked: Question, watched: Sequence[Watch]) -> str:
             "crafted_on": asked.origin,
             "images": asked.images,
             "individuals": [each.subject.label for each in watched],
+            "interventions": [each.subject.label for each in intervened],
+            "pathways": list(pathways),
         }
     )
 

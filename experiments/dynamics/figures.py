@@ -26,11 +26,13 @@ CAPTIONS = {
     "same norm, by the RMS of its clean output, and the share of right answers so far.",
     "state-space": "Paths in the plane of the first two principal components of the clean "
     "activity of all images; digits are their labels, where they are at their last step.",
-    "phase": "Two areas' mean outputs: a field estimated from all recorded runs, its nullclines, "
-    "the paths of one image, and fixed points under it where they were sought.",
+    "phase": "Two areas' mean outputs: a field estimated from all recorded runs, its nullclines "
+    "(where the runs never turn there are none in this range, as the legend says), the paths of "
+    "one image, and fixed points under it where they were sought and found.",
     "drives": "Drive of each area by kind of projection, clean beside perturbed.",
     "weights": "Weights in blocks of target and source area.",
-    "kinds": "One image under one perturbation in every network: the answer at each step, the "
+    "kinds": "One image under one perturbation in every network: the answer at each step (grey "
+    "where it is not read), the "
     "margin of the label, how far each area is from its clean course, and its mean output (of "
     "spiking ones: spikes per cell and step). Unless --image names one, it is the recorded image "
     "that most networks take rightly when clean and under noise, and then most wrongly when "
@@ -91,10 +93,13 @@ def draw_individual(
 
 
 def points_of(points: xr.Dataset, clean: xr.Dataset, at: int) -> xr.Dataset | None:
-    """The fixed points under one adversarial image, if it is one of those that were looked at."""
+    """The fixed points under one adversarial image, if it is one of those that were looked at.
+
+    There may be none.
+    """
     image = int(clean["image"][at])
-    chosen = (points["image"] == image) & (points["condition"] == ADVERSARIAL) & points["fixed"]
-    return points.isel(point=chosen.to_numpy()) if bool(chosen.any()) else None
+    looked = ((points["image"] == image) & (points["condition"] == ADVERSARIAL)).to_numpy()
+    return points.isel(point=looked & points["fixed"].to_numpy()) if looked.any() else None
 
 
 def weights_of(subject: Subject, recordings: xr.Dataset) -> "Figure":

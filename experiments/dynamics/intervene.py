@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product as pairs
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import xarray as xr
@@ -19,20 +19,21 @@ from experiments.bench import Bench
 from experiments.dynamics.conditions import Crafted, shown
 from experiments.dynamics.measures.decision import decisions
 from experiments.dynamics.measures.parts import CLEAN
+from experiments.dynamics.recorded import CHANCE
 from experiments.dynamics.subject import Subject
 from experiments.result import save_result
 from experiments.store import fresh_unit, key_of
 from experiments.units import FORMAT, Report, Unit
 from networks import Wiring
+from networks.projection import FEEDBACK
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sim import Intervention, Network
+    from sim import Hold, Intervention, Lesion, Network
 
-INTERVENED = 1  # raise it when other things are measured
+INTERVENED = 2  # raise it when other things are measured
 GAINS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-FEEDBACK = ("lateral", "top-down")
 BOTH = "both"
 PULSE = "pulse"
 CUT, FREEZE = "cut", "freeze"
@@ -150,14 +151,13 @@ class Scene:
 
     def decided(self, stimulus: "Tensor", acts: "Sequence[Intervention]" = ()) -> xr.Dataset:
         """The decisions (time, image) under interventions."""
-        import torch
-
+        from experiments.attacks.chance import in_one_draw, stream
         from sim import run
 
-        self.network.generator = torch.Generator().manual_seed(self.seed)
         area = self.wiring.output
+        shown = in_one_draw(self.wiring, stimulus, stream(CHANCE, self.seed))
         recording = run(
-            self.network, stimulus, intervene=acts, record=[area], quantities=("potential",)
+            self.network, shown, intervene=acts, record=[area], quantities=("potential",)
         )
         recording = recording.expand_dims(condition=[CLEAN]).assign_coords(
             label=("image", self.labels.cpu().numpy())
@@ -267,7 +267,7 @@ class Scene:
         )
 
 
-def interventions(act: str, kinds: tuple[str, ...], span: Window) -> "Iterator[Any]":
+def interventions(act: str, kinds: tuple[str, ...], span: Window) -> "Iterator[Lesion | Hold]":
     """The interventions on ``kinds`` of projections in the steps of ``span``, if there are any."""
     from sim import Hold, Lesion
 

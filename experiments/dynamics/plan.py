@@ -1,7 +1,7 @@
 """What the command ``dynamics`` is asked for, checked, and the units of work that answer it."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,18 +10,18 @@ import xarray as xr
 from experiments.attacks.names import Norm, attack_named
 from experiments.bench import Bench
 from experiments.dynamics.conditions import Crafted
-from experiments.dynamics.intervene import BOTH, FEEDBACK, Intervene
+from experiments.dynamics.intervene import Intervene, pathways
 from experiments.dynamics.subject import Subject, subject
 from experiments.dynamics.watch import Watch
-from experiments.finished import chosen, identity_of, seed_of
+from experiments.finished import chosen, identity_of, place_of, seed_of
 from experiments.inputs import Craft
 from experiments.kept import Kept
 from experiments.result import individual_directory, set_name
 from experiments.single import read_inputs
 from experiments.spec import read_spec
 from networks import DETAILED
-from networks.catalogue import recurrence
 from networks.errors import BlindspotsError, unknown
+from networks.projection import FEEDBACK
 from networks.wiring import read_wiring
 
 RECORDED = 10  # images of which everything is kept, where no more are asked for
@@ -33,8 +33,8 @@ NEAREST = "fmn-l2"  # the attack that seeks the smallest change, where the run h
 class Question:
     """Which perturbation of which images of a run; ``origin`` names who the inputs are crafted on.
 
-    ``recorded`` are the positions of the images whose recordings are kept; those that were asked
-    for come first, if any were (``chosen``).
+    ``recorded`` are the places of the images whose recordings are kept; those that were asked
+    for come first, if any were (``asked_for``).
     """
 
     run: Path
@@ -43,7 +43,7 @@ class Question:
     origin: str
     images: int
     recorded: tuple[int, ...]
-    chosen: bool = False
+    asked_for: bool = False
 
     @property
     def out(self) -> Path:
@@ -85,25 +85,12 @@ def question(
         raise BlindspotsError(f"Epsilon is {epsilon:g}; give a budget above 0 and up to 1.")
     sources = [str(each) for each in compared["source"].to_numpy()]
     if origin and origin not in sources:
-        raise unknown(f"network in '{run}' that inputs were crafted on", origin, sources)
-    places = list(positions(run, compared, shown))
+        raise unknown("network", origin, sources, f"among those that '{run}' crafted on")
+    places = [place_of(compared, run, image) for image in dict.fromkeys(shown)]
     images = max(images, 1 + max(places, default=0))
     rest = [place for place in range(images) if place not in places]
     recorded = (*places, *rest[: max(0, RECORDED - len(places))])
     return Question(run, attack, epsilon, origin or OWN, images, recorded, bool(places))
-
-
-def positions(run: Path, compared: xr.Dataset, shown: Sequence[int]) -> Iterator[int]:
-    """Where among the run's images those of these indices in the test set are."""
-    there = compared["image"].to_numpy().tolist()
-    for index in dict.fromkeys(shown):
-        if index not in there:
-            known = ", ".join(map(str, there[:8]))
-            raise BlindspotsError(
-                f"Test image {index} is not among the {len(there)} that '{run}' attacked; choose "
-                f"from {known}{', ...' if len(there) > 8 else ''}."
-            )
-        yield there.index(index)
 
 
 def subjects(
@@ -181,29 +168,29 @@ def watches(asked: Question, found: Sequence[Subject], bench: Bench) -> list[Wat
         Watch(
             who, crafted(asked, who, bench), asked.images, asked.recorded,
             seed_of(individual_directory(asked.run, who.twin, who.individual)), bench,
-            asked.chosen,
+            asked.asked_for,
         )
         for who in found
     ]  # fmt: skip
 
 
 def interventions(
-    asked: Question, watched: Sequence[Watch], pathways: Sequence[str]
+    asked: Question, watched: Sequence[Watch], wanted: Sequence[str]
 ) -> list[Intervene]:
     """The unit that intervenes on each individual with feedback.
 
-    Where ``pathways`` are asked for, every network must have them.
+    Where ``wanted`` pathways are named, every network must have them.
 
     Raises:
         BlindspotsError: one has not, or none has any feedback.
     """
-    for each in pathways:
+    for each in wanted:
         if each not in FEEDBACK:
             raise unknown("pathway", each, FEEDBACK)
     units = []
     for watch in watched:
-        has = feedback(watch.subject)
-        for each in pathways:
+        has = pathways(read_wiring(watch.subject.directory / "wiring.json"))
+        for each in wanted:
             if each not in has:
                 raise BlindspotsError(
                     f"'{watch.subject.network}' has no {each} projections to intervene on; name "
@@ -221,14 +208,6 @@ def interventions(
             "leave out --interventions, or name a network that has, such as fc-blt."
         )
     return units
-
-
-def feedback(who: Subject) -> tuple[str, ...]:
-    """The kinds of feedback that an individual has."""
-    kinds = {
-        "none": (), "lateral": ("lateral",), "top-down": ("top-down",), BOTH: FEEDBACK,
-    }  # fmt: skip
-    return kinds[recurrence(read_wiring(who.directory / "wiring.json"))]
 
 
 def distortions(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from experiments.dynamics.conditions import ADVERSARIAL, NOISE
 from experiments.dynamics.measures.parts import CLEAN, areas_of, side_by_side
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sim import Network
     from sim.brian.detailed import Detailed
 
+CHANCE = "dynamics"  # names the stream that random codes draw from
 PICTURES = ("condition", "image", "row", "column")
 
 
@@ -24,7 +26,7 @@ def recordings(
     model: "Network | Detailed",
     inputs: "Mapping[str, Tensor]",
     labels: "Tensor",
-    places: Any,
+    indices: NDArray[np.integer[Any]],
     seed: int,
     facts: Mapping[str, Any],
     *,
@@ -36,7 +38,7 @@ def recordings(
         model: the individual, on torch or in cells.
         inputs: by condition, (N, 1, 28, 28).
         labels: (N,).
-        places: which test images they are, (N,).
+        indices: of the images in the test set, (N,).
         seed: of the code of the input where that is random, the same under every condition.
         facts: further attributes, of which `network` is its name.
         few: positions of the images whose recordings are kept as they are.
@@ -63,18 +65,18 @@ def recordings(
     }
     pictures = np.stack([each[:, 0].cpu().numpy() for each in inputs.values()])
 
-    def together(parts: list[xr.Dataset], chosen: "slice | list[int]") -> xr.Dataset:
+    def together(parts: list[xr.Dataset], places: "slice | list[int]") -> xr.Dataset:
         joined = side_by_side(parts, names)
-        joined["inputs"] = (PICTURES, pictures[:, chosen])
-        coords = {"label": labels.cpu().numpy()[chosen], "image": np.asarray(places)[chosen]}
+        joined["inputs"] = (PICTURES, pictures[:, places])
+        coords = {"label": labels.cpu().numpy()[places], "image": indices[places]}
         return joined.assign_coords({k: ("image", v) for k, v in coords.items()}).assign_attrs(said)
 
     return together(steps, slice(None)), together(raw, few)
 
 
 def looked_at(recording: xr.Dataset) -> int:
-    """Position of the image to look at closely: the first if chosen, else the first that fools."""
-    if recording.attrs.get("chosen"):
+    """Position of the image to look at closely: what was asked for, else the first that fools."""
+    if recording.attrs.get("asked_for"):
         return 0
     return first_true(fooled(recording.sel(condition=CLEAN), recording.sel(condition=ADVERSARIAL)))
 
@@ -82,11 +84,11 @@ def looked_at(recording: xr.Dataset) -> int:
 def told_apart(recordings: Sequence[xr.Dataset]) -> int:
     """Position of the image to look at in several networks that were shown the same inputs.
 
-    The first if chosen. Else the one that tells most: which most networks answer rightly when
+    The first if asked for. Else the one that tells most: which most networks answer rightly when
     clean and, of those, under noise of the perturbation's norm; of these, which fools most
     networks; of these, the first. Without noise, an image would do that any change fools.
     """
-    if recordings[0].attrs.get("chosen"):
+    if recordings[0].attrs.get("asked_for"):
         return 0
     right = [(each["logits"].argmax("class") == each["label"]).astype(int) for each in recordings]
     clean, adversarial, noise = (
@@ -100,8 +102,7 @@ def activity(
     model: "Network | Detailed", images: "Tensor", seed: int
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """One condition in steps, and as it was recorded."""
-    import torch
-
+    from experiments.attacks.chance import in_one_draw, stream
     from sim import run
     from sim.brian.detailed import Detailed
     from sim.brian.detailed import run as run_cells
@@ -110,8 +111,7 @@ def activity(
     if isinstance(model, Detailed):
         raw = run_cells(model, images)
         return in_steps(raw, model.wiring), raw
-    model.generator = torch.Generator().manual_seed(seed)
-    recording = run(model, images)
+    recording = run(model, in_one_draw(model.wiring, images, stream(CHANCE, seed)))
     recording = recording.assign(dict(drive_by_kind(model, recording).data_vars))
     return recording, recording
 

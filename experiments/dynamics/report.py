@@ -11,15 +11,18 @@ from rich.table import Table
 
 from experiments.dynamics.conditions import ADVERSARIAL, NOISE
 from experiments.dynamics.figures import Drawn
+from experiments.dynamics.pathways import phases_table
 from experiments.dynamics.rest import told
 from experiments.dynamics.sentences import sentences
-from experiments.dynamics.summary import phases_table
 from experiments.page import page, picture, publish
 from experiments.store import write_text
 from experiments.verdict.wording import interval, number
 
-DIRECTIONS = (ADVERSARIAL, "random", "leading")
-HEADINGS = ("apart", "noise", "back", "flip", "λ adv", "λ rand", "λ lead", "ρ")
+EXPONENTS = (
+    "growth", "state_growth", "rank_correlation", "partial_correlation", "margin_correlation",
+)  # fmt: skip
+DIRECTIONS = {ADVERSARIAL: "adv", "random": "rand", "leading": "lead"}
+HEADINGS = ("apart", "noise", "back", "first", *(f"λ {d}" for d in DIRECTIONS.values()), "cos")
 
 
 def write_dynamics_report(
@@ -35,6 +38,8 @@ def write_dynamics_report(
     ``pages`` are the directories of single individuals.
     """
     console.print(population_table(summary))
+    if "rank_correlation" in summary:
+        console.print(prediction_table(summary))
     said = list(sentences(summary))
     for sentence in said:
         console.print(f"- {sentence}", highlight=False, markup=False)
@@ -92,16 +97,12 @@ def rows(summary: xr.Dataset) -> Iterator[tuple[str, list[str]]]:
             interval(end.sel(condition=ADVERSARIAL), "apart", 100, 0),
             interval(end.sel(condition=NOISE), "apart", 100, 0),
             interval(under, "recovery", 100, 0),
-            number(under["flip_step"], 1),
+            number(100 * under["flipped_at_first"], 0),
         ]
         for direction in DIRECTIONS:
             there = "direction" in here.dims and direction in here["direction"]
             cells.append(interval(here.sel(direction=direction), "growth", 1, 2) if there else "-")
-        related = "rank_correlation" in here
-        cells.append(
-            interval(here.sel(direction=ADVERSARIAL), "rank_correlation", 1, 2) if related else "-"
-        )
-        yield name, cells
+        yield name, [*cells, interval(here, "aligned", 1, 2)]
 
 
 def population_table(summary: xr.Dataset) -> Table:
@@ -109,11 +110,12 @@ def population_table(summary: xr.Dataset) -> Table:
     attrs = summary.attrs
     table = Table(
         title=f"{attrs['attack']} at epsilon {attrs['epsilon']:g} on {attrs['images']} images of "
-        f"{attrs['data']}, {attrs['individuals']} individuals",
+        f"{attrs['data']}, {attrs['individuals']} individual{'s' * (attrs['individuals'] != 1)}",
         caption="apart, noise: output under attack and under noise of the same norm, from the "
-        "clean one at the end (% of its size); back: of those led astray (%); flip: steps "
-        "after the first answer; λ: finite-time Lyapunov exponents per step; ρ: rank "
-        "correlation of λ adv with the smallest change that fools. Intervals are in the report.",
+        "clean one at the end (mean, % of its size); back: of those led astray (%); first: wrong "
+        "from the first answer on, of those that flip for good (%); λ: finite-time Lyapunov "
+        "exponents per step; cos: |cosine| of the adversarial and the leading direction (of "
+        "spiking networks that of the surrogate). Intervals are in the report.",
         box=SIMPLE_HEAD,
         show_edge=False,
         padding=(0, 1, 0, 0),
@@ -123,6 +125,30 @@ def population_table(summary: xr.Dataset) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for name, cells in rows(summary):
         table.add_row(name, *(text.partition(" ")[0] for text in cells))
+    return table
+
+
+def prediction_table(summary: xr.Dataset) -> Table:
+    """What goes with the smallest change that fools, in a terminal of 80 columns."""
+    table = Table(
+        title="Rank correlation with the smallest change that fools",
+        caption="Of the margin of the clean image, of exponents, and of exponents given the margin "
+        "(partial). Intervals are in the report.",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    columns = [
+        ("margin", "margin_correlation", ADVERSARIAL),
+        *((f"λ {short}", "rank_correlation", d) for d, short in DIRECTIONS.items()),
+        *((f"given\nλ {short}", "partial_correlation", d) for d, short in DIRECTIONS.items()),
+    ]
+    table.add_column("network", overflow="fold")
+    for heading, *_ in columns:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name in (str(n) for n in summary["network"].to_numpy()):
+        here = summary.sel(network=name)
+        table.add_row(name, *(number(here[which].sel(direction=d)) for _, which, d in columns))
     return table
 
 
@@ -162,12 +188,11 @@ def pathways(summary: xr.Dataset) -> Iterator[tuple[str, str, float, list[str]]]
 
 
 def exponents(summary: xr.Dataset) -> Iterator[tuple[str, str, list[str]]]:
-    """Network, direction; exponent of the image, of the state, and rank correlation."""
+    """Network, direction; exponents of image and state, and correlations with the distortion."""
     if "growth" not in summary:
         return
     for network in (str(n) for n in summary["network"].to_numpy()):
         for direction in (str(d) for d in summary["direction"].to_numpy()):
             here = summary.sel(network=network, direction=direction)
             if np.isfinite(here["growth"]):
-                names = ("growth", "state_growth", "rank_correlation")
-                yield network, direction, [interval(here, name, 1, 2) for name in names]
+                yield network, direction, [interval(here, name, 1, 2) for name in EXPONENTS]

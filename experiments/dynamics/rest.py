@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from sim import Network
 
 LARGEST = 1000  # units; of larger networks nothing is sought
+LEVEL = 1e-3
+"""With a slope above this no minimum was reached: the search stopped, as it may at kinks."""
 
 
 def comes_to_rest(wiring: "Wiring") -> bool:
@@ -30,8 +32,8 @@ def resting_points(network: "Network", recording: xr.Dataset) -> xr.Dataset:
     """Fixed and slow points under the image to look at, clean and adversarial.
 
     The searches (:func:`sim.fixed_points.slow_points`; Sussillo & Barak 2013, Neural Comput.
-    25:626) start where the clean and the adversarial trajectory end, so that two points of one
-    image mean two basins.
+    25:626) start where the clean and the adversarial trajectory end, so that two minima of one
+    image mean two basins. Points at which a search stopped (:data:`LEVEL`) mean none.
 
     Args:
         network: see :func:`comes_to_rest`.
@@ -80,13 +82,20 @@ def emitting(points: xr.Dataset, wiring: "Wiring") -> xr.Dataset:
 
 
 def told(points: xr.Dataset) -> Iterator[list[str]]:
-    """Image, condition, kind of point, speed, largest modulus of an eigenvalue, starts."""
+    """Image, condition, kind of point, speed, slope, largest modulus of an eigenvalue, starts."""
     sizes = ((points["eigenvalue_real"] ** 2 + points["eigenvalue_imag"] ** 2) ** 0.5).max("mode")
     for at in range(points.sizes["point"]):
         here = points.isel(point=at)
-        kind = "fixed" if bool(here["fixed"]) else "slow"
-        stays = "stable" if bool(here["stable"]) else "unstable"
         yield [
-            str(int(here["image"])), str(here["condition"].item()), f"{kind}, {stays}",
-            f"{float(here['speed']):.1e}", f"{float(sizes[at]):.2f}", str(int(here["starts"])),
+            str(int(here["image"])), str(here["condition"].item()), kind_of(here),
+            f"{float(here['speed']):.1e}", f"{float(here['slope']):.1e}",
+            f"{float(sizes[at]):.2f}", str(int(here["starts"])),
         ]  # fmt: skip
+
+
+def kind_of(point: xr.Dataset) -> str:
+    """A fixed or slow point and whether it is stable, or that the search stopped short of one."""
+    if not bool(point["fixed"]) and float(point["slope"]) > LEVEL:
+        return "search stopped"
+    stays = "stable" if bool(point["stable"]) else "unstable"
+    return f"{'fixed' if bool(point['fixed']) else 'slow'}, {stays}"

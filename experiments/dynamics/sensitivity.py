@@ -26,20 +26,20 @@ def sensitivity(
 ) -> xr.Dataset:
     """Exponents by image along three directions: adversarial, random, and that of largest growth.
 
-    A change d of the image is held through all T + 1 steps, and u[t] is the state, the potentials
+    A change d of the image is held through all T steps, and u[t] is the state, the potentials
     of all areas but the input:
 
-        exponent = ln(|u'[T] - u[T]| / |d|) / T,
+        exponent = ln(|u'[T-1] - u[T-1]| / |d|) / (T - 1),
 
     in nats per step, with what the first weights do to the change included. A push of the state at
     the step at which the last area before the output first feels the image, of which nothing is
     fed anew, gives
 
-        state_exponent = (ln |u'[T] - u[T]| - ln |u'[s] - u[s]|) / (T - s),
+        state_exponent = (ln |u'[T-1] - u[T-1]| - ln |u'[s] - u[s]|) / (T - 1 - s),
 
     -inf where the push is forgotten, as in feedforward networks of memoryless units (where no
-    direction leads, NaN). Its
-    adversarial direction is that in which the adversarial image has pushed the state by then.
+    direction leads, NaN). Its adversarial direction is that in which the adversarial image has
+    pushed the state by then.
 
     Rate units: the exact tangent (Benettin et al. 1980, Meccanica 15:9; Engelken, Wolf & Abbott
     2023, Phys. Rev. Research 5:043044). Spiking ones: finite differences of the size of the
@@ -53,7 +53,9 @@ def sensitivity(
         generator: of the random direction, and of where the search for the leading one starts.
 
     Returns:
-        ``exponent`` and ``state_exponent`` (direction, image).
+        ``exponent`` and ``state_exponent`` (direction, image); ``alignment`` (image), the |cosine|
+        of the adversarial change with the leading direction, 0 to 1. Growth that is close to the
+        leading one does not say that directions are: many grow nearly as fast.
     """
     from sim.lyapunov import drawn, exponents, growth, leading
     from sim.paths import held, kick
@@ -70,6 +72,7 @@ def sensitivity(
     }
     grown = growth(path, directions, along)
     found = {"exponent": grown.isel(time=-1, drop=True) / (wiring.steps - 1)}
+    close = alignment(change, directions[LEADING])
     at = wiring.first_answer - 1
     if at < wiring.steps - 1:
         pushed = (path.follow(change, PLAIN) - path.follow(path.origin, PLAIN))[at]
@@ -84,12 +87,17 @@ def sensitivity(
             "time", errors="ignore"
         )
     how = "finite difference" if wiring.spiking else "tangent"
-    return xr.Dataset(
-        {
-            name: each.astype(np.float32).assign_attrs(units="1/step", method=how)
-            for name, each in found.items()
-        }
-    )
+    told = {
+        name: each.astype(np.float32).assign_attrs(units="1/step", method=how)
+        for name, each in found.items()
+    }
+    return xr.Dataset(told).assign(alignment=("image", close.numpy(), {"units": "1"}))
+
+
+def alignment(first: "Tensor", second: "Tensor") -> "Tensor":
+    """|cosine| of the angle between changes (N, ...), image by image; NaN where one is nought."""
+    x, y = first.flatten(1), second.flatten(1)
+    return ((x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1))).abs().float()
 
 
 def method(network: "Network", change: "Tensor") -> "Along":

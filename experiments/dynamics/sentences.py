@@ -6,11 +6,13 @@ import numpy as np
 import xarray as xr
 
 from experiments.dynamics.conditions import ADVERSARIAL, NOISE
+from experiments.dynamics.foretelling import aligned, predicting
 from experiments.dynamics.measures.parts import CLEAN
-from experiments.verdict.wording import interval, listed, p_value, percent, signed
+from experiments.verdict.wording import interval, listed, number, p_value, percent, signed
 
 SIGNIFICANT = 0.05
 FEW = 10  # images, of which a share says little
+AGREES = 0.85  # of answers: a cut network that gives so many first ones tells nothing of recovery
 
 
 def sentences(summary: xr.Dataset) -> Iterator[str]:
@@ -23,6 +25,8 @@ def sentences(summary: xr.Dataset) -> Iterator[str]:
             yield f"{name}: {pulled}"
     if "rank_correlation" in summary:
         yield from predicting(summary)
+    if "aligned" in summary:
+        yield from aligned(summary)
     if "carried" in summary:
         yield from carrying(summary)
 
@@ -38,13 +42,13 @@ def setting(summary: xr.Dataset) -> str:
 
 
 def parting(here: xr.Dataset) -> str:
-    """How far the trajectories are apart in the end, in the output."""
+    """How far the trajectories are apart in the end, in the output, on average."""
     output = here["apart"].sel(area=here.attrs["output"])
     apart = {c: 100 * float(output.sel(condition=c)) for c in (ADVERSARIAL, NOISE)}
     right = {c: percent(float(here["accuracy"].sel(condition=c))) for c in (*apart, CLEAN)}
     return (
-        f"at the end the {output['area'].item()} is {apart[ADVERSARIAL]:.0f} % of its clean size "
-        "from where it is on clean images, under noise of the same norm "
+        f"at the end the {output['area'].item()} is on average {apart[ADVERSARIAL]:.0f} % of its "
+        "clean size from where it is on clean images, under noise of the same norm "
         f"{apart[NOISE]:.0f} %; {right[ADVERSARIAL]} right, {right[NOISE]} under noise, "
         f"{right[CLEAN]} clean."
     )
@@ -60,15 +64,15 @@ def coming_back(here: xr.Dataset) -> str:
         f"Of the {astray} image{'s' if astray > 1 else ''} that were led astray, "
         f"{interval(under, 'recovery')} % came back before the end"
     )
-    if np.isfinite(under["flip_step"]):
-        steps = float(under["flip_step"])
-        soon = f"within {steps:.3g} steps of" if steps else "at"
-        said += f"; half of those that flip for good do so {soon} the first answer"
+    if np.isfinite(under["flipped_at_first"]):
+        share = float(under["flipped_at_first"])
+        said += f"; {percent(share)} of those that flip for good do so at the first answer"
+        said += ", the others later" if share < 1 else ""
     return said + ("." if astray >= FEW else "; so few images say little.")
 
 
 def pulling(here: xr.Dataset) -> str:
-    """Whether the change of feedback opposes that of feedforward drive, and where."""
+    """Whether the change of feedback opposes that of feedforward drive, where, and when."""
     found = []
     under = here.sel(condition=ADVERSARIAL)
     for kind in ("lateral", "top-down"):
@@ -78,35 +82,14 @@ def pulling(here: xr.Dataset) -> str:
             one = under.sel(kind=kind, area=area)
             middle, low, high = (float(one[f"pull{end}"]) for end in ("", "_low", "_high"))
             if np.isfinite(middle) and not low <= 0 <= high:
-                verb = "amplifies" if middle > 0 else "opposes"
+                noise = here.sel(condition=NOISE, kind=kind, area=area)["pull"]
                 found.append(
-                    f"{kind} drive {verb} the change that comes from below into {area} "
-                    f"({interval(one, 'pull', 1, 2)})"
+                    f"{kind} drive {'adds to' if middle > 0 else 'opposes'} the change that comes "
+                    f"from below into {area} ({interval(one, 'pull', 1, 2)} times it at the last "
+                    f"step, {number(one['pull_at_first'])} at the first answer; under noise "
+                    f"{number(noise)} at the last step)"
                 )
     return f"under attack {listed(found)}." if found else ""
-
-
-def predicting(summary: xr.Dataset) -> Iterator[str]:
-    """Whether exponents tell how far the nearest adversarial input is."""
-    for direction in summary["direction"].to_numpy():
-        here = summary.sel(direction=direction)
-        known = [
-            str(n) for n in here["network"].to_numpy()
-            if np.isfinite(here["rank_correlation"].sel(network=n))
-        ]  # fmt: skip
-        if not known:
-            continue
-        rows = [here.sel(network=n) for n in known]
-        low = [n for n, r in zip(known, rows, strict=True) if r["rank_correlation_high"] < 0]
-        high = [n for n, r in zip(known, rows, strict=True) if r["rank_correlation_low"] > 0]
-        said = [f"the larger the exponent, the nearer in {listed(low)}"] if low else []
-        said += [f"the larger, the farther in {listed(high)}"] if high else []
-        rest = len(known) - len(low) - len(high)
-        said += [f"no rank correlation shows in {rest} of {len(known)} networks"] if rest else []
-        yield (
-            f"Exponents along the {direction} direction and the nearest input that fools: "
-            f"{'; '.join(said)}."
-        )
 
 
 def carrying(summary: xr.Dataset) -> Iterator[str]:
@@ -148,10 +131,22 @@ def cutting(here: xr.Dataset) -> str:
         f"[{signed(low)}, {signed(high)}] (McNemar, Holm {p_value(float(under['carried_holm']))}), "
         f"clean by {signed(-float(clean['carried']))}"
     )
-    count = int(under["came_back"])
-    if count:
-        said += (
-            f"; of the {count} image{'s' if count > 1 else ''} that came back, "
-            f"{interval(under, 'still_back')} % still end{'' if count > 1 else 's'} right"
-        )
+    if int(under["came_back"]):
+        said += f"; {back(under)}"
     return said + "."
+
+
+def back(under: xr.Dataset) -> str:
+    """What becomes of the images that came back, and what that can tell."""
+    count, wrong = int(under["came_back"]), int(under["back_first_wrong"])
+    images = int(under["came_back_images"])
+    said = (
+        f"of the {count} answers that came back ({images} image{'s' if images > 1 else ''}), "
+        f"{int(under['back_still'])} still end right ({interval(under, 'still_back')} %), of those "
+        f"never led astray {percent(float(under['still_stayed']))}; {wrong} of the {count} were "
+        f"wrong at the first answer, and {percent(float(under['as_first']))} of all answers under "
+        "the cut are the whole network's first"
+    )
+    if under["as_first"] >= AGREES and wrong >= AGREES * count:
+        said += ", so that this cannot tell which pathway carries recovery"
+    return said

@@ -69,7 +69,7 @@ def in_cells(network: "Network", examined: Path) -> "Detailed":
 
 
 def subject(run: Path, compared: xr.Dataset, network: str, individual: int) -> Subject:
-    """The individual of that network in ``run``.
+    """The individual of that network in ``run``; in cells that the command ``detailed`` left last.
 
     Raises BlindspotsError where the run trained no such individual, or has no cells of it.
     """
@@ -87,14 +87,15 @@ def subject(run: Path, compared: xr.Dataset, network: str, individual: int) -> S
             f"'{network}' has no individual {individual} in '{run}'; it has "
             f"{', '.join(there) or 'none'}."
         )
-    found = sorted((run / "detailed").glob(f"{twin}-{individual}-*/activity.nc"))
+    found = list((run / "detailed").glob(f"{twin}-{individual}-*/activity.nc"))
     if not found:
         raise BlindspotsError(
             f"'{run}' has no cells of '{twin}', individual {individual}; calibrate them first: "
             f"blindspots detailed {run} {twin} --individual {individual}"
         )
-    identity = digest(identity_of(trained), hashlib.sha256(found[0].read_bytes()).hexdigest())
-    return Subject(network, individual, trained, identity, found[0])
+    newest = max(found, key=lambda path: (path.stat().st_mtime_ns, path))
+    identity = digest(identity_of(trained), hashlib.sha256(newest.read_bytes()).hexdigest())
+    return Subject(network, individual, trained, identity, newest)
 
 
 def digest(*parts: str) -> str:

@@ -1,20 +1,17 @@
 """Numbers with their uncertainty from the labelled result of the command ``dynamics``."""
 
-from collections.abc import Iterator, Sequence
-
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy import stats
 
+from experiments.dynamics.pathways import pathway_table
+from experiments.dynamics.prediction import rank_correlations
 from experiments.statistics.accuracies import accuracy
-from experiments.statistics.contrasts import holm
-from experiments.statistics.paired import bootstrap_intervals, mcnemar, resampled
+from experiments.statistics.paired import resampled
 
 Floats = npt.NDArray[np.float64]
 LEVEL = (0.025, 0.975)
-FEWEST = 10  # images, for a rank correlation
-CUT, WHOLE = 0.0, 1.0  # gains
+MEANS = {"exponent": "growth", "state_exponent": "state_growth", "alignment": "aligned"}
 
 
 def summarise_dynamics(
@@ -30,14 +27,16 @@ def summarise_dynamics(
         - ``recovery`` (network, condition): recovered among led astray; ``astray`` how many images
           that rests on;
         - ``flip_step`` (network, condition): median steps from the first answer to the flip, of the
-          images that flip; ``flipped`` their share;
+          images that flip for good; ``flipped`` their share, ``flipped_at_first`` the share of them
+          that are wrong from the first answer on;
         - ``apart`` (network, condition, area): mean relative divergence at the network's last step;
         - ``dimension`` (network, condition, area) and ``alike`` (network, condition, area): mean
           over individuals of participation ratio and CKA at the last step;
-        - ``pull`` (network, condition, kind, area): mean of ``along_feedforward`` at the last step;
+        - ``pull`` (network, condition, kind, area): mean of ``along_feedforward`` at the last step,
+          ``pull_at_first`` at that of the first answer;
         - ``growth`` and ``state_growth`` (network, direction): means of the two exponents, and
-          ``rank_correlation`` (network, direction) of the first with the minimal distortion, where
-          those are there;
+          ``aligned`` (network) of ``alignment``;
+        - where there are minimal distortions what :func:`rank_correlations` gives;
         - of interventions what :func:`pathway_table` gives.
 
         Names followed by ``_low`` and ``_high`` are the ends of the intervals.
@@ -53,13 +52,17 @@ def summarise_dynamics(
     ]
     if "along_feedforward" in last:
         parts.append(means(last, "along_feedforward", "pull", generator, resamples))
-    for name, called in (("exponent", "growth"), ("state_exponent", "state_growth")):
+        first = at_step(result[["along_feedforward"]], result["first_answer"])
+        parts.append(means(first, "along_feedforward", "pull_at_first", generator, resamples))
+    for name, called in MEANS.items():
         if name in result:
             parts.append(means(result, name, called, generator, resamples))
     if "exponent" in result and "minimum_distortion" in result:
-        parts.append(rank_correlations(result, generator, resamples))
+        parts.append(rank_correlations(result, last["running_margin"], generator, resamples))
     if "gain_answer" in result:
-        parts.append(pathway_table(result, last, generator, resamples))
+        answers = result[["gain_answer"]]
+        at_first = at_step(answers, result["first_answer"])["gain_answer"]
+        parts.append(pathway_table(result, last["gain_answer"], at_first, generator, resamples))
     summary = xr.merge(parts, join="outer", compat="override", combine_attrs="drop")
     for name in ("condition", "area", "kind"):
         if name in summary.dims and name in result.coords:
@@ -72,8 +75,12 @@ def summarise_dynamics(
 def at_last_step(result: xr.Dataset) -> xr.Dataset:
     """The result at each network's own last step."""
     timed = result[[name for name, each in result.data_vars.items() if "time" in each.dims]]
-    last = result["steps"].max("individual").astype(int) - 1
-    return timed.sel(time=last).drop_vars("time")
+    return at_step(timed, result["steps"] - 1)
+
+
+def at_step(timed: xr.Dataset, step: xr.DataArray) -> xr.Dataset:
+    """What there is at a ``step`` (network, individual) that each network has of its own."""
+    return timed.sel(time=step.max("individual").astype(int)).drop_vars("time")
 
 
 def shares(result: xr.Dataset, last: xr.Dataset) -> xr.Dataset:
@@ -92,10 +99,12 @@ def flips(result: xr.Dataset) -> xr.Dataset:
     flip = result["flip_time"] - first
     measured = (result["led_astray"] >= 0).sum(["individual", "image"])
     flipped = flip.notnull().sum(["individual", "image"])
+    at_first = (flip == 0).sum(["individual", "image"])
     return xr.Dataset(
         {
             "flip_step": flip.median(["individual", "image"]),
             "flipped": flipped / measured.where(measured > 0),
+            "flipped_at_first": at_first / flipped.where(flipped > 0),
         }
     )
 
@@ -133,116 +142,3 @@ def mean_intervals(
     found[1:, some] = np.nanquantile(drawn[some, 1:], LEVEL, axis=1)
     middle, low, high = found.reshape(3, *values.shape[:-2])
     return middle, low, high
-
-
-def rank_correlations(
-    result: xr.Dataset, generator: np.random.Generator, resamples: int
-) -> xr.Dataset:
-    """Spearman's rho over images of exponent and minimal distortion, by network and direction.
-
-    The mean of the individuals' own, with an interval from images redrawn together for all of them.
-    Images whose clean answer is wrong, which have no distortion, do not count; those for which
-    none was found (inf) rank last. NaN with less than ten images.
-    """
-    exponents = result["exponent"].transpose("network", "direction", "individual", "image")
-    distances = result["minimum_distortion"].transpose("network", "individual", "image")
-    shape = exponents.shape[:2]
-    table = np.full((3, *shape), np.nan)
-    for n, d in np.ndindex(*shape):
-        pairs = list(zip(exponents.to_numpy()[n, d], distances.to_numpy()[n], strict=True))
-        table[:, n, d] = mean_rho(pairs, generator, resamples)
-    coords = {dim: exponents[dim] for dim in ("network", "direction")}
-    names = ("rank_correlation", "rank_correlation_low", "rank_correlation_high")
-    return xr.Dataset(
-        {name: (("network", "direction"), row) for name, row in zip(names, table, strict=True)},
-        coords=coords,
-    )
-
-
-def mean_rho(
-    pairs: Sequence[tuple[Floats, Floats]], generator: np.random.Generator, resamples: int
-) -> tuple[float, float, float]:
-    """Mean over individuals of Spearman's rho between two rows of values, low and high.
-
-    Over the images of which every measured individual knows both; those are redrawn.
-    """
-    known = [np.isfinite(x) & ~np.isnan(y) for x, y in pairs]
-    measured = [at for at, each in enumerate(known) if each.any()]
-    both = np.flatnonzero(np.all([known[at] for at in measured], axis=0))
-    if not measured or len(both) < FEWEST:
-        return np.nan, np.nan, np.nan
-    draws = np.vstack([both, generator.choice(both, size=(resamples, len(both)))])
-    drawn = np.mean([rho(pairs[at][0][draws], pairs[at][1][draws]) for at in measured], axis=0)
-    if not np.isfinite(drawn[0]):
-        return np.nan, np.nan, np.nan
-    low, high = np.nanquantile(drawn[1:], LEVEL)
-    return float(drawn[0]), float(low), float(high)
-
-
-def rho(first: Floats, second: Floats) -> Floats:
-    """Spearman's rank correlation of the rows (..., image); NaN where one is flat."""
-    ranks = [stats.rankdata(each, axis=-1) for each in (first, second)]
-    x, y = (each - each.mean(-1, keepdims=True) for each in ranks)
-    size = np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found: Floats = (x * y).sum(-1) / size
-    return found
-
-
-def pathway_table(
-    result: xr.Dataset, last: xr.Dataset, generator: np.random.Generator, resamples: int
-) -> xr.Dataset:
-    """What feedback does for the answer: whole against cut, paired by image.
-
-    Returns:
-        ``gain_accuracy`` (network, pathway, gain, condition) with intervals; ``carried`` (network,
-        pathway, condition): accuracy of the whole network minus that with the pathway cut, with
-        bootstrap interval, ``carried_p`` exact McNemar and ``carried_holm`` over all networks and
-        pathways under one condition; ``still_back`` (network, pathway, condition): of the images
-        led astray that recover, the share that ends right with the pathway cut, too.
-    """
-    answers = last["gain_answer"].transpose(..., "individual", "image")
-    right = (answers == result["label"]).where(answers >= 0, -1).astype(np.int8)
-    measured = right >= 0
-    whole, cut = right.sel(gain=WHOLE, drop=True), right.sel(gain=CUT, drop=True)
-    both = (whole >= 0) & (cut >= 0)
-    delta = (whole - cut).where(both, 0).astype(np.int8)
-    low, high = bootstrap_intervals(delta.to_numpy(), both.to_numpy(), generator, resamples)
-    outer = delta.dims[:-2]
-    total = both.sum(["individual", "image"])
-    table = accuracy(right, measured, "gain_accuracy")
-    table["carried"] = delta.sum(["individual", "image"]).where(total > 0) / total.where(total > 0)
-    table["carried_low"], table["carried_high"] = (outer, low), (outer, high)
-    table["carried_p"] = outer, mcnemar(delta.to_numpy(), both.to_numpy())
-    p = table["carried_p"].transpose("network", "pathway", "condition").to_numpy()
-    flat = holm(p.reshape(-1, p.shape[-1])).reshape(p.shape)
-    table["carried_holm"] = ("network", "pathway", "condition"), flat
-    back = (result["recovered"] == 1) & both
-    table = table.merge(accuracy(cut, back.transpose(*cut.dims), "still_back"))
-    table["came_back"] = back.any("individual").sum("image")
-    return table
-
-
-def phases_table(result: xr.Dataset) -> Iterator[tuple[str, str, str, str, float, float, float]]:
-    """Network, pathway, act, phase; accuracy under the pulse, without intervention, and clean."""
-    if "phase_right" not in result:
-        return
-    right = result["phase_right"]
-    shares_of = right.where(right >= 0).mean(["individual", "image"])
-    plain = result["pulse_right"].where(result["pulse_right"] >= 0).mean(["individual", "image"])
-    for place in np.ndindex(*(shares_of.sizes[d] for d in ("network", "pathway", "act", "phase"))):
-        at = dict(zip(("network", "pathway", "act", "phase"), place, strict=True))
-        here = shares_of.isel(at)
-        pulse = float(here.sel(stimulus="pulse"))
-        if np.isfinite(pulse):
-            name, *labels = (str(here[key].item()) for key in at)
-            whole = float(plain.isel(network=at["network"]).sel(stimulus="pulse"))
-            yield (
-                name,
-                labels[0],
-                labels[1],
-                labels[2],
-                pulse,
-                whole,
-                float(here.sel(stimulus="clean")),
-            )

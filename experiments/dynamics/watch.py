@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sim import Network
 
-WATCHED = 2  # raise it when other things are measured
+WATCHED = 3  # raise it when other things are measured
 RECORDINGS = "recordings.nc"
 RESTING = "fixed_points.nc"
 
@@ -42,7 +42,7 @@ class Watch:
     """``subject`` on ``images`` images and what was crafted of them; a few recordings are kept.
 
     ``recorded`` are the positions of their images; the first one is looked at closely if it was
-    ``chosen``, else the first that fools.
+    ``asked_for``, else the first that fools.
     """
 
     stage: ClassVar[str] = "watch"
@@ -53,7 +53,7 @@ class Watch:
     recorded: tuple[int, ...]
     seed: int
     bench: Bench
-    chosen: bool = False
+    asked_for: bool = False
 
     @property
     def label(self) -> str:
@@ -70,7 +70,7 @@ class Watch:
             crafted=self.crafted.key,
             images=self.images,
             recorded=self.recorded,
-            chosen=self.chosen,
+            asked_for=self.asked_for,
             seed=self.seed,
             data=self.bench.sha256,
             device=self.bench.device,
@@ -89,9 +89,9 @@ class Watch:
         inputs = shown(self.crafted, self.images, self.seed, self.bench)
         labels = inputs.pop("label")
         model = self.subject.model()
-        places = image_indices(self.bench, self.images)
+        indices = image_indices(self.bench, self.images)
         whole, few = recordings(
-            model, inputs, labels, places, self.seed, self.facts(), few=list(self.recorded)
+            model, inputs, labels, indices, self.seed, self.facts(), few=list(self.recorded)
         )
         report(0.5, 0.0)
         measured = joined(measures(whole), distances(inputs))
@@ -115,7 +115,7 @@ class Watch:
             "attack": self.crafted.attack,
             "epsilon": self.crafted.epsilon,
             "crafted_on": self.crafted.origin,
-            "chosen": int(self.chosen),
+            "asked_for": int(self.asked_for),
         }
 
     def exponents(self, network: "Network", inputs: "dict[str, Tensor]") -> list[xr.Dataset]:

@@ -15,18 +15,16 @@ Columns = dict[str, list[Any]]
 def frames(scene: "Scene") -> Columns:
     """What is drawn, by row: cuts outermost, then epsilons from 0 on.
 
-    `input` and `change` (row, column), the topmost row first; `margin`, `answer` (time; -1 where
-    nothing can have been read), `evidence` (time, class), `path` (time, 2); by area, `output AREA`
-    (unit, time) as a share of its scale (see `facts`), and `drive AREA` (time, kind).
+    `input` and `change` (row, column), the topmost row first; `running_margin`, `running_answer`
+    (time), `evidence` (time, class), `path` (time, 2); by area, `output AREA` (unit, time) as a
+    share of its scale (see `facts`), and `drive AREA` (time, kind).
     """
     rows = list(product(range(len(scene.cuts)), range(len(scene.epsilons))))
-    known = np.isfinite(scene.margin)
-    answer = np.where(known, np.nan_to_num(scene.evidence, nan=-np.inf).argmax(-1), -1)
     columns: Columns = {
         "input": [scene.inputs[e] for _, e in rows],
         "change": [scene.inputs[e] - scene.inputs[0] for _, e in rows],
-        "margin": [scene.margin[row] for row in rows],
-        "answer": [answer[row] for row in rows],
+        "running_margin": [scene.running_margin[row] for row in rows],
+        "running_answer": [scene.running_answer[row] for row in rows],
         "evidence": [scene.evidence[row] for row in rows],
         "path": [scene.path[row] for row in rows],
     }

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from experiments.explorer.offer import Choice, Offer, choose, offered
 from experiments.store import write_text
-from networks.errors import BlindspotsError, unknown
+from networks.errors import BlindspotsError, unknown_number
 
 
 def explore(
@@ -31,6 +31,10 @@ def explore(
     What is not asked for is the run's attack with the most budgets, and an image that it fooled.
     """
     check_installed()
+    if export and export.suffix != ".html":
+        raise BlindspotsError(
+            f"'{export}' does not end in .html, and the page is HTML; name an .html file."
+        )
     offer = offered(run, data)
     choice = choose(
         *(offer,),
@@ -68,7 +72,7 @@ def epsilon_of(offer: Offer, choice: Choice, epsilon: float | None) -> float:
     if near:
         return near[0]
     if epsilon is not None:
-        raise unknown(f"epsilon of {choice.attack}", f"{epsilon:g}", [f"{e:g}" for e in there])
+        raise unknown_number("epsilon", epsilon, there, f"of {choice.attack}")
     return max(there)
 
 

@@ -39,13 +39,18 @@ export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout})
   }
 
   function decision() {
-    const lead = (which) => Array.from(at("margin", which))
-    const says = (which) => Array.from(at("answer", which), (each) => each < 0 ? "" : `${each}`)
+    const lead = (which) => Array.from(at("running_margin", which))
+    const says = (which) => Array.from(at("running_answer", which), (each) => each < 0 ? "" : `${each}`)
+    const [before, after] = [lead(clean), lead(row)]
     fit(panels.decisionRange, lead, 0.27, 0)
+    // Pixels: the upper line is labelled above and the lower one below, so that no labels meet.
+    const above = (upper) => upper ? -12 : 13
     panels.decision.data = {
       step: listed(steps, (step) => step),
-      clean: lead(clean), says_clean: says(clean),
-      perturbed: lead(row), says_perturbed: says(row),
+      clean: before, says_clean: says(clean),
+      off_clean: listed(steps, (step) => above(!(before[step] < after[step]))),
+      perturbed: after, says_perturbed: says(row),
+      off_perturbed: listed(steps, (step) => above(before[step] < after[step])),
     }
   }
 
@@ -150,7 +155,7 @@ export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout})
 
   function say() {
     const spoken = (which) => {
-      const answer = at("answer", which)[t]
+      const answer = at("running_answer", which)[t]
       if (answer < 0) return "nothing read yet"
       return `<b>${answer}</b>, ${answer === fact("label") ? "right" : "wrong"}`
     }

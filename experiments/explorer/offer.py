@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from experiments.bench import Bench, scored
-from experiments.finished import chosen, finished
+from experiments.finished import chosen, finished, place_of
 from experiments.result import individual_directory, load_network, set_name
 from experiments.single import read_inputs
 from networks import DETAILED, BlindspotsError
@@ -26,7 +25,7 @@ FITTED_ON = 100
 
 @dataclass(frozen=True)
 class Choice:
-    """One individual, one image (its place among the run's), and the inputs that are shown.
+    """One individual, one image (its index in the test set), and the inputs that are shown.
 
     `source` names the network that the inputs were crafted on, by `attack`.
     """
@@ -85,14 +84,18 @@ class Offer:
         return network if network in there else there[0]
 
     @property
-    def images(self) -> int:
-        """How many images the run attacked."""
-        return int(self.compared.sizes["image"])
+    def images(self) -> list[int]:
+        """The images that the run attacked, by index in the test set, in the run's order."""
+        return [int(each) for each in self.compared["image"].to_numpy()]
+
+    def place(self, choice: Choice) -> int:
+        """Where among the run's images the chosen one is."""
+        return place_of(self.compared, self.run, choice.image)
 
     @cached_property
     def pictures(self) -> "tuple[Tensor, Tensor]":
         """The clean images (N, 1, 28, 28) and their labels (N,)."""
-        return scored(self.bench, self.images)
+        return scored(self.bench, len(self.images))
 
     @cached_property
     def first_pictures(self) -> "Tensor":
@@ -106,7 +109,7 @@ class Offer:
     def crafted(self, choice: Choice) -> "tuple[tuple[float, ...], Tensor]":
         """The budgets, and what was crafted from the image within each, (epsilon, 1, 28, 28)."""
         epsilons, inputs = _inputs(self._set(choice.source, choice.individual, choice.attack))
-        return epsilons, inputs[:, choice.image]
+        return epsilons, inputs[:, self.place(choice)]
 
     def aim(self, choice: Choice) -> str:
         """Whom the inputs were made for, in few words."""
@@ -115,17 +118,17 @@ class Offer:
         own = choice.source == choice.network
         return "white-box" if own else f"crafted on {choice.source}"
 
-    def fooled(self, choice: Choice, epsilon: float | None = None) -> NDArray[np.int64]:
+    def fooled(self, choice: Choice, epsilon: float | None = None) -> list[int]:
         """The images that are answered rightly when clean, and wrongly at an epsilon.
 
-        The run knows; at any epsilon where none is given.
+        By index in the test set, in the run's order; at any epsilon where none is given.
         """
         here = self.compared.sel(network=choice.network, individual=choice.individual)
         wrong = here["correct"].sel(source=choice.source, attack=choice.attack) == 0
         if epsilon is not None:
             wrong = wrong.isel(epsilon=np.isclose(wrong["epsilon"], epsilon, rtol=1e-6))
         both = (here["clean_correct"] == 1) & wrong.any("epsilon")
-        return np.flatnonzero(both.to_numpy())
+        return [int(each) for each in both["image"].to_numpy()[both.to_numpy()]]
 
     def completed(self, choice: Choice) -> Choice:
         """The choice with what it names that is not there replaced by the usual."""
@@ -180,18 +183,17 @@ def choose(
     attacks = offer.attacks(individual)
     by = attack or offer.usual_attack(name, individual)
     if by not in attacks:
-        raise unknown(f"attack whose inputs '{offer.run}' kept", by, attacks)
+        raise unknown("attack", by, attacks, f"among those whose inputs '{offer.run}' kept")
     sources = offer.sources(by, individual)
     on = source or offer.usual_source(name, by, individual)
     if on not in sources:
-        raise unknown(f"network on which '{offer.run}' kept inputs of {by}", on, sources)
-    choice = Choice(name, individual, image or 0, by, on)
-    if image is None:
-        fooled = offer.fooled(choice)
-        return replace(choice, image=int(fooled[0]) if len(fooled) else 0)
-    if not 0 <= image < offer.images:
-        raise BlindspotsError(f"There is no image {image}; choose from 0 to {offer.images - 1}.")
-    return choice
+        raise unknown(
+            *("network", on, sources), f"among those on which '{offer.run}' kept inputs of {by}"
+        )
+    choice = Choice(name, individual, offer.images[0] if image is None else image, by, on)
+    offer.place(choice)
+    fooled = offer.fooled(choice)
+    return replace(choice, image=fooled[0]) if image is None and fooled else choice
 
 
 def check_network(offer: Offer, name: str, individual: int) -> None:

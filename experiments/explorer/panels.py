@@ -16,11 +16,11 @@ from bokeh.models import (
 from bokeh.palettes import Cividis256, Greys256, RdBu11, interp_palette
 from bokeh.plotting import figure
 
-from figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
+from figures.style import BLUE, GREY, PARTS, VERMILLION
+from networks.projection import KINDS
 
 INK = "#222222"
 CONDITIONS = {"clean": (BLUE, "circle"), "perturbed": (VERMILLION, "square")}
-KINDS = {"feedforward": "#5A5A5A", "skip": PURPLE, "lateral": ORANGE, "top-down": GREEN}
 TOP, MIDDLE, BOTTOM = 172, 284, 254  # heights, pixels
 PICTURE, GAP, BORDER = 132, 8, 4  # side of a picture, between two, around; pixels
 CHANGES = interp_palette(RdBu11, 255)
@@ -113,7 +113,7 @@ def decision(now: ColumnDataSource) -> Panel:
     plot.xaxis.axis_label = "step"
     plot.vspan(x="step", source=now, line_color=GREY, line_width=1.5, line_dash="dotted")
     plot.hspan(y=[0], line_color=GREY, line_width=1)
-    columns = ("step", "clean", "perturbed", "says_clean", "says_perturbed")
+    columns = ("step", *(f"{part}{name}" for part in ("", "says_", "off_") for name in CONDITIONS))
     source = drawn_from(**{name: [] for name in columns})
     for name, (colour, marker) in CONDITIONS.items():
         plot.line("step", name, source=source, color=colour, line_width=2)
@@ -125,7 +125,7 @@ def decision(now: ColumnDataSource) -> Panel:
             text_font_size="12px",
             text_align="center",
             text_baseline="middle",
-            y_offset=-12 if name == "clean" else 13,
+            y_offset=f"off_{name}",
         )
     return Panel(plot, source)
 
@@ -192,14 +192,14 @@ def drive() -> Panel:
     plot.xaxis.separator_line_color = "#CCCCCC"
     columns = [f"{end} {kind}" for kind in KINDS for end in ("bottom", "top")]
     source = drawn_from(**{name: [] for name in ("at", "alpha", *columns)})
-    for kind, colour in KINDS.items():
+    for kind in KINDS:
         plot.vbar(
             "at",
             width=0.9,
             bottom=f"bottom {kind}",
             top=f"top {kind}",
             source=source,
-            fill_color=colour,
+            fill_color=PARTS[kind][0],
             fill_alpha="alpha",
             line_color=None,
             legend_label=kind,

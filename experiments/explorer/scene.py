@@ -4,15 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from experiments.dynamics.measures import decisions
+from experiments.dynamics.measures.decision import evidence
+from experiments.dynamics.measures.drive import along_change
+from experiments.dynamics.measures.parts import areas_of
 from experiments.explorer.offer import Choice, Offer
 from networks import Wiring
-from networks.projection import Kind
+from networks.projection import FEEDBACK, KINDS, Kind
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +50,7 @@ class Scene:
         aim: whom the inputs were made for.
         wiring: of the network.
         data: name of the data set.
-        number: of the image in the test set, and its `label`.
+        label: of the image.
         epsilons: budgets, the first is 0.
         cuts: the kinds of projections that deliver nothing, none of them first.
         areas: those whose activity is shown; the hidden ones, or the output where there is none.
@@ -54,17 +58,18 @@ class Scene:
         outputs: by area, what its units emit (cut, epsilon, time, unit).
         evidence: potentials of the output, averaged over the steps that have been read so far
             (cut, epsilon, time, class); what the network would answer if time ended here.
-        margin: evidence for the label less that for the best other class (cut, epsilon, time).
+        running_margin: evidence for the label less that for the best other class, and
+        running_answer: the class with most, -1 before the read-out (cut, epsilon, time); see
+            `decisions`.
         path: states in `plane` (cut, epsilon, time, 2).
         drive: by area (all but the input's) how each of `kinds` adds to the length of the change of
-            the drive from the clean image's (cut, epsilon, time, kind); see `contributions`.
+            the drive from the clean image's (cut, epsilon, time, kind); see `shares_of`.
     """
 
     choice: Choice
     aim: str
     wiring: Wiring
     data: str
-    number: int
     label: int
     epsilons: tuple[float, ...]
     cuts: tuple[frozenset[Kind], ...]
@@ -72,7 +77,8 @@ class Scene:
     inputs: Floats
     outputs: dict[str, Floats]
     evidence: Floats
-    margin: Floats
+    running_margin: Floats
+    running_answer: NDArray[np.int8]
     plane: Plane
     path: Floats
     kinds: tuple[Kind, ...]
@@ -86,10 +92,10 @@ def scene(offer: Offer, choice: Choice) -> Scene:
     from sim.scaled import scaled
 
     network = offer.network(choice)
-    images, labels = offer.pictures
+    (images, labels), place = offer.pictures, offer.place(choice)
     epsilons, crafted = offer.crafted(choice)
-    shown = torch.cat([images[choice.image][None], crafted])
-    wiring, label = network.wiring, int(labels[choice.image])
+    shown = torch.cat([images[place][None], crafted])
+    wiring, label = network.wiring, int(labels[place])
     areas, cuts, kinds = watched(wiring), cuts_of(wiring), kinds_of(wiring)
     runs = [with_drives(scaled(network, cut, 0) if cut else network, shown) for cut in cuts]
     plane = plane_of(network, offer.first_pictures)
@@ -97,26 +103,28 @@ def scene(offer: Offer, choice: Choice) -> Scene:
     def stacked(name: str) -> Floats:
         return np.stack([run[name].transpose("image", "time", ...).to_numpy() for run in runs])
 
-    evidence = accumulated(wiring, stacked(f"{wiring.output}.potential"))
-    changes = [contributions(run, kinds) for run in runs]
+    read = read_out(wiring, runs, label)
+    order = ("condition", "image", "time")
+    decided = decisions(read).transpose(*order)
+    shares = [shares_of(run, kinds) for run in runs]
     return Scene(
         choice=choice,
         aim=offer.aim(choice),
         wiring=wiring,
         data=offer.bench.data,
-        number=int(offer.compared["image"].to_numpy()[choice.image]),
         label=label,
         epsilons=(0.0, *epsilons),
         cuts=cuts,
         areas=areas,
         inputs=shown[:, 0].cpu().numpy(),
         outputs={area: stacked(f"{area}.output") for area in areas},
-        evidence=evidence,
-        margin=margins(evidence, label),
+        evidence=evidence(read).transpose(*order, "class").to_numpy(),
+        running_margin=decided["running_margin"].to_numpy(),
+        running_answer=decided["running_answer"].to_numpy(),
         plane=plane,
         path=plane.project(np.stack([states_of(run, areas) for run in runs])),
         kinds=kinds,
-        drive={area: np.stack([each[area] for each in changes]) for area in changes[0]},
+        drive={area: np.stack([each[area] for each in shares]) for area in shares[0]},
     )
 
 
@@ -129,12 +137,12 @@ def watched(wiring: Wiring) -> tuple[str, ...]:
 def kinds_of(wiring: Wiring) -> tuple[Kind, ...]:
     """The kinds of projections of a wiring, in a fixed order."""
     there = {p.kind for p in wiring.projections}
-    return tuple(kind for kind in get_args(Kind) if kind in there)
+    return tuple(kind for kind in KINDS if kind in there)
 
 
 def cuts_of(wiring: Wiring) -> tuple[frozenset[Kind], ...]:
     """Every set of feedback pathways that can be cut; the empty one first."""
-    there = [kind for kind in kinds_of(wiring) if kind in ("lateral", "top-down")]
+    there = [kind for kind in kinds_of(wiring) if kind in FEEDBACK]
     sizes = range(len(there) + 1)
     return tuple(frozenset(each) for size in sizes for each in combinations(there, size))
 
@@ -152,55 +160,30 @@ def recorded(network: "Network", images: "Tensor") -> xr.Dataset:
 
     A random code draws the same for all of them, so that only what was changed in them differs.
     """
-    from experiments.attacks.chance import spikes, stream
+    from experiments.attacks.chance import in_one_draw, stream
     from sim import run
 
-    if network.wiring.is_random:
-        images = spikes(network.wiring, images, stream("explorer", 0), common=True)
-    return run(network, images)
+    return run(network, in_one_draw(network.wiring, images, stream("explorer", 0), common=True))
 
 
-def accumulated(wiring: Wiring, potentials: Floats) -> Floats:
-    """What would be answered if time ended at each step, from potentials (..., time, class).
-
-    Their mean over the answer's steps so far; NaN before any stimulus can have arrived.
-    """
-    first = wiring.first_answer
-    evidence = np.full(potentials.shape, np.nan)
-    read = potentials[..., first:, :]
-    if wiring.readout == "mean":
-        steps = np.arange(1, read.shape[-2] + 1)
-        read = np.cumsum(read, axis=-2) / steps[:, None]
-    evidence[..., first:, :] = read
-    return evidence
+def read_out(wiring: Wiring, runs: Sequence[xr.Dataset], label: int) -> xr.Dataset:
+    """The output's potentials with every cut, a condition each, as measures expect recordings."""
+    potential = xr.concat([run[f"{wiring.output}.potential"] for run in runs], "condition")
+    return (
+        potential.to_dataset()
+        .assign(label=("image", np.full(potential.sizes["image"], label)))
+        .assign_attrs(output=wiring.output, answers=np.array(list(wiring.answers)))
+    )
 
 
-def margins(evidence: Floats, label: int) -> Floats:
-    """Evidence (..., class) for the label less that for the best other class."""
-    others = np.delete(evidence, label, axis=-1)
-    return evidence[..., label] - others.max(axis=-1)
-
-
-def contributions(recording: xr.Dataset, kinds: Sequence[str]) -> dict[str, Floats]:
-    """By area, how each of `kinds` of projections changes the drive (image, time, kind).
-
-    With D the change of an area's drive from that of the first image and D_k what kind k adds to
-    it, k contributes D_k . D / |D|: positive where it drives the area away, negative where it
-    pulls the area back. The contributions sum to |D|, in the unit of the drive.
-    """
-    changes = {}
-    for name, by_kind in recording.data_vars.items():
-        if not str(name).endswith(".drive_by_kind"):
-            continue
-        drive = by_kind.sel(kind=list(kinds)).transpose("image", "time", "kind", ...).to_numpy()
-        change = drive - drive[:1]
-        total = change.sum(axis=2)
-        length = np.linalg.norm(total, axis=-1)
-        along = np.einsum("ntku,ntu->ntk", change, total)
-        changes[str(name).removesuffix(".drive_by_kind")] = np.divide(
-            along, length[..., None], out=np.zeros_like(along), where=length[..., None] > 0
-        )
-    return changes
+def shares_of(recording: xr.Dataset, kinds: Sequence[str]) -> dict[str, Floats]:
+    """By area, `along_change` of each of `kinds` from the first image (image, time, kind)."""
+    found = {}
+    for area in areas_of(recording, "drive_by_kind"):
+        drive = recording[f"{area}.drive_by_kind"].sel(kind=list(kinds))
+        along = along_change(drive - drive.isel(image=0, drop=True), f"{area}.unit")
+        found[area] = along.transpose("image", "time", "kind").to_numpy()
+    return found
 
 
 @lru_cache(maxsize=8)

@@ -1,6 +1,7 @@
 """The local web server: pages for this machine alone, and their export."""
 
 import logging
+from dataclasses import fields
 from typing import Any
 
 from bokeh.application import Application
@@ -18,7 +19,7 @@ from tornado.web import RequestHandler
 from experiments.explorer.offer import Choice, Offer, choose
 from experiments.explorer.page import exported, fill
 from experiments.explorer.scene import scene
-from experiments.explorer.session import Session
+from experiments.explorer.visit import Visit
 from networks.errors import BlindspotsError
 
 HOST = "127.0.0.1"
@@ -34,7 +35,7 @@ class Export(RequestHandler):
 
     def get(self) -> None:
         """The file, or what is wrong with the choice."""
-        asked: dict[str, Any] = {name: self.get_argument(name) for name in vars_of(Choice)}
+        asked: dict[str, Any] = {each.name: self.get_argument(each.name) for each in fields(Choice)}
         try:
             asked |= {name: int(asked[name]) for name in ("individual", "image")}
             choice = choose(self.offer, **asked)
@@ -46,11 +47,6 @@ class Export(RequestHandler):
         name = f"{choice.network}-{choice.individual}-image-{choice.image}-{choice.attack}.html"
         self.set_header("Content-Disposition", f'attachment; filename="{name}"')
         self.finish(exported(scene(self.offer, choice), self.epsilon))
-
-
-def vars_of(described: type) -> list[str]:
-    """The names of a dataclass's fields."""
-    return list(described.__dataclass_fields__)  # type: ignore[attr-defined]
 
 
 class Pages(BokehTornado):
@@ -68,11 +64,11 @@ def server(offer: Offer, first: Choice, epsilon: float, port: int) -> tuple[Base
 
     A `port` of 0 stands for any that is free. Raises BlindspotsError where it is not to be had.
     """
-    ready = [Session(offer, first, epsilon)]  # the first visitor need not wait for it
+    ready = [Visit(offer, first, epsilon)]  # the first visitor need not wait for it
 
     def visit(document: Document) -> None:
-        session = ready.pop() if ready else Session(offer, first, epsilon)
-        fill(document, session.view, session.page, str(offer.run))
+        visiting = ready.pop() if ready else Visit(offer, first, epsilon)
+        fill(document, visiting.view, visiting.page, str(offer.run))
 
     settings.perform_document_validation.set_value(False)  # tests look at the page instead
     logging.getLogger("bokeh").setLevel(logging.ERROR)

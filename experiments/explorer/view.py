@@ -25,12 +25,12 @@ from bokeh.models.dom import HTML
 from experiments.explorer import panels
 from experiments.explorer.columns import facts, frames
 from experiments.explorer.panels import Panel
+from networks.projection import FEEDBACK, KINDS
 
 if TYPE_CHECKING:
     from experiments.explorer.scene import Scene
 
 SIDE = 218  # pixels
-PATHWAYS = ("lateral", "top-down")
 HELP = "Keys: space plays; ← → step through time; ↑ ↓ go through ε; Tab reaches every control."
 
 
@@ -107,7 +107,7 @@ def headline(scene: "Scene") -> str:
     data = f"<b style='color:#B03A00'>NOT MNIST: {escape(scene.data)}</b>" if loud else scene.data
     return (
         f"<b style='font-size:17px'>{escape(choice.network)}</b> &nbsp;individual "
-        f"{choice.individual} &nbsp;·&nbsp; test image {scene.number}, a <b>{scene.label}</b> "
+        f"{choice.individual} &nbsp;·&nbsp; test image {choice.image}, a <b>{scene.label}</b> "
         f"&nbsp;·&nbsp; {escape(choice.attack)}, {escape(scene.aim)} &nbsp;·&nbsp; {data}"
     )
 
@@ -137,7 +137,9 @@ def build() -> View:
     time = Slider(name="time", title="Step", start=0, end=1, value=1, step=1)
     play = Toggle(name="play", label="▶ play", button_type="primary")
     half = SIDE // 2 - 5
-    cuts = {kind: Toggle(name=kind, label=kind, active=True, width=half) for kind in PATHWAYS}
+    cuts: dict[str, Toggle] = {
+        kind: Toggle(name=kind, label=kind, active=True, width=half) for kind in FEEDBACK
+    }
     layout = RadioButtonGroup(name="layout", labels=["through time", "maps"], active=0)
     for each, width in ((epsilon, SIDE - 14), (time, SIDE - 14), (play, SIDE), (layout, SIDE)):
         each.width = width
@@ -180,7 +182,7 @@ def painted(drawn: dict[str, Panel]) -> dict[str, object]:
         "activityFigure": before,
         "stepAxes": [drawn[name].figure.xaxis[0] for name in ("before", "after", "differ")],
         "colours": [colour for colour, _ in panels.CONDITIONS.values()],
-        "kinds": list(panels.KINDS),
+        "kinds": list(KINDS),
     }
 
 

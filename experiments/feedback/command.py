@@ -29,7 +29,7 @@ from experiments.statistics.accuracies import wilson
 from experiments.store import damaged, read_dataset, unit_path, unwritable
 from networks import DETAILED, BlindspotsError, Wiring, parameters
 from networks.derive import feedforward_part, widened_to_match
-from sim.scaled import FEEDBACK
+from networks.projection import FEEDBACK
 
 USUAL = 200  # images
 ATTACK = "pgd-linf"
@@ -93,7 +93,7 @@ def reference_epsilon(compared: xr.Dataset) -> float:
 
 def looped(compared: xr.Dataset, run: Path) -> list[str]:
     """The trained networks of a comparison that have feedback and answer without chance."""
-    feedback = compared["recurrence"].isin(["lateral", "top-down", "both"]).to_numpy()
+    feedback = compared["recurrence"].isin([*FEEDBACK, "both"]).to_numpy()
     names = [str(name) for name in compared["network"].to_numpy()[feedback]]
     names = [
         name
@@ -130,7 +130,7 @@ def controlled(
             f"'{name.removesuffix(DETAILED)}'."
         )
     wiring = load_network(run, name, individual).wiring
-    if not FEEDBACK & {p.kind for p in wiring.projections}:
+    if not any(p.kind in FEEDBACK for p in wiring.projections):
         raise BlindspotsError(
             f"'{name}' has no lateral or top-down projections to control for; choose from "
             f"{', '.join(looped(compared, run))}."

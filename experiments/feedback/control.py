@@ -20,6 +20,7 @@ from experiments.individuals import Train
 from experiments.kept import Kept
 from experiments.store import fresh_unit, key_of
 from experiments.units import FORMAT, Report, Unit
+from networks.projection import FEEDBACK
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,7 +107,7 @@ def by_paths(network: "Network", student: "Model | None", pressure: Pressure) ->
     The last set is crafted on the network without its feedback.
     """
     from experiments.attacks.guides import ways
-    from sim.scaled import FEEDBACK, scaled
+    from sim.scaled import scaled
 
     found = ways(network)
     sets = {"all paths": pressure.on(network)}
@@ -121,7 +122,7 @@ def at_gains(network: "Network", student: "Model | None", pressure: Pressure) ->
 
     The same inputs are shown at every gain, but for those crafted at each gain anew.
     """
-    from sim.scaled import FEEDBACK, scaled
+    from sim.scaled import scaled
 
     sets = {
         CLEAN: pressure.images,

@@ -14,6 +14,7 @@ from networks import Area
 from networks.derive import hidden
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from sim import Network
@@ -34,8 +35,14 @@ GROUPS = 20
 BATCH = 250  # images recorded at a time
 
 
-def activities(network: "Network", images: "Tensor") -> dict[str, Floats]:
-    """The activity (image, unit) of every hidden area, from images (N, 1, 28, 28)."""
+def activities(
+    network: "Network", images: "Tensor", generator: "torch.Generator"
+) -> dict[str, Floats]:
+    """The activity (image, unit) of every hidden area, from images (N, 1, 28, 28).
+
+    A random code of the input draws from ``generator``.
+    """
+    from experiments.attacks.chance import in_one_draw
     from sim import run
 
     areas = hidden(network.wiring)
@@ -43,7 +50,8 @@ def activities(network: "Network", images: "Tensor") -> dict[str, Floats]:
     read = list(network.wiring.answers)
     batches: dict[str, list[Floats]] = {name: [] for name in names}
     for batch in images.split(BATCH):
-        recording = run(network, batch, record=names, quantities=("output",))
+        shown = in_one_draw(network.wiring, batch, generator)
+        recording = run(network, shown, record=names, quantities=("output",))
         for area in areas:
             mean = recording[f"{area.name}.output"].sel(time=read).mean("time").to_numpy()
             batches[area.name].append(mean.reshape(len(mean), area.channels, -1).mean(2))

@@ -7,11 +7,12 @@ import xarray as xr
 
 from experiments.bench import Bench, scored
 from experiments.result import image_indices
+from experiments.semantics.measures import TOP
 from experiments.semantics.unit import Interpret
 from experiments.store import read_dataset, unit_path
 
 EXAMPLES = 4  # members of each kind whose top images are kept, of the first individual
-SHOWN = 8  # images of each
+SHOWN = TOP  # images of each: those that its purity is of
 
 
 def assembled(

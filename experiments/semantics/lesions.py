@@ -29,6 +29,7 @@ LESIONS = {
 }
 SINGLE = 16  # units of an area silenced one by one, evenly spread over their selectivity
 DRAWS = 4  # random groups
+IMAGE = -4  # the axis of the images, with steps before it or not
 QUARTER = 4  # of an area that has no modules
 
 
@@ -66,14 +67,15 @@ def lesioned(
 ) -> Iterator[dict[str, Ints]]:
     """The classes answered to each set of images ``shown``, with one target silenced after another.
 
-    All sets go through the network at once.
+    Sets are images (N, 1, 28, 28), or where the code is random their spikes in one draw
+    (steps, N, 1, 28, 28). All go through the network at once.
     """
     import torch
 
     from sim import Silence, run
 
-    images = torch.cat(list(shown.values()))
-    ends = np.cumsum([len(each) for each in shown.values()])[:-1]
+    images = torch.cat(list(shown.values()), dim=IMAGE)
+    ends = np.cumsum([each.shape[IMAGE] for each in shown.values()])[:-1]
     for target in silenced:
         act = Silence(area=area.name, units=positions(area, target.units))
         logits = run(network, images, intervene=[act], record=[])["logits"].to_numpy()

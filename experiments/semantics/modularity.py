@@ -9,6 +9,7 @@ Nodes are the hidden units; a feature map is one. Strengths are sums of absolute
 activity, correlations over the images as far as they are positive.
 """
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +52,7 @@ def nodes(wiring: Wiring) -> dict[str, slice]:
     ends = np.cumsum([0, *(area.channels for area in hidden(wiring))])
     return {
         area.name: slice(int(start), int(end))
-        for area, start, end in zip(hidden(wiring), ends, ends[1:], strict=False)
+        for area, (start, end) in zip(hidden(wiring), pairwise(ends), strict=True)
     }
 
 

@@ -23,7 +23,8 @@ OUTCOMES = {
     "corruption": "mean accuracy under the corruptions of MNIST-C",
 }
 AMONG = ("all", "rate", "spiking")
-FEWEST = 4  # networks that a correlation needs
+FEWEST = 3  # networks that a correlation needs
+FEWEST_REDRAWN = 4  # networks that its interval needs
 RESAMPLES = 1000
 FACTS = ("recurrence", "modules", "units", "role")
 
@@ -68,8 +69,8 @@ def correlations(result: xr.Dataset, generator: np.random.Generator) -> xr.Datas
     """``correlation`` (among, predictor, outcome), its interval, and ``correlated`` (among, ...).
 
     ``correlated`` counts the individuals, ``networks_correlated`` the networks; where these are
-    fewer than four the correlation is NaN. A predictor is the mean over areas of the mean over
-    units.
+    fewer than three the correlation is NaN, where fewer than four its interval. A predictor is the
+    mean over areas of the mean over units.
     """
     of_units = result.sel(kind="unit")
     shape = (len(AMONG), len(PREDICTORS), len(OUTCOMES))
@@ -87,8 +88,10 @@ def correlations(result: xr.Dataset, generator: np.random.Generator) -> xr.Datas
                 there = np.isfinite(pairs).all(0)
                 individuals[a, p, o] = there.sum()
                 networks[a, p, o] = there.any(1).sum()
-                if networks[a, p, o] >= FEWEST:
+                if networks[a, p, o] >= FEWEST_REDRAWN:
                     draws[:, a, p, o] = rank_correlations(pairs, generator)
+                elif networks[a, p, o] >= FEWEST:
+                    draws[0, a, p, o] = spearman(pairs[:, there])
     dims = ("among", "predictor", "outcome")
     return xr.Dataset(
         with_interval("correlation", draws, dims)

@@ -11,6 +11,7 @@ from rich.table import Table
 from experiments.page import picture, publish
 from experiments.semantics.activity import KINDS
 from experiments.semantics.lesions import LESIONS
+from experiments.semantics.measures import MEASURES
 from experiments.semantics.sentences import sentences
 from experiments.verdict.wording import interval, number
 
@@ -28,21 +29,35 @@ ACTIVATING = (
     "The test images that activate units, directions and modules of {} most; those that tie, in "
     "the order of the images. Units and random directions were drawn by chance."
 )
-NOTES = {
-    "Information about the class": "Bits, corrected for bias (Miller & Madow 1955), mean over "
-    "members, areas and individuals, with a 95 % bootstrap interval.",
-    "Purity of the top images": "Share of the commonest class among the ten images of highest "
-    "activity. With shuffled labels it is some 0.27 where activities differ. Units that spike have "
-    "few values, and images that tie share the places, which lowers their purity.",
-    "Entropy of the top images": "Bits, of the classes of the same ten images.",
-    "Class selectivity": "(best - rest) / (best + rest) of mean activity by class, counted from "
-    "the smallest activity. Comparable between units of one model, not between units and "
-    "projections.",
-    "Silenced": "Points of accuracy lost (mean over classes), clean and under attack.",
-    "Unevenness of what is lost": "Standard deviation over classes, in points: large where a "
-    "lesion strikes some classes and spares others.",
-    "Modularity": "Newman-Girvan Q. before: of the weights before training. labels: groups "
-    "shuffled within areas; strengths: weights shuffled among existing connections (95 %).",
+SECTIONS = {  # title and note of each table, by what it shows
+    "information": (
+        "Information about the class",
+        "Bits, corrected for bias (Miller & Madow 1955), mean over members, areas and individuals, "
+        "with a 95 % bootstrap interval.",
+    ),
+    "purity": (
+        "Purity of the top images",
+        "Share of the commonest class among the ten images of highest activity. With shuffled "
+        "labels it is some 0.27 where activities differ. Units that spike have few values, and "
+        "images that tie share the places, which lowers their purity.",
+    ),
+    "entropy": ("Entropy of the top images", "Bits, of the classes of the same ten images."),
+    "selectivity": (
+        "Class selectivity",
+        "(best - rest) / (best + rest) of mean activity by class, counted from the smallest "
+        "activity. Comparable between units of one model, not between units and projections.",
+    ),
+    "drop": ("Silenced", "Points of accuracy lost (mean over classes), clean and under attack."),
+    "uneven": (
+        "Unevenness of what is lost",
+        "Standard deviation over classes, in points: large where a lesion strikes some classes and "
+        "spares others.",
+    ),
+    "modularity": (
+        "Modularity",
+        "Newman-Girvan Q. before: of the weights before training. labels: groups shuffled within "
+        "areas; strengths: weights shuffled among existing connections (95 %).",
+    ),
 }
 Rows = list[list[str]]
 
@@ -57,8 +72,8 @@ def write_semantics_report(
     """``report.html`` into ``out``; tables and sentences onto ``console``."""
     for table in terminal_tables(summary):
         console.print(table)
-    said = list(sentences(summary))
-    for sentence in said:
+    found, tables = list(sentences(summary)), sections(summary)
+    for sentence in found:
         console.print(f"- {sentence}", highlight=False, markup=False)
     publish(
         *(out, console, "semantics.html"),
@@ -66,9 +81,9 @@ def write_semantics_report(
         data=str(summary.attrs["data"]),
         attrs=summary.attrs,
         individuals=result.sizes["individual"],
-        sentences=said,
+        sentences=found,
         kinds=KINDS,
-        sections=[(title, NOTES[title], *part) for title, part in sections(summary).items()],
+        sections=[(*said, *tables[name]) for name, said in SECTIONS.items()],
         pictures=[
             {
                 "caption": CAPTIONS.get(name, ACTIVATING.format(name.removeprefix("activating-"))),
@@ -86,19 +101,14 @@ def networks(summary: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:
 
 
 def sections(summary: xr.Dataset) -> dict[str, tuple[list[str], Rows]]:
-    """The page's tables by title: heads, and rows of text."""
-    measures = ("information", "purity", "entropy", "selectivity")
-    titles = list(NOTES)
-    found = {
-        title: (["network", *KINDS], by_kind(summary, measure))
-        for title, measure in zip(titles, measures, strict=False)
-    }
+    """The page's tables by what they show (``SECTIONS``): heads, and rows of text."""
     conditions = [str(each) for each in summary["condition"].to_numpy()]
     heads = ["network", *(f"{lesion}, {c}" for c in conditions for lesion in LESIONS)]
-    for title, name in (("Silenced", "drop"), ("Unevenness of what is lost", "uneven")):
-        found[title] = heads, by_lesion(summary, name)
-    found["Modularity"] = modularity_table(summary)
-    return found
+    return {
+        **{measure: (["network", *KINDS], by_kind(summary, measure)) for measure in MEASURES},
+        **{name: (heads, by_lesion(summary, name)) for name in ("drop", "uneven")},
+        "modularity": modularity_table(summary),
+    }
 
 
 def by_kind(summary: xr.Dataset, measure: str) -> Rows:

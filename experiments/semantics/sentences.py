@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from experiments.semantics.population import OUTCOMES
+from experiments.semantics.population import AMONG, OUTCOMES
 from experiments.verdict.wording import listed
 
 MEANT = {
@@ -19,11 +19,16 @@ def sentences(summary: xr.Dataset) -> Iterator[str]:
     for measure, meaning in MEANT.items():
         gap = f"gap_{measure}"
         yield gaps(summary, gap, "unit", f"Units beside random directions, {meaning}")
+        yield live(summary, measure, meaning)
         if summary[gap].sel(kind="module").notnull().any():
             yield gaps(
                 *(summary, gap, "module"),
                 f"Modules beside random groups of as many units, {meaning}",
             )
+    yield (
+        "Random directions mix all units of an area with both signs, so that what they say of the "
+        "class may lie in differences of units; mixtures of one sign were not measured."
+    )
     yield shuffled(summary)
     yield from of_lesions(summary)
     yield from of_modularity(summary)
@@ -45,6 +50,19 @@ def gaps(summary: xr.Dataset, name: str, kind: str, what: str) -> str:
         f"lower in {int(lower.sum())}, and not told apart in "
         f"{count - int(higher.sum()) - int(lower.sum())} (95 % intervals); on average "
         f"{float(here[name].mean()):+.2f}{' bits' if 'information' in name else ''}."
+    )
+
+
+def live(summary: xr.Dataset, measure: str, meaning: str) -> str:
+    """The gap of units to random directions where dead units do not count, and its range."""
+    here = summary[f"live_gap_{measure}"].dropna("network")
+    low, high = (summary[f"live_gap_{measure}_{end}"] for end in ("low", "high"))
+    unit = " bits" if measure == "information" else ""
+    return (
+        f"Units that are not silent or constant beside random directions, {meaning}: "
+        f"{float(here.mean()):+.3f}{unit} on average, {float(here.min()):+.3f} to "
+        f"{float(here.max()):+.3f} by network; higher in {int((low > 0).sum())} of {here.size}, "
+        f"lower in {int((high < 0).sum())}."
     )
 
 
@@ -121,25 +139,49 @@ def of_modularity(summary: xr.Dataset) -> Iterator[str]:
 def of_population(summary: xr.Dataset) -> Iterator[str]:
     """Whether selectivity goes with robustness, and with how many individuals."""
     for outcome in ("robust", "corruption"):
-        parts = []
-        for among in ("all", "rate", "spiking"):
-            here = summary.sel(among=among, predictor="selectivity", outcome=outcome)
-            if np.isfinite(here["correlation"]):
-                values = (float(here[f"correlation{end}"]) for end in ("", "_low", "_high"))
-                parts.append(
-                    "{:+.2f} [{:.2f}, {:.2f}]".format(*values)
-                    + f" among {'all' if among == 'all' else f'{among} networks'} "
-                    f"({int(here['correlated'])} individuals of "
-                    f"{int(here['networks_correlated'])} networks)"
-                )
+        table = summary.sel(predictor="selectivity", outcome=outcome)
+        parts = [
+            correlated(here)
+            for among in AMONG
+            if np.isfinite((here := table.sel(among=among))["correlation"])
+        ]
         if parts:
             yield f"Selectivity and {OUTCOMES[outcome]}, Spearman: {'; '.join(parts)}."
+            yield from of_two_clusters(table)
         else:
             yield (
-                f"Selectivity and {OUTCOMES[outcome]}: fewer than four networks were measured, too "
-                "few for a correlation."
+                f"Selectivity and {OUTCOMES[outcome]}: fewer than three networks were measured, "
+                "too few for a correlation."
             )
     yield (
         "The networks differ in more than selectivity, and their units are of unlike models: these "
         "correlations describe a small population and name no cause."
     )
+
+
+def correlated(here: xr.Dataset) -> str:
+    """A correlation with its interval, if there is one, among whom, and how many they are."""
+    middle, low, high = (float(here[f"correlation{end}"]) for end in ("", "_low", "_high"))
+    among = str(here["among"].item())
+    within = f" [{low:.2f}, {high:.2f}]" if np.isfinite(low) else ""
+    return (
+        f"{middle:+.2f}{within} among {'all' if among == 'all' else f'{among} networks'} "
+        f"({int(here['correlated'])} individuals of {int(here['networks_correlated'])} networks"
+        f"{'' if within else ', too few for an interval'})"
+    )
+
+
+def of_two_clusters(table: xr.Dataset) -> Iterator[str]:
+    """Whether the pooled correlation is one within rate and spiking networks, too."""
+    pooled = float(table["correlation"].sel(among="all"))
+    parts = table["correlation"].sel(among=["rate", "spiking"])
+    if not np.isfinite(parts).all():
+        return
+    along = parts * np.sign(pooled)
+    opposed = [str(among) for among in along["among"].to_numpy()[(along < 0).to_numpy()]]
+    if (along < abs(pooled)).all():
+        yield (
+            "It is weaker within either kind of unit than in both together, so that it lies "
+            "largely between rate and spiking networks"
+            + (f"; within {listed(opposed)} networks it points the other way." if opposed else ".")
+        )

@@ -29,8 +29,10 @@ def summarised(result: xr.Dataset, generator: np.random.Generator) -> xr.Dataset
 
     Returns:
         For each measure ``mean_M`` (network, kind) and ``gap_M`` (network, kind): unit - random
-        and module - group. ``drop`` and ``uneven`` (network, lesion, condition): the accuracy
-        that a lesion costs, averaged over classes, and its standard deviation over the classes.
+        and module - group; ``live_gap_M`` (network): unit - random where units that are silent or
+        constant on all images, which say nothing, do not count. ``drop`` and ``uneven`` (network,
+        lesion, condition): the accuracy that a lesion costs, averaged over classes, and its
+        standard deviation over the classes.
         ``selective_costs`` (network): Spearman's correlation, over single units, of selectivity
         and cost. ``correlation`` as :func:`experiments.semantics.population.correlations` has it.
         Each has ``_low`` and ``_high``. Besides, ``above_M`` (network, kind): the share of members
@@ -57,6 +59,9 @@ def network_summary(here: xr.Dataset, generator: np.random.Generator) -> xr.Data
         table = table.merge(over("kind", rows, f"mean_{name}"))
         gaps = {one: rows[one] - rows[other] for other, one in AGAINST.items()}
         table = table.merge(over("kind", gaps, f"gap_{name}").reindex(kind=list(rows)))
+        units = here.sel(kind="unit")
+        live = draw(units[name].where(units["silent"] == 0)) - rows["random"]
+        table = table.merge(xr.Dataset(with_interval(f"live_gap_{name}", live, ())))
         beyond = (here[f"{name}_p"] <= LEVEL_OF_TEST).where(here[f"{name}_p"].notnull())
         table[f"above_{name}"] = beyond.mean(["member", "area"]).mean("individual")
     table["silent"] = here["silent"].sel(kind="unit").mean(["member", "area"]).mean("individual")

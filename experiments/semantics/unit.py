@@ -12,6 +12,7 @@ import xarray as xr
 from experiments.bench import Bench, scored
 from experiments.detailed.examine import Condition, shown_images
 from experiments.finished import seed_of
+from experiments.result import save_result
 from experiments.semantics import lesions, modularity
 from experiments.semantics.activity import KINDS, Floats, Ints, activities, modules_of, readings
 from experiments.semantics.measures import MEASURES, TOP, against_null, prepared
@@ -22,7 +23,8 @@ from networks.derive import hidden
 if TYPE_CHECKING:
     from sim import Network
 
-SEMANTICS = 1  # raise it when the same settings come to mean other numbers
+SEMANTICS = 2  # raise it when the same settings come to mean other numbers
+CHANCE = "semantics"  # names the stream that random codes draw from
 MEASURED, COUNTED = 0.4, 0.6  # shares of the work that are done then
 
 
@@ -70,13 +72,14 @@ class Interpret:
 
     def run(self, report: Report) -> None:
         """Measure every area, silence its parts, and leave the labelled outcome."""
+        from experiments.attacks.chance import stream
         from experiments.training import load_individual, stream_of
         from sim import Network
 
         network = load_individual(self.directory)
         images, labels = scored(self.bench, self.images)
         generator = np.random.default_rng(self.seed)
-        activity = activities(network, images)
+        activity = activities(network, images, stream(CHANCE, self.seed))
         classes = labels.numpy()
         by_area = [
             meanings(readings(activity[area.name], area, generator), classes, generator)
@@ -85,15 +88,15 @@ class Interpret:
         report(MEASURED, 0.0)
         names = xr.DataArray(list(activity), dims="area", name="area")
         result = xr.concat(by_area, names, join="outer")
-        stream = stream_of(network.wiring, seed_of(self.directory))
-        untrained = Network.initial(network.wiring, stream)
+        first = stream_of(network.wiring, seed_of(self.directory))
+        untrained = Network.initial(network.wiring, first)
         found = modularities(network, untrained, activity, classes, generator)
         result = result.merge(found, join="outer")
         report(COUNTED, 0.0)
         silenced = self._lesions(network, result, classes, generator, report)
         result = result.merge(silenced, join="outer")
         with fresh_unit(self.stage, self.key) as directory:
-            result.to_netcdf(directory / self.product, engine="h5netcdf")
+            save_result(result, directory / self.product)
 
     def _lesions(
         self,
@@ -104,10 +107,18 @@ class Interpret:
         report: Report,
     ) -> xr.Dataset:
         """The accuracies of the intact network, and of what is left of it, by area."""
+        from experiments.attacks.chance import in_one_draw, stream
         from sim import run
 
         conditions = [Condition("clean"), *([self.attacked] if self.attacked else [])]
-        shown = {each.name: shown_images(self.bench, each, self.lesioned) for each in conditions}
+        shown = {  # in the same draw, of which intact and lesioned networks see the same spikes
+            each.name: in_one_draw(
+                network.wiring,
+                shown_images(self.bench, each, self.lesioned),
+                stream(CHANCE, self.seed),
+            )
+            for each in conditions
+        }
         labels = labels[: self.lesioned]
         rows = {}
         for area in hidden(network.wiring):

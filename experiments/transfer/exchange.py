@@ -18,7 +18,7 @@ from experiments.scoring import Score
 from experiments.spec import Spec
 from experiments.store import damaged, fresh_unit, link
 from experiments.units import is_complete
-from networks.errors import BlindspotsError, unknown
+from networks.errors import BlindspotsError, unknown, unknown_number
 from networks.wiring import explain
 
 PER_PART = 2  # individuals, so that two share a part of the training images and two do not
@@ -136,8 +136,8 @@ def of_run(run: Path, spec: Spec, attack: str, epsilon: float, bench: Bench) -> 
         )
     _check_aimed(attack, spec.attacks, run)
     if epsilon not in spec.epsilons_of(attack):
-        there = [f"{each:g}" for each in spec.epsilons_of(attack)]
-        raise unknown(f"epsilon of {attack} in '{run}'", f"{epsilon:g}", there)
+        known = spec.epsilons_of(attack)
+        raise unknown_number("epsilon", epsilon, known, f"of {attack} in '{run}'")
     exchange = Exchange(spec, attack, epsilon, bench)
     _restore(run, exchange)
     return exchange
@@ -177,7 +177,7 @@ def in_parts(
 
 def _check_aimed(attack: str, known: Mapping[str, object] | tuple[str, ...], run: Path) -> None:
     if attack not in known:
-        raise unknown(f"attack in '{run}'", attack, known)
+        raise unknown("attack", attack, known, f"in '{run}'")
     if attack_named(attack).kind == "noise":
         aimed = [a for a in known if attack_named(a).kind != "noise"]
         raise BlindspotsError(

@@ -6,8 +6,9 @@ from torch import Tensor
 
 from experiments.attacks.guides import ways
 from networks import Area, InputUnit, Projection, RateUnit, SpikingUnit, Wiring
+from networks.projection import FEEDBACK
 from sim import Network
-from sim.scaled import FEEDBACK, scaled
+from sim.scaled import scaled
 
 
 def looped(unit: RateUnit | SpikingUnit, seed: int = 0) -> Network:

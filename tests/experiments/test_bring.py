@@ -122,7 +122,7 @@ def test_gradients_reach_the_input(bring: Bring, images: torch.Tensor) -> None:
         ("raise RuntimeError('no')\n", "mine:plain", "RuntimeError: no"),
         ("def broken(:\n", "mine:plain", "SyntaxError"),
         ("", "mine:plan", "did you mean 'plain'"),
-        ("", "mine:", "There is no network in"),
+        ("", "mine:", "There is no network '' in"),
         ("", ":plain", "cannot be imported"),
         ("number = 3\n", "mine:number", "does not take images"),
         ("class Net:\n    def __init__(self, size): ...\n", "mine:Net", "does not take images"),

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from experiments.cli import app
+from experiments.dynamics.measures import decisions
 from experiments.explorer.columns import facts, frames
 from experiments.explorer.offer import Offer, choose, offered
-from experiments.explorer.scene import Scene, accumulated, margins, scene
+from experiments.explorer.scene import Scene, scene
 from networks import wiring_named
 from networks.derive import without
 from sim import Network, run
@@ -39,17 +42,17 @@ def test_what_wirings_trained_can_be_shown_and_nothing_else(offer: Offer) -> Non
 def test_first_shown_is_an_image_that_the_reference_attack_fooled(offer: Offer) -> None:
     choice = choose(offer, network="fc-blt")
     assert (choice.attack, choice.source) == ("pgd-linf", "fc-blt")
-    here = offer.compared.sel(network="fc-blt", individual=0).isel(image=choice.image)
+    here = offer.compared.sel(network="fc-blt", individual=0).sel(image=choice.image)
     assert here["clean_correct"] == 1
     assert (here["correct"].sel(source="fc-blt", attack="pgd-linf") == 0).any()
 
 
 @pytest.mark.parametrize("name", ["fc-b", "fc-blt", "mine"])
 def test_the_margin_agrees_with_what_the_run_scored(offer: Offer, name: str) -> None:
-    for image in range(4):
+    for image in offer.images[:4]:
         choice = choose(offer, network=name, image=image)
-        found = scene(offer, choice).margin[0, :, -1] > 0
-        here = offer.compared.sel(network=name, individual=0).isel(image=image)
+        found = scene(offer, choice).running_margin[0, :, -1] > 0
+        here = offer.compared.sel(network=name, individual=0).sel(image=image)
         crafted = here["correct"].sel(source=choice.source, attack="pgd-linf")
         expected = [int(here["clean_correct"]), *crafted.to_numpy().tolist()]
         assert found.astype(int).tolist() == expected
@@ -94,21 +97,22 @@ def test_the_plane_is_that_of_clean_states(shown: Scene, offer: Offer) -> None:
     np.testing.assert_allclose(shown.plane.axes @ shown.plane.axes.T, np.eye(2), atol=1e-5)
 
 
-def test_evidence_is_the_mean_of_what_was_read_so_far() -> None:
-    wiring = wiring_named("fc-blt")
-    potentials = np.random.default_rng(0).normal(size=(2, wiring.steps, 10))
-    evidence = accumulated(wiring, potentials)
-    assert np.isnan(evidence[:, : wiring.first_answer]).all()
-    for t in range(wiring.first_answer, wiring.steps):
-        expected = potentials[:, wiring.first_answer : t + 1].mean(1)
-        np.testing.assert_allclose(evidence[:, t], expected)
-    last = accumulated(wiring.replace(readout="last"), potentials)
-    np.testing.assert_allclose(last[:, -1], potentials[:, -1])
+@pytest.mark.parametrize("readout", ["mean", "last"])
+def test_the_running_margin_is_of_what_was_read_so_far(readout: str) -> None:
+    from experiments.explorer.scene import read_out, recorded
 
-
-def test_the_margin_is_against_the_best_other_class() -> None:
-    evidence = np.array([[1.0, 5.0, 3.0], [4.0, 2.0, 3.0]])
-    assert margins(evidence, 1).tolist() == [2.0, -2.0]
+    wiring = wiring_named("fc-blt").replace(readout=readout)
+    images = torch.rand((2, 1, 28, 28), generator=torch.Generator().manual_seed(0))
+    recording = recorded(Network.initial(wiring, seed=0), images)
+    read = read_out(wiring, [recording], label=4)
+    found = decisions(read)["running_margin"].isel(condition=0).to_numpy()
+    potentials = recording["output.potential"].transpose("time", "image", ...).to_numpy()
+    first = wiring.first_answer if readout == "mean" else wiring.steps - 1
+    assert np.isnan(found[:first]).all()
+    for t in range(first, wiring.steps):
+        mean = potentials[first : t + 1].mean(0)
+        best = np.delete(mean, 4, axis=1).max(1)
+        np.testing.assert_allclose(found[t], mean[:, 4] - best, rtol=1e-4, atol=1e-6)
 
 
 def test_columns_have_a_row_for_every_cut_and_epsilon(shown: Scene) -> None:
@@ -116,11 +120,13 @@ def test_columns_have_a_row_for_every_cut_and_epsilon(shown: Scene) -> None:
     assert {len(column) for column in columns.values()} == {4 * 3}
     row = 2 * 3 + 1  # top-down is cut, at the first epsilon
     np.testing.assert_array_equal(columns["change"][row], shown.inputs[1] - shown.inputs[0])
-    np.testing.assert_allclose(columns["margin"][row], shown.margin[2, 1], rtol=1e-6)
+    np.testing.assert_allclose(
+        columns["running_margin"][row], shown.running_margin[2, 1], rtol=1e-6
+    )
     outputs = columns["output h2"][row] * shown.outputs["h2"].max()
     np.testing.assert_allclose(outputs.T, shown.outputs["h2"][2, 1], rtol=1e-5)
-    assert (columns["answer"][row][: shown.wiring.first_answer] == -1).all()
-    assert columns["answer"][0][-1] == shown.evidence[0, 0, -1].argmax()
+    assert (columns["running_answer"][row][: shown.wiring.first_answer] == -1).all()
+    assert columns["running_answer"][0][-1] == shown.evidence[0, 0, -1].argmax()
     assert said["cuts"] == [[[], ["lateral"], ["top-down"], ["lateral", "top-down"]]]
     json.dumps(said)
 
@@ -138,16 +144,22 @@ def test_a_random_code_draws_alike_for_all_inputs() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--network", "fc-btl"], "There is no network in '{run}' 'fc-btl'; did you mean"),
+        (["--network", "fc-btl"], "There is no network 'fc-btl' in '{run}'; did you mean"),
         (["--network", "brought_model:TimeAveraged"], "has no wiring and weights in"),
         (["--individual", "7"], "'fc-b' has no individual 7 in '{run}'; it has 0, 1."),
-        (["--image", "40"], "There is no image 40; choose from 0 to 39."),
-        (["--attack", "pgd"], "There is no attack whose inputs '{run}' kept 'pgd'; did you mean"),
+        (
+            ["--image", "500"],
+            "Test image 500 is not among the 40 that '{run}' attacked; choose from",
+        ),
+        (
+            ["--attack", "pgd"],
+            "There is no attack 'pgd' among those whose inputs '{run}' kept; did",
+        ),
         (
             ["--crafted-on", "theirs"],
-            "There is no network on which '{run}' kept inputs of pgd-linf",
+            "There is no network 'theirs' among those on which '{run}' kept inputs of pgd-linf; ",
         ),
-        (["--epsilon", "0.3"], "There is no epsilon of pgd-linf '0.3'; did you mean '0.2'"),
+        (["--epsilon", "0.3"], "There is no epsilon 0.3 of pgd-linf; choose from 0.2, 0.05."),
     ],
 )
 def test_refuses_what_the_run_does_not_have(
@@ -179,6 +191,21 @@ def test_refuses_a_port_that_is_taken(
     assert f"Port {port} of 127.0.0.1 cannot be listened on" in said
 
 
+def test_refuses_another_ending_before_it_reads_the_run(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    page = tmp_path / "page.pdf"
+    assert refused("explore", tmp_path / "nowhere", "--export", page) == (
+        f"'{page}' does not end in .html, and the page is HTML; name an .html file."
+    )
+    assert not page.exists()
+
+
+def test_the_help_names_the_extra_to_install() -> None:
+    result = CliRunner().invoke(app, ["explore", "--help"])
+    assert "Needs blindspots[explore]." in " ".join(result.output.split())
+
+
 def test_refuses_without_its_library(
     refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, small_run: Path
 ) -> None:
@@ -194,4 +221,4 @@ def test_the_exported_file_asks_for_nothing_else(shown: Scene) -> None:
     text = exported(shown, 0.2)
     assert not re.findall(r"<(?:script|link)[^>]+(?:src|href)=", text)
     assert "NOT MNIST" in text
-    assert f"test image {shown.number}, a " in text
+    assert f"test image {shown.choice.image}, a " in text

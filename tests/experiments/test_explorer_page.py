@@ -160,7 +160,9 @@ def test_a_cut_pathway_shows_what_the_network_does_without_it(
             visitor.await_model(name, "active === false")
         found = visitor.column("decision", "perturbed")
         first = expected.wiring.first_answer
-        np.testing.assert_allclose(found[first:], expected.margin[row, 2, first:], rtol=1e-4)
+        np.testing.assert_allclose(
+            found[first:], expected.running_margin[row, 2, first:], rtol=1e-4
+        )
     assert visitor.complaints == []
 
 

@@ -9,20 +9,36 @@ import pytest
 import torch
 import xarray as xr
 from rich.console import Console
+from scipy import stats
 
 from experiments import load_network, load_result
-from experiments.bench import scored
+from experiments.bench import Bench, scored
 from experiments.semantics import lesions, modularity
 from experiments.semantics.activity import activities
 from experiments.semantics.command import interpret
-from experiments.semantics.population import outcomes
-from experiments.semantics.report import terminal_tables
-from experiments.semantics.sentences import sentences
-from experiments.semantics.statistics import summarised
+from experiments.semantics.population import AMONG, OUTCOMES, correlations, outcomes
+from experiments.semantics.report import SECTIONS, sections, terminal_tables
+from experiments.semantics.sentences import of_population, sentences
+from experiments.semantics.statistics import network_summary, summarised
+from experiments.semantics.unit import Interpret
 from experiments.single import read_inputs
-from networks import wiring_named
+from experiments.store import read_dataset
+from experiments.units import product
+from networks import Poisson, from_toml, wiring_named
+from networks.derive import coded
 from sim import Network
 from sim.parameters import weight_name
+
+FEW_STEPS = """
+name = "short"
+steps = 4
+areas = [
+  { name = "input", shape = [1, 28, 28], unit = { model = "input" } },
+  { name = "h1", shape = [12], unit = { model = "lif", beta = 0.8, threshold = 0.3 } },
+  { name = "output", shape = [10], unit = { model = "rate", activation = "identity" } },
+]
+projections = [ { source = "input", target = "h1" }, { source = "h1", target = "output" } ]
+"""
 
 # --- units of work on a small comparison
 
@@ -46,7 +62,8 @@ def test_activity_is_the_mean_output_while_the_answer_is_read(small_run: Path, b
     h1 = network.values[weight_name(network.wiring.into("h1")[0])]
     drive = images.flatten(1) @ h1.T + network.values["bias/h1"]
     expected = drive.relu().detach().numpy()  # settled long before the answer
-    np.testing.assert_allclose(activities(network, images)["h1"], expected, rtol=1e-4, atol=1e-5)
+    found = activities(network, images, torch.Generator())["h1"]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_lesion_is_the_network_without_the_units_weights(
@@ -72,6 +89,32 @@ def test_a_lesion_is_the_network_without_the_units_weights(
             )
             expected = lesions.by_class(right, split.labels.numpy())
             np.testing.assert_allclose(found.sel(member=0), expected)
+
+
+def test_silencing_no_unit_of_a_random_network_costs_nothing(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though its input is drawn anew for each image: all lesions see one draw, in every run."""
+    network = Network.initial(coded(from_toml(FEW_STEPS), Poisson()), seed=0)
+    monkeypatch.setattr("experiments.training.load_individual", lambda path: network)
+    monkeypatch.setattr("experiments.semantics.unit.seed_of", lambda path: 0)
+    monkeypatch.setattr("experiments.semantics.measures.PERMUTATIONS", 1)
+    monkeypatch.setattr("experiments.semantics.modularity.SHUFFLES", 1)
+    nothing = [lesions.Target("random", member, ()) for member in (0, 1)]
+    monkeypatch.setattr("experiments.semantics.lesions.targets", lambda *given: nothing)
+    found = []
+    for cache in ("first", "second"):
+        monkeypatch.setenv("BLINDSPOTS_CACHE", str(tmp_path / cache))
+        unit = Interpret(tmp_path, "", None, images=60, lesioned=50, seed=3, bench=bench)
+        unit.run(lambda done, score: None)
+        found.append(read_dataset(product(unit)))
+    intact = found[0]["intact_accuracy"].sel(condition="clean").to_numpy()
+    left = found[0]["lesion_accuracy"].sel(area="h1", lesion="random", condition="clean")
+    np.testing.assert_array_equal(left, np.stack([intact, intact]))
+    xr.testing.assert_identical(found[0], found[1])
+    images = scored(bench, 50).images
+    answers = [network(images).argmax(1) for _ in range(2)]
+    assert not torch.equal(*answers)  # its chance does matter
 
 
 def test_intact_accuracy_is_the_comparisons(
@@ -108,7 +151,7 @@ def test_everything_is_kept_and_reported(answered: tuple[xr.Dataset, str], small
     ("words", "says"),
     [
         (["--images", 501], "has 500 test images; ask for at most so many, not 501."),
-        (["fc-bl"], "There is no network in"),
+        (["fc-bl"], "There is no network 'fc-bl' in"),
         (["brought_model:TimeAveraged"], "was brought by its import path, and has no areas"),
     ],
 )
@@ -171,6 +214,7 @@ def test_means_gaps_and_their_intervals(told: tuple[xr.Dataset, xr.Dataset]) -> 
     gap = summary.sel(kind="unit")
     np.testing.assert_allclose(gap["gap_information"], 0.2, atol=0.03)
     assert (gap["gap_information_low"] > 0.1).all()
+    np.testing.assert_allclose(summary["live_gap_information"], gap["gap_information"], atol=1e-9)
     modular = summary.sel(network="fc-blt-modular")
     assert float(modular["gap_information_high"].sel(kind="module")) < -0.2
     assert np.isnan(summary["gap_information"].sel(network="fc-b", kind="module"))
@@ -214,6 +258,71 @@ def test_sentences_say_what_the_numbers_show(told: tuple[xr.Dataset, xr.Dataset]
     assert "In fc-blt-modular, a silenced module costs 30." in said
     assert "0.40, before training 0.30; above that of weights shuffled" in said
     assert "Spearman: +1.00 [1.00, 1.00] among all (8 individuals of 4 networks)" in said
+
+
+def test_dead_units_widen_the_gap_and_do_not_count_among_the_live(
+    told: tuple[xr.Dataset, xr.Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.semantics.statistics.RESAMPLES", 20)
+    made = told[0].sel(network=["fc-b"]).copy(deep=True)
+    dead = {"kind": "unit", "member": slice(0, 5)}
+    made["silent"].loc[dead], made["information"].loc[dead] = 1.0, 0.0
+    found = network_summary(made.sel(network="fc-b"), np.random.default_rng(0))
+    live = made["information"].sel(kind="unit")[..., 5:].mean()
+    random = made["information"].sel(kind="random").mean()
+    assert float(found["live_gap_information"]) == pytest.approx(float(live - random))
+    whole = float(found["gap_information"].sel(kind="unit"))
+    assert whole == pytest.approx(float(0.75 * live - random))
+
+
+def test_a_correlation_of_two_clusters_is_called_one() -> None:
+    """Rate networks stand above spiking ones in both, among which all go the other way."""
+    made = xr.Dataset(
+        coords={"among": list(AMONG), "predictor": ["selectivity"], "outcome": list(OUTCOMES)}
+    )
+    dims = ("among", "predictor", "outcome")
+    for name, row in {
+        "correlation": [0.8, 0.3, -0.7],
+        "correlation_low": [0.3, -0.2, np.nan],
+        "correlation_high": [0.9, 0.6, np.nan],
+        "correlated": [14, 8, 6],
+        "networks_correlated": [7, 4, 3],
+    }.items():
+        made[name] = dims, np.tile(np.array(row)[:, None, None], (1, 1, len(OUTCOMES)))
+    said = " ".join(of_population(made))
+    assert "-0.70 among spiking networks (6 individuals of 3 networks, too few for an" in said
+    assert "largely between rate and spiking networks; within spiking networks it points" in said
+    one_cluster = made.assign(correlation=abs(made["correlation"]) * 0 + 0.8)
+    assert "largely between" not in " ".join(of_population(one_cluster))
+
+
+def test_three_networks_have_a_correlation_without_an_interval(
+    told: tuple[xr.Dataset, xr.Dataset],
+) -> None:
+    three = told[0].isel(network=[0, 1, 2])
+    here = correlations(three, np.random.default_rng(0)).sel(
+        among="all", predictor="selectivity", outcome="robust"
+    )
+    x = three["selectivity"].sel(kind="unit").mean("member").mean("area")
+    y = three["robust_accuracy"].transpose(*x.dims)
+    rho = stats.spearmanr(x.to_numpy().ravel(), y.to_numpy().ravel()).statistic
+    assert float(here["correlation"]) == pytest.approx(rho)
+    assert np.isnan(here["correlation_low"])
+
+
+def test_every_table_of_the_page_shows_its_own_measure(
+    told: tuple[xr.Dataset, xr.Dataset],
+) -> None:
+    found = sections(told[1])
+    assert set(found) == set(SECTIONS)
+    for name, word in (
+        ("information", "Information"), ("purity", "Purity"), ("entropy", "Entropy"),
+        ("selectivity", "selectivity"),
+    ):  # fmt: skip
+        heads, rows = found[name]
+        assert word in SECTIONS[name][0]
+        mean = told[1][f"mean_{name}"].isel(network=1).sel(kind=heads[1])
+        assert rows[1][1].startswith(f"{float(mean):.2f} [")
 
 
 def test_tables_fit_80_columns_with_the_longest_names(

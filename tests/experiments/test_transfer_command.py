@@ -129,8 +129,8 @@ def test_networks_are_trained_on_disjoint_parts(
     ("words", "said"),
     [
         (["--attack", "uniform"], "'uniform' is noise"),
-        (["--attack", "pgd-l2"], "There is no attack in"),
-        (["--epsilon", "0.3"], "There is no epsilon of pgd-linf in"),
+        (["--attack", "pgd-l2"], "There is no attack 'pgd-l2' in"),
+        (["--epsilon", "0.3"], "There is no epsilon 0.3 of pgd-linf in"),
         (["--parts", "2", "--epsilon", "2"], "cannot be divided"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from figures import save
-from figures.drive import KINDS
+from figures.style import PARTS
 
 AS_SAVED = {"DPI": save.DPI, "FORMATS": dict(save.FORMATS)}
 
@@ -28,7 +28,7 @@ def make_recording(seed=0, units="lif", steps=STEPS):
     models = dict.fromkeys(SIZES, units) | {"output": "rate", "input": "input"}
     for area, size in (SIZES | {"output": 10}).items():
         u = rng.normal(0.3, 1, (3, steps, IMAGES, size))
-        parts = rng.normal(size=(len(KINDS), *u.shape)).astype(np.float32)
+        parts = rng.normal(size=(len(PARTS), *u.shape)).astype(np.float32)
         out = u if area == "output" else np.maximum(u, 0)
         found[f"{area}.output"] = (u > 1.0).astype(float) if models[area] == "lif" else out
         found[f"{area}.potential"] = u
@@ -56,7 +56,7 @@ def make_recording(seed=0, units="lif", steps=STEPS):
         arrays,
         coords={
             "condition": list(THERE),
-            "kind": list(KINDS),
+            "kind": list(PARTS),
             "time": np.arange(steps),
             "image": [4, 5, 6, 7, 9],
             "label": ("image", [7, 1, 0, 3, 3]),

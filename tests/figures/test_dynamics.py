@@ -186,7 +186,7 @@ def test_a_portrait_shows_paths_fixed_points_and_modules(recording):
     growing = recording.copy()
     growing["h1.output"] = recording["h1.output"] + 9 * recording["time"]
     text = said(phase(growing, ("h1", "h2")))
-    assert "no nullcline: h1 only rises" in text
+    assert "no nullcline here: h1 only rises" in text
     assert "h2 stands still" in text
     parts = recording.copy()
     parts["h1.output"] = recording["h1.output"].assign_attrs(modules=4)
@@ -194,7 +194,7 @@ def test_a_portrait_shows_paths_fixed_points_and_modules(recording):
     (path,) = (line for line in drawn(panel, "noise") if line.get_marker() == "^")
     expected = recording["h1.output"].values[2, :, 1, 9:].mean(-1)
     np.testing.assert_allclose(path.get_ydata(), expected)
-    with pytest.raises(BlindspotsError, match="no module of 'h1' '4'"):
+    with pytest.raises(BlindspotsError, match="no module '4' in 'h1'; choose from 0 to 3"):
         phase(parts, ("h1:0", "h1:4"))
 
 

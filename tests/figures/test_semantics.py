@@ -92,7 +92,7 @@ def test_examples_are_the_results_pictures(
     ]
     drawn = shown[3].images[0].get_array()
     picture = made["example_picture"].sel(network="fc-blt-modular", kind="module").to_numpy()
-    np.testing.assert_allclose(drawn[13 : 13 + 28, 28 : 2 * 28], picture[0, 1])
+    np.testing.assert_allclose(drawn[19 : 19 + 28, 28 : 2 * 28], picture[0, 1])
     assert len(panels(activating(made, "fc-b"))) == 3
 
 

@@ -149,7 +149,7 @@ def test_unknown_names_suggest_the_nearest(name, nearest):
 
 
 def test_names_near_nothing_list_what_there_is():
-    with pytest.raises(BlindspotsError, match=r"'zzzzzz'; choose from .*, \.\.\."):
+    with pytest.raises(BlindspotsError, match=r"'zzzzzz'; choose from .*, \.\.\.$"):
         wiring_named("zzzzzz")
 
 

@@ -180,7 +180,7 @@ def test_refusals(wire, drawn, weighted):
         run_cells(detailed, torch.zeros((0, 3)))
     with pytest.raises(BlindspotsError, match="clamp them to 0"):
         run_cells(detailed, blank(1, 3), intervene=(Clamp(area="a", value=0.5),))
-    with pytest.raises(BlindspotsError, match="area of 'small'"):
+    with pytest.raises(BlindspotsError, match="in 'small'"):
         run_cells(detailed, blank(1, 3), record=("v1",))
     with pytest.raises(BlindspotsError, match="no spiking area 'v1'"):
         Detailed(busy(wire, drawn), gains={"v1": 2.0})

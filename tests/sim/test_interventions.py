@@ -135,8 +135,8 @@ def test_without_units_the_whole_area_is_meant_and_none_is_none(simulator, chain
         (Inject(area="Input", current=1.0), "'Input'; did you mean 'input'"),
         (Lesion(cut="a>c"), "'a>c'; did you mean"),
         (Lesion(cut="outptu"), "'outptu'; did you mean 'output'"),
-        (Clamp(area="b", value=1.0, units=(0, 2)), "unit of area 'b' '2'; choose from 0 to 1"),
-        (Clamp(area="b", value=1.0, units=(-1, 1)), "unit of area 'b' '-1'; choose from 0 to 1"),
+        (Clamp(area="b", value=1.0, units=(0, 2)), "no unit 2 in area 'b'; choose from 0 to 1"),
+        (Clamp(area="b", value=1.0, units=(-1, 1)), "no unit -1 in area 'b'; choose from 0 to 1"),
     ],
 )
 def test_unknown_targets_suggest_the_nearest(simulator, chain, movie, act, says):

@@ -7,9 +7,10 @@ import torch
 
 from networks import BlindspotsError, RateUnit, SpikingUnit, wiring_named
 from networks.derive import feedforward_part, without
+from networks.projection import FEEDBACK
 from sim import Network, brian, run
 from sim.parameters import weight_name
-from sim.scaled import FEEDBACK, scaled
+from sim.scaled import scaled
 
 UNITS = [RateUnit(activation="tanh", leak=0.6), SpikingUnit(beta=0.8, threshold=0.5)]
 
@@ -36,7 +37,7 @@ def test_gain_zero_is_the_wiring_without(name, kinds):
     values = {k: v for k, v in network.values.items() if k in kept or k.startswith("bias")}
     expected = Network(cut, values)(images(network))
     torch.testing.assert_close(scaled(network, kinds, 0)(images(network)), expected)
-    if kinds == FEEDBACK:
+    if kinds == set(FEEDBACK):
         assert cut == feedforward_part(network.wiring)
 
 

@@ -23,15 +23,10 @@ def decisions(recordings: xr.Dataset) -> xr.Dataset:
         ``margin``, ``running_margin`` (condition, time, image), the latter NaN before the read-out,
         and ``answer``, ``running_answer``, int8 of the same shape, the latter -1 before.
     """
-    area = str(recordings.attrs["output"])
-    potential = recordings[f"{area}.potential"].rename({f"{area}.unit": "class"})
-    steps = np.atleast_1d(recordings.attrs["answers"])
-    read = xr.DataArray(np.isin(np.arange(potential.sizes["time"]), steps), dims="time")
-    count = read.cumsum("time")
-    so_far = (potential * read).cumsum("time") / count.where(count > 0)
+    potential, so_far = potentials(recordings), evidence(recordings)
     label = recordings["label"]
     order = ("condition", "time", "image")
-    begun = xr.ones_like(potential.isel({"class": 0}, drop=True), bool) & (count > 0)
+    begun = so_far.notnull().any("class")
     found = {
         "margin": margin(potential, label),
         "running_margin": margin(so_far, label).where(begun),
@@ -39,6 +34,21 @@ def decisions(recordings: xr.Dataset) -> xr.Dataset:
         "running_answer": so_far.fillna(0).argmax("class").where(begun, NONE).astype(np.int8),
     }
     return xr.Dataset({name: each.transpose(*order) for name, each in found.items()})
+
+
+def potentials(recordings: xr.Dataset) -> xr.DataArray:
+    """Those of the output, with the dimension class."""
+    area = str(recordings.attrs["output"])
+    return recordings[f"{area}.potential"].rename({f"{area}.unit": "class"})
+
+
+def evidence(recordings: xr.Dataset) -> xr.DataArray:
+    """The mean of the output's potentials over the steps of the answer so far; NaN before."""
+    potential = potentials(recordings)
+    steps = np.atleast_1d(recordings.attrs["answers"])
+    read = xr.DataArray(np.isin(np.arange(potential.sizes["time"]), steps), dims="time")
+    count = read.cumsum("time")
+    return (potential * read).cumsum("time") / count.where(count > 0)
 
 
 def margin(values: xr.DataArray, label: xr.DataArray) -> xr.DataArray:
@@ -80,4 +90,4 @@ def outcomes(decided: xr.Dataset, label: xr.DataArray) -> xr.Dataset:
             "recovered": astray & correct.isel(time=-1, drop=True),
         }
     )
-    return found.transpose("condition", "time", "image").drop_vars("time_", errors="ignore")
+    return found.transpose("condition", "time", "image")

@@ -36,7 +36,7 @@ def drive_measures(recordings: xr.Dataset) -> xr.Dataset:
         total = size.sum("kind")
         shares[area] = size / total.where(total > 0)
         changes[area] = rms(moved, unit)
-        along[area] = aligned(moved, unit)
+        along[area] = along_feedforward(moved, unit)
     found = xr.Dataset(
         {
             "drive_share": by_area(shares, "drive_share"),
@@ -47,11 +47,22 @@ def drive_measures(recordings: xr.Dataset) -> xr.Dataset:
     return joined(found, push(recordings))
 
 
-def aligned(moved: xr.DataArray, unit: str) -> xr.DataArray:
-    """The change of each kind along that of feedforward drive, by the square of the latter."""
+def along_feedforward(moved: xr.DataArray, unit: str) -> xr.DataArray:
+    """<D_k, D_ff> / <D_ff, D_ff>: the change of each kind along that of feedforward drive."""
     below = moved.sel(kind=FEEDFORWARD, drop=True)
     square = (below**2).sum(unit)
     return (moved * below).sum(unit) / square.where(square > 0)
+
+
+def along_change(moved: xr.DataArray, unit: str) -> xr.DataArray:
+    """<D_k, D> / ||D||: what each kind has in the change D of the whole drive.
+
+    Positive where the kind drives the area away, negative where it pulls the area back; over kinds
+    it sums to the Euclidean length ||D||. 0 where nothing changes.
+    """
+    whole = moved.sum("kind")
+    length = (whole**2).sum(unit) ** 0.5
+    return ((moved * whole).sum(unit) / length.where(length > 0)).fillna(0)
 
 
 def push(recordings: xr.Dataset) -> xr.Dataset:

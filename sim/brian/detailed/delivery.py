@@ -17,7 +17,7 @@ from sim.brian.detailed.body import MILLI, PICO, Body, jumps
 from sim.brian.detailed.noise import Noise
 from sim.brian.populations import Scene
 from sim.brian.product import carrier, matrix
-from sim.interventions import Clamp, Hold, Inject, Intervention, Silence, concerns, weight
+from sim.interventions import Clamp, Hold, Inject, Intervention, Silence, concerns, gain_at
 from sim.parameters import bias_name
 
 LONG_AGO = -1e4  # seconds, where Brian2 puts the last spike of a cell that never spiked
@@ -104,7 +104,7 @@ class Delivery:
     def _weight(self, projection: Projection) -> float:
         """Lesions and scalings: what arrives now is multiplied by this."""
         acts = (a for a in self.scene.acts if concerns(a, projection) and not isinstance(a, Hold))
-        return prod(weight(act, self.step) for act in acts)
+        return prod(gain_at(act, self.step) for act in acts)
 
     def _injected(self, area: str, bias: Array) -> Any:
         total: Any = 0.0

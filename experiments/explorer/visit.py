@@ -5,8 +5,7 @@ from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
-import numpy as np
-from bokeh.models import Button, Div, Row, Select, Spinner, UIElement
+from bokeh.models import Button, Div, Row, Select, UIElement
 
 from experiments.explorer.offer import Choice, Offer
 from experiments.explorer.scene import scene
@@ -20,7 +19,7 @@ LINK = (
 )
 
 
-class Session:
+class Visit:
     """The page of one visitor.
 
     `choice` is what is shown. Widgets that are set to it answer with the same choice, which
@@ -33,10 +32,8 @@ class Session:
         self.individual = Select(title="Individual")
         self.attack = Select(title="Attack")
         self.source = Select(title="Crafted on")
-        last = offer.images - 1
-        self.image = Spinner(
-            name="image", title=f"Image of the run (0 to {last})", low=0, high=last, step=1
-        )
+        images = [str(each) for each in offer.images]
+        self.image = Select(name="image", title="Test image", options=images)
         self.fooled = Button(label="Next image that is fooled")
         self.export = Div(width=SIDE)
         choosers: list[UIElement] = [
@@ -60,9 +57,10 @@ class Session:
         """Go to the next image that is answered rightly when clean, and wrongly as shown."""
         epsilon = float(self.view.epsilon.value)
         found = self.offer.fooled(self.choice, epsilon or None)
-        later = found[found > self.choice.image]
-        if len(found):
-            self.take(image=int(later[0] if len(later) else found[0]))
+        after = set(self.offer.images[self.offer.place(self.choice) + 1 :])
+        later = [image for image in found if image in after]
+        if found:
+            self.take(image=(later or found)[0])
 
     def _show(self, epsilon: float | None = None) -> None:
         try:
@@ -80,7 +78,7 @@ class Session:
         self.attack.update(options=offer.attacks(choice.individual), value=choice.attack)
         named = [(s, "itself (white-box)" if s == choice.network else s) for s in sources]
         self.source.update(options=named, value=choice.source)
-        self.image.value = choice.image
+        self.image.value = str(choice.image)
         address = escape(f"export?{urlencode(vars(choice))}")
         self.export.text = f"<a href='{address}' download style='{LINK}'>Export as one file</a>"
 
@@ -89,12 +87,8 @@ class Session:
             own = self.choice.source == self.choice.network
             self.take(network=new, source=new if own else self.choice.source)
 
-        def image(attr: str, old: int | None, new: int | None) -> None:
-            if new is not None:
-                self.take(image=int(np.clip(new, 0, self.offer.images - 1)))
-
         self.network.on_change("value", network)
-        self.image.on_change("value", image)
+        self.image.on_change("value", lambda attr, old, new: self.take(image=int(new)))
         self.individual.on_change("value", lambda attr, old, new: self.take(individual=int(new)))
         self.attack.on_change("value", lambda attr, old, new: self.take(attack=new))
         self.source.on_change("value", lambda attr, old, new: self.take(source=new))
