@@ -153,7 +153,7 @@ def attack_blink(
         )
     for name in observers:
         if name not in spec.observers:
-            raise unknown(f"observer in '{run}'", name, spec.observers)
+            raise unknown("observer", name, spec.observers, f"in '{run}'")
     options = {"steps": steps} if known.kind == "gradient" else {"queries": steps}
     units = planned(
         spec, blink_plan(spec, bench).titrated, list(observers) or list(spec.observers),

@@ -111,7 +111,7 @@ def graded(run: Path, observer: str | None, console: Console) -> bool:
     if observer is not None and observer not in known:
         from networks.errors import unknown
 
-        raise unknown(f"observer in '{run}'", observer, known)
+        raise unknown("observer", observer, known, f"in '{run}'")
     generator, passed = np.random.default_rng(0), True
     for who in [observer] if observer else known:
         rows = grades(result, who, generator)

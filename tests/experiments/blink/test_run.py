@@ -133,7 +133,7 @@ def test_grades_end_with_a_code(run: Path) -> None:
     said = console.export_text()
     assert "gated: does it blink as people do?" in said
     assert "fail" in said
-    with pytest.raises(BlindspotsError, match=r"There is no observer in .* 'gate'; did you mean"):
+    with pytest.raises(BlindspotsError, match=r"There is no observer 'gate' in .*; did you mean"):
         graded(run, "gate", console)
     assert CliRunner().invoke(app, ["blink", "grade", str(run)]).exit_code == 1
 
