@@ -335,7 +335,7 @@ def test_phases_cover_all_steps_and_windows_all_frames_that_matter(name: str) ->
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["fc-bltt"], "no network in"),
+        (["fc-bltt"], "no network 'fc-bltt' in"),
         (["fc-b", "--attack", "pdg"], "no attack 'pdg'"),
         (["fc-b", "--attack", "gaussian"], "is noise"),
         (["fc-b", "--epsilon", "2"], "Epsilon is 2"),
@@ -343,7 +343,7 @@ def test_phases_cover_all_steps_and_windows_all_frames_that_matter(name: str) ->
         (["fc-b", "--image", "99999"], "Test image 99999 is not among the 40"),
         (["fc-b", "--images", "41"], "at most so many"),
         (["fc-b", "--individual", "5"], "has no individual 5"),
-        (["fc-b", "--crafted-on", "fc-c"], "that inputs were crafted on 'fc-c'"),
+        (["fc-b", "--crafted-on", "fc-c"], "no network 'fc-c' among those that"),
         (["fc-b", "--crafted-on", "fc-b", "--epsilon", "0.1"], "keeps no pgd-linf inputs"),
         (["fc-b", "--pathways", "top-down"], "'fc-b' has no top-down projections"),
         (["fc-b", "--interventions"], "None of the networks has"),
@@ -367,6 +367,7 @@ def test_runs_of_another_format_or_data_are_refused(
     for change, said in (({"format": 0}, "reads format"), ({"data_sha256": "x"}, "other data")):
         out = tmp_path / said.replace(" ", "-")
         out.mkdir()
+        (out / "networks").symlink_to(small_run / "networks")
         save_result(result.assign_attrs(change), out / "result.nc")
         assert said in refused("dynamics", out)
     assert "holds no result.nc" in refused("dynamics", tmp_path / "nothing")

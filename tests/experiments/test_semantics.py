@@ -110,6 +110,7 @@ def test_silencing_no_unit_of_a_random_network_costs_nothing(
         found.append(read_dataset(product(unit)))
     intact = found[0]["intact_accuracy"].sel(condition="clean").to_numpy()
     left = found[0]["lesion_accuracy"].sel(area="h1", lesion="random", condition="clean")
+    left = left.dropna(next(dim for dim in left.dims if dim != "class"), how="all")
     np.testing.assert_array_equal(left, np.stack([intact, intact]))
     xr.testing.assert_identical(found[0], found[1])
     images = scored(bench, 50).images
@@ -265,7 +266,7 @@ def test_dead_units_widen_the_gap_and_do_not_count_among_the_live(
 ) -> None:
     monkeypatch.setattr("experiments.semantics.statistics.RESAMPLES", 20)
     made = told[0].sel(network=["fc-b"]).copy(deep=True)
-    dead = {"kind": "unit", "member": slice(0, 5)}
+    dead = {"kind": "unit", "member": slice(0, 4)}
     made["silent"].loc[dead], made["information"].loc[dead] = 1.0, 0.0
     found = network_summary(made.sel(network="fc-b"), np.random.default_rng(0))
     live = made["information"].sel(kind="unit")[..., 5:].mean()

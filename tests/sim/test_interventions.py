@@ -131,10 +131,10 @@ def test_without_units_the_whole_area_is_meant_and_none_is_none(simulator, chain
 @pytest.mark.parametrize(
     ("act", "says"),
     [
-        (Silence(area="bb"), "'bb'; did you mean 'b'"),
-        (Inject(area="Input", current=1.0), "'Input'; did you mean 'input'"),
-        (Lesion(cut="a>c"), "'a>c'; did you mean"),
-        (Lesion(cut="outptu"), "'outptu'; did you mean 'output'"),
+        (Silence(area="bb"), "'bb' in 'small'; did you mean 'b'"),
+        (Inject(area="Input", current=1.0), "'Input' in 'small'; did you mean 'input'"),
+        (Lesion(cut="a>c"), "'a>c' in 'small'; did you mean"),
+        (Lesion(cut="outptu"), "'outptu' in 'small'; did you mean 'output'"),
         (Clamp(area="b", value=1.0, units=(0, 2)), "no unit 2 in area 'b'; choose from 0 to 1"),
         (Clamp(area="b", value=1.0, units=(-1, 1)), "no unit -1 in area 'b'; choose from 0 to 1"),
     ],
@@ -145,7 +145,9 @@ def test_unknown_targets_suggest_the_nearest(simulator, chain, movie, act, says)
 
 
 def test_unknown_recordings_suggest_the_nearest(simulator, chain, movie):
-    with pytest.raises(BlindspotsError, match="'ouput'; did you mean 'output' or 'input'"):
+    with pytest.raises(
+        BlindspotsError, match="'ouput' in 'small'; did you mean 'output' or 'input'"
+    ):
         simulator(chain, movie, record=["a", "ouput"])
 
 
