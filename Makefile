@@ -26,6 +26,7 @@ bench: setup            ## speed beside peers, in one run on the same work
 	$(BIN)/python -m benchmarks.training_step
 	$(BIN)/python -m benchmarks.brian
 	$(BIN)/python -m benchmarks.cells
+	$(BIN)/python -m benchmarks.blink
 
 setup: $(READY)
 

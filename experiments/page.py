@@ -26,5 +26,5 @@ def publish(out: Path, console: Console, template: str, *, data: str, **facts: A
 
 
 def picture(path: Path) -> str:
-    """A PNG as text, to stand in an ``img`` behind ``data:image/png;base64,``."""
+    """A picture as text, to stand in an ``img`` behind ``data:image/png;base64,``."""
     return base64.b64encode(path.read_bytes()).decode()

@@ -19,6 +19,11 @@ from networks.errors import BlindspotsError
 Event = dict[str, Any]
 STAGES = {  # in their order
     "train": "training individuals",
+    "teach": "teaching sensory networks",
+    "titrate": "setting noise",
+    "show": "showing streams",
+    "film": "filming single trials",
+    "provoke": "attacking streams",
     "embody": "calibrating cells",
     "craft": "crafting inputs",
     "perturb": "crafting universal perturbations",

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from experiments.cli import (
     audits,
+    blinking,
     cells,
     comparisons,
     dynamics,
@@ -33,6 +34,7 @@ app = typer.Typer(
 for group in (comparisons, networks, cells, robustness, audits, dynamics, meanings, exploring):
     app.add_typer(group.commands)
 app.add_typer(reproductions.commands, name="reproduce")
+app.add_typer(blinking.commands, name="blink")
 
 
 def main() -> None:

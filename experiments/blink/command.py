@@ -1,0 +1,103 @@
+"""The attentional blink of a population: the command ``blink``."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from rich.console import Console
+
+from experiments.bench import bench_for
+from experiments.blink.assemble import assembled, table_of
+from experiments.blink.plan import BlinkPlan, blink_plan
+from experiments.blink.report import write_blink_report
+from experiments.blink.spec import BlinkSpec
+from experiments.blink.table import write_csv
+from experiments.command import attempted, check_unclaimed, claim, require_some
+from experiments.provenance import provenance, versions
+from experiments.result import save_result
+from experiments.store import link, read_dataset, unit_path, unwritable, write_text
+from experiments.units import is_complete
+from networks.errors import BlindspotsError
+
+FORMAT = 1
+
+
+def blink(
+    spec: BlinkSpec,
+    out: Path,
+    *,
+    data: Path | None = None,
+    workers: int | None = None,
+    console: Console | None = None,
+) -> xr.Dataset:
+    """Run the experiment of ``spec`` and leave everything in the directory ``out``.
+
+    Interrupted, the same call goes on where it stopped. Raises BlindspotsError where ``out`` holds
+    another experiment.
+    """
+    began, console = time.monotonic(), console or Console(stderr=True)
+    check_unclaimed(out, spec.to_toml())
+    bench = bench_for(data, "cpu")
+    planned = blink_plan(spec, bench)
+    claim(out, spec.to_toml())
+    units = list(planned.shows.values())
+    failures = attempted([*units, *planned.filmed.values()], out, console, workers=workers)
+    require_some(units, failures)
+    table = table_of(planned, spec, bench)
+    result = assembled(table, planned, spec, bench).assign_attrs(
+        format=FORMAT,
+        data=bench.data,
+        data_sha256=bench.sha256,
+        title=spec.title,
+        versions=json.dumps(versions()),
+        failures=sorted(failures.values()),
+    )
+    keep(out, planned)
+    write_csv(table, out / "trials.csv")
+    save_result(result, out / "result.nc")
+    facts = provenance("cpu") | {
+        "data": {"name": bench.data, "sha256": bench.sha256},
+        "seconds": round(time.monotonic() - began, 1),
+        "failures": sorted(failures.values()),
+    }
+    write_text(out / "provenance.json", json.dumps(facts, indent=1))
+    finish(out, result, console)
+    return result
+
+
+def keep(out: Path, planned: BlinkPlan) -> None:
+    """Sensory networks into ``out``/networks, by name and seed."""
+    for (name, i), unit in planned.taught.items():
+        if is_complete(unit):
+            link(unit_path(unit.stage, unit.key), out / "networks" / name / f"sensory-{i}")
+
+
+def finish(out: Path, result: xr.Dataset, console: Console) -> None:
+    """Figures, grades, report and terminal tables from the saved result alone."""
+    from experiments.blink.beside import beside_people
+    from experiments.blink.figures import draw
+
+    beside = beside_people(result, np.random.default_rng(0))
+    with console.status("drawing figures"):
+        try:
+            paths = draw(result, beside, out / "figures")
+        except OSError as error:
+            raise unwritable(out / "figures", error) from None
+    write_blink_report(out, result, beside, paths, np.random.default_rng(0), console)
+
+
+def load_blink(run: Path) -> xr.Dataset:
+    """The result of a blink experiment in ``run``; BlindspotsError where there is none."""
+    path = run / "result.nc"
+    if not path.exists():
+        raise BlindspotsError(
+            f"'{run}' holds no result.nc; name the directory of a blink experiment that has ended."
+        )
+    result = read_dataset(path)
+    if "t2_given_t1" not in result or result.attrs.get("format") != FORMAT:
+        raise BlindspotsError(
+            f"'{run}' holds no blink experiment of this version; run  blindspots blink  again."
+        )
+    return result

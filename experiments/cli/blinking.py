@@ -1,0 +1,108 @@
+"""Commands of the attentional blink."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from experiments.cli.options import Data, Workers, epsilons_in, whole_numbers, words
+from networks.errors import BlindspotsError
+
+commands = typer.Typer(no_args_is_help=False)
+
+
+@commands.callback(invoke_without_command=True)
+def blink(
+    context: typer.Context,
+    preset: Annotated[
+        str | None, typer.Option(help="quick (minutes) or full (population, all conditions).")
+    ] = None,
+    spec: Annotated[
+        Path | None, typer.Option(help="TOML file with the settings, instead of a preset.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run directory. Default: runs/<title>.")] = None,
+    conditions: Annotated[str | None, typer.Option(help="Comma-separated conditions.")] = None,
+    individuals: Annotated[int | None, typer.Option(help="Individuals per observer.")] = None,
+    per_lag: Annotated[int | None, typer.Option(help="Trials per lag and individual.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything.")] = None,
+    data: Data = None,
+    workers: Workers = None,
+) -> None:
+    """Show streams of digits to networks with attention and memory: do they blink as people do?
+
+    Interrupted, the same command goes on where it stopped. Options override the preset or file.
+    """
+    if context.invoked_subcommand:
+        return
+    from experiments.blink.command import blink as run_blink
+    from experiments.blink.spec import blink_preset, blink_spec_from
+    from experiments.spec import read_settings
+
+    if spec and preset:
+        raise BlindspotsError("Give either --preset or --spec, not both.")
+    resolved = blink_spec_from(
+        read_settings(spec) if spec else blink_preset(preset or "quick"),
+        conditions=words(conditions),
+        individuals=individuals,
+        per_lag=per_lag,
+        seed=seed,
+    )
+    out = out or Path("runs") / resolved.title
+    run_blink(resolved, out, data=data, workers=workers, console=Console())
+
+
+@commands.command()
+def grade(
+    run: Annotated[Path, typer.Argument(help="Directory of a blink experiment.")],
+    observer: Annotated[str | None, typer.Option(help="Default: all but controls.")] = None,
+) -> None:
+    """Print every target with its interval, passed or missed; exit code 1 where one is missed."""
+    from experiments.blink.report import graded
+
+    if not graded(run, observer, Console()):
+        raise typer.Exit(1)
+
+
+@commands.command()
+def attack(
+    run: Annotated[Path, typer.Argument(help="Directory of a blink experiment.")],
+    observers: Annotated[
+        list[str] | None, typer.Argument(help="Its observers. Default: all, controls too.")
+    ] = None,
+    attack: Annotated[str, typer.Option(help="pgd-linf, or square-linf by queries.")] = "pgd-linf",
+    epsilons: Annotated[
+        str, typer.Option(help="Comma-separated budgets for T2's frame.")
+    ] = "0.01,0.02,0.04",
+    distractor_epsilons: Annotated[
+        str, typer.Option(help="Comma-separated budgets for a distractor.")
+    ] = "0.1,0.2,0.4",
+    lags: Annotated[str, typer.Option(help="Comma-separated lags in items.")] = "1,2,3,5,8",
+    steps: Annotated[int, typer.Option(min=1, help="Gradient steps, or queries.")] = 12,
+    per_lag: Annotated[int, typer.Option(min=1, help="Trials per lag and individual.")] = 20,
+    individuals: Annotated[int, typer.Option(min=1, help="How many of each.")] = 2,
+    data: Data = None,
+    workers: Workers = None,
+) -> None:
+    """Perturb one frame, the second target's or a distractor's: is the blink a weak moment?
+
+    Beside random signs of the same size, by lag, and with the gate's controls. Goes to RUN/attack.
+    """
+    from experiments.blink.attack import attack_blink
+
+    attack_blink(
+        run,
+        observers or [],
+        attack=attack,
+        epsilons={
+            "target": epsilons_in(epsilons) or [],
+            "distractor": epsilons_in(distractor_epsilons) or [],
+        },
+        lags=sorted(set(whole_numbers("lags", lags))),
+        steps=steps,
+        per_lag=per_lag,
+        individuals=individuals,
+        data=data,
+        workers=workers,
+        console=Console(),
+    )

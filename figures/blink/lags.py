@@ -1,0 +1,115 @@
+"""Lag curves beside those of people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from figures.blink.examples import titled
+from figures.style import BLACK, BLUE, GREY, LINES, ORANGE, SKY, VERMILLION, WIDTH, stage, styled
+
+Curve = tuple[NDArray[np.float64], NDArray[np.float64], int]
+"""Lags in ms, accuracies, and the number of people."""
+Drawn = tuple[str, str, str, str, dict[str, Any]]
+"""Label, network, condition, variable, and how it looks."""
+CONTROLS = ((ORANGE, "s"), (SKY, "^"), (GREY, "v"), (BLACK, "x"))
+SMALLEST = 2  # individuals that have a standard error
+
+
+@styled
+def lag_curves(
+    result: xr.Dataset,
+    people: Mapping[str, Curve],
+    sample: str = "Berkeley",
+    *,
+    error: NDArray[np.float64],
+) -> Figure:
+    """T2|T1 by lag in ms, one panel for each observer that is no control.
+
+    Args:
+        result: `last`, `t1`, `t2` (network, individual, condition, lag), `lag_ms` (condition, lag),
+            and by network `units` and `control`.
+        people: curves by sample.
+        sample: whose curve is drawn.
+        error: its standard error by lag, drawn as a band.
+    """
+    names = [str(n) for n in result["network"].to_numpy() if not str(_of(result, n, "control"))]
+    handles: dict[str, Artist] = {}
+    ms, accuracy, count = people[sample]
+    drawings = []
+    for name in names:
+        drawings.append(looks_of(result, name))
+        for label, _, _, _, look in drawings[-1]:
+            handles.setdefault(label, Line2D([], [], label=label, **{**look, "linestyle": "-"}))
+    human = Line2D(
+        [], [], color=BLACK, marker="o", markerfacecolor="white", linestyle=":",
+        label=f"people ({sample}, N = {count}; band: SEM)",
+    )  # fmt: skip
+    figure, above = stage(
+        min(WIDTH, 3.6 * len(names) + 0.8), 3.3, [human, *handles.values()], columns=3
+    )
+    panels = above.subplots(1, len(names), squeeze=False, sharey=True)[0]
+    for panel, name, drawn in zip(panels, names, drawings, strict=True):
+        panel.fill_between(
+            ms, accuracy - error, accuracy + error, color=BLACK, alpha=0.12, linewidth=0
+        )
+        panel.plot(ms, accuracy, color=BLACK, marker="o", markerfacecolor="white", linestyle=":")
+        for _, who, condition, variable, look in drawn:
+            curve(panel, result, who, condition, variable, **look)
+        panel.set_xlabel("lag (ms)")
+        panel.set_ylim(0, 1.02)
+        panel.set_title(name)
+    panels[0].set_ylabel("reported (share of trials)")
+    individuals = result.sizes["individual"]
+    titled(
+        figure, result, "Second target by lag, where the first is reported: mean and SEM of "
+        f"{individuals} individuals",
+    )  # fmt: skip
+    return figure
+
+
+def looks_of(result: xr.Dataset, name: str) -> list[Drawn]:
+    """What is drawn of one observer: the dual task, T1, the ignored T1, and its controls."""
+    units = str(_of(result, name, "units"))
+    line = LINES.get(units, "-")
+    blue, red = {"color": BLUE, "linestyle": line}, {"color": VERMILLION, "linestyle": line}
+    drawn: list[Drawn] = [
+        ("T2|T1", name, "dual", "last", {**blue, "marker": "o"}),
+        ("T1", name, "dual", "t1", {**blue, "marker": "+", "linewidth": 0.6}),
+    ]
+    if "ignore-t1" in result["condition"].to_numpy():
+        drawn.append(("T2, T1 ignored", name, "ignore-t1", "t2", {**red, "marker": "D"}))
+    looks = iter(CONTROLS)
+    for other in result["network"].to_numpy():
+        control = str(_of(result, other, "control"))
+        if control and str(_of(result, other, "units")) == units:
+            colour, marker = next(looks, CONTROLS[-1])
+            look = {"color": colour, "marker": marker, "linestyle": line}
+            drawn.append((f"control: {control}", str(other), "dual", "last", look))
+    return drawn
+
+
+def curve(
+    panel: Axes, result: xr.Dataset, name: str, condition: str, variable: str, **look: object
+) -> None:
+    """Mean and standard error over individuals; nothing where the condition was not run."""
+    if condition not in result["condition"].to_numpy():
+        return
+    here = result[variable].sel(network=name, condition=condition)
+    ms = result["lag_ms"].sel(condition=condition)
+    mean, count = here.mean("individual"), here.notnull().sum("individual")
+    there = (mean.notnull() & ms.notnull()).to_numpy()
+    if not there.any():
+        return
+    error = (here.std("individual", ddof=1) / np.sqrt(count)).where(count >= SMALLEST, 0)
+    panel.errorbar(ms[there], mean[there], error[there], elinewidth=0.7, **look)  # type: ignore[arg-type]
+
+
+def _of(result: xr.Dataset, name: object, key: str) -> object:
+    return result[key].sel(network=name).item()

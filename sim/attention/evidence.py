@@ -1,0 +1,100 @@
+"""From frames to evidence: a sensory network that watches a stream, step by step.
+
+    e_k[t] = exp(o_k[t]) / sum_j exp(o_j[t])        (k: the digits, a distractor, an empty screen)
+    cue[t] = 1 / (1 + exp(-o_cue[t]))
+
+with o the output's potential (:mod:`networks.viewing`).
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from networks import BlindspotsError, Projection, Wiring
+from networks.viewing import CUE
+from sim.network import Network
+from sim.step import Circuit, State, step
+from sim.unroll import still_drives
+
+
+class Stream(NamedTuple):
+    """Items (n, items, 1, 28, 28) in [0, 1], each shown for ``steps`` steps."""
+
+    items: Tensor
+    steps: int
+
+
+def evidence(potential: Tensor) -> tuple[Tensor, Tensor]:
+    """Evidence (n, 12) for each class of item, and for a cue (n,), from the output's potential."""
+    return torch.softmax(potential[:, :CUE], 1), torch.sigmoid(potential[:, CUE])
+
+
+class Watched:
+    """A network that watches a stream: one call for each step, with the contrast it is seen at.
+
+    What the items send through the input's projections is computed once for each item; contrast
+    multiplies it, since those projections are linear. A spiking input code has no place here.
+    """
+
+    def __init__(self, network: Network, stream: Stream):
+        check(network.wiring)
+        self.circuit: Circuit = network.circuit()
+        self.stream, self.state, self.t = stream, State(), 0
+        self.longest = max(p.delay for p in _from_input(network.wiring))
+        self.sent: dict[int, dict[str, Tensor]] = {}
+        self.contrasts: list[Tensor | float] = []
+
+    def look(self, contrast: Tensor | float = 1.0) -> Tensor:
+        """The output's potential (n, classes) one step on; ``contrast`` (n,) of what is seen."""
+        self.contrasts.append(contrast)
+        wiring = self.circuit.wiring
+        arrives = {}
+        for p in _from_input(wiring):
+            shown = self.t - p.delay
+            if shown >= 0:
+                drive = self._drive(shown, p.name)
+                arrives[p.name] = drive * _as(self.contrasts[shown], drive)
+        frame = self.stream.items[:, self._item(self.t)]
+        self.state, _ = step(self.circuit, self.state, frame, self.t, still=arrives)
+        self.t += 1
+        return self.state.potentials[wiring.output].expand(len(frame), -1)
+
+    def _item(self, t: int) -> int:
+        return min(t // self.stream.steps, self.stream.items.shape[1] - 1)
+
+    def _drive(self, t: int, projection: str) -> Tensor:
+        item = self._item(t)
+        if item not in self.sent:
+            self.sent = {k: v for k, v in self.sent.items() if k >= item - self.longest}
+            self.sent[item] = still_drives(self.circuit, self.stream.items[:, item])
+        return self.sent[item][projection]
+
+
+def watched(network: Network, stream: Stream, steps: int) -> Iterator[Tensor]:
+    """The output's potential (n, classes) at each of ``steps`` steps, seen as it is."""
+    eye = Watched(network, stream)
+    for _ in range(steps):
+        yield eye.look()
+
+
+def check(wiring: Wiring) -> None:
+    """Raise BlindspotsError where a wiring's input cannot show a stream of intensities."""
+    unit = wiring.stimulated
+    if unit.code.model != "constant" or unit.threshold is not None:
+        raise BlindspotsError(
+            f"'{wiring.name}' codes its input as {unit.label}; streams are shown as intensities: "
+            "take a network with a constant input."
+        )
+
+
+def _from_input(wiring: Wiring) -> list[Projection]:
+    return [p for p in wiring.projections if p.source == wiring.input.name]
+
+
+def _as(contrast: Tensor | float, drive: Tensor) -> Tensor | float:
+    """The contrast of each trial beside its drive (n, *shape)."""
+    if isinstance(contrast, float):
+        return contrast
+    return contrast.reshape(-1, *[1] * (drive.ndim - 1))

@@ -1,0 +1,127 @@
+"""What stands for a rate variable: the number itself, or the spikes of a pool of cells.
+
+Every variable of :mod:`sim.attention.dynamics` is driven by an activity in [0, 1] that passes
+through one of these, so that both readings share equations and parameters.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from math import exp, sqrt
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+MEMBRANE_MS = 10.0
+NOISE = 0.2  # of a membrane at rest, in thresholds: the 4 of 20 mV of networks.Physiology
+SUBSTEP_MS = 2.5
+CURRENTS = np.linspace(-0.5, 3.5, 81)
+
+
+Emission = Callable[[str, Tensor], None]
+"""Told at every step of each name's spikes (n, variables, cells), as numbers of them."""
+
+
+def unheard(name: str, counts: Tensor) -> None:
+    """Keeps no spikes."""
+
+
+class Pools(Protocol):
+    """Turns wanted activities into what is delivered.
+
+    ``is_noisy`` says whether that fluctuates by itself.
+    """
+
+    is_noisy: bool
+
+    def deliver(self, name: str, wanted: Tensor) -> Tensor:
+        """What arrives during one step of a variable's wanted activity (n, variables) in [0, 1]."""
+
+
+class Graded:
+    """The number itself: a pool without end."""
+
+    is_noisy = False
+
+    def deliver(self, name: str, wanted: Tensor) -> Tensor:
+        """``wanted``."""
+        return wanted
+
+
+class Spikes:
+    """For each variable ``size`` leaky integrate-and-fire cells, driven to fire at its activity.
+
+        tau du/dt = -u + I + noise,    u is put to 0 when it exceeds 1
+
+    with tau 10 ms, in substeps of at most 2.5 ms, exact between them for a constant I and white
+    noise of standard deviation 0.2 at rest. A cell that is to fire at ``wanted * rate_hz`` gets the
+    current at which such cells do (measured once, :func:`currents_and_rates`). What is delivered is
+    the number of spikes over ``size * rate_hz * dt``. Gradients pass as through the number itself.
+    ``told`` hears of all spikes.
+    """
+
+    is_noisy = True
+
+    def __init__(
+        self,
+        size: int,
+        rate_hz: float,
+        dt_ms: float,
+        generator: torch.Generator,
+        told: Emission = unheard,
+    ):
+        self.size, self.rate_hz, self.dt_ms, self.generator = size, rate_hz, dt_ms, generator
+        self.membranes: dict[str, Tensor] = {}
+        self.told = told
+
+    def deliver(self, name: str, wanted: Tensor) -> Tensor:
+        """Spikes of the pools of ``name`` over the highest number; (n, variables)."""
+        with torch.no_grad():
+            current = current_for(wanted.detach().clamp(0, 1) * self.rate_hz)[..., None]
+            u = self.membranes.get(name)
+            if u is None:
+                u = torch.rand((*wanted.shape, self.size), generator=self.generator)
+            self.membranes[name], counts = fired(u, current, self.dt_ms, self.generator)
+            self.told(name, counts)
+            got = counts.sum(-1) / (self.size * self.rate_hz * self.dt_ms / 1000)
+        return wanted + (got - wanted).detach()
+
+
+def fired(
+    u: Tensor, current: Tensor, dt_ms: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """(membranes, spikes) of cells (..., cells) after ``dt_ms`` of a constant current (..., 1)."""
+    substeps = max(1, round(dt_ms / SUBSTEP_MS))
+    keeps = exp(-dt_ms / substeps / MEMBRANE_MS)
+    shakes = NOISE * sqrt(1 - keeps**2)
+    counts = torch.zeros_like(u)
+    for _ in range(substeps):
+        u = torch.empty_like(u).normal_(0, shakes, generator=generator).add_(u, alpha=keeps)
+        u.add_(current, alpha=1 - keeps)
+        fires = u > 1
+        counts += fires
+        u.masked_fill_(fires, 0)
+    return u, counts
+
+
+def current_for(rate_hz: Tensor) -> Tensor:
+    """The constant current (threshold = 1) at which cells fire at ``rate_hz`` on average."""
+    rates, currents = currents_and_rates()
+    place = torch.searchsorted(rates, rate_hz.contiguous()).clamp(1, len(rates) - 1)
+    share = (rate_hz - rates[place - 1]) / (rates[place] - rates[place - 1]).clamp_min(1e-9)
+    return torch.lerp(currents[place - 1], currents[place], share.clamp(0, 1))
+
+
+@cache
+def currents_and_rates() -> tuple[Tensor, Tensor]:
+    """Rates (Hz) of cells, rising, and the currents at which they fire so; measured over 2 s."""
+    generator = torch.Generator().manual_seed(0)
+    current = torch.tensor(CURRENTS, dtype=torch.float32)[:, None]
+    u = torch.zeros(len(CURRENTS), 200)
+    u, _ = fired(u, current, 200.0, generator)
+    _, counts = fired(u, current, 2000.0, generator)
+    rates: NDArray[np.float32] = np.maximum.accumulate(counts.mean(1).numpy() / 2)
+    first = np.flatnonzero(rates > 0)[0] - 1
+    return torch.tensor(rates[first:]), current[first:, 0]

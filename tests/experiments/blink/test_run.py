@@ -1,0 +1,194 @@
+"""A small experiment on the bundled digits, from the command to the report."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from rich.console import Console
+from typer.testing import CliRunner
+
+from experiments.blink.attack import attack_blink
+from experiments.blink.command import blink, load_blink
+from experiments.blink.provoke import CONDITIONS, Observer
+from experiments.blink.report import graded, observers
+from experiments.blink.spec import BlinkSpec, blink_spec_from
+from experiments.blink.streams import Streams
+from experiments.cli import app
+from networks import BlindspotsError
+
+SETTINGS: dict[str, Any] = {
+    "observers": {
+        "gated": {"network": "fc-b"},
+        "open": {"network": "fc-b", "attention": {"gate": "open"}, "control": "no gate"},
+        "spiking": {
+            "network": "fc-b-spiking", "attention": {"pool": 5}, "conditions": ["dual"],
+        },
+    },
+    "conditions": ["dual", "ignore-t1"],
+    "sensory": 1, "individuals": 2, "per_lag": 3, "per_lag_other": 2,
+    "task": {"items": 15, "first": [3], "lags": [1, 2, 7]},
+    "schooling": {"epochs": 1, "streams": 16}, "attention": {"threshold": 0.15},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def spec() -> BlinkSpec:
+    return blink_spec_from(SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def run(
+    spec: BlinkSpec, tmp_path_factory: pytest.TempPathFactory,
+    here_on_digits: Callable[[], AbstractContextManager[Any]],
+) -> Iterator[Path]:  # fmt: skip
+    out = tmp_path_factory.mktemp("blink") / "small"
+    with pytest.MonkeyPatch.context() as patch, here_on_digits():
+        patch.setattr("experiments.blink.units.TITRATION", 9)
+        patch.setattr("experiments.blink.units.BISECTIONS", 2)
+        patch.setattr("experiments.blink.film.TRIALS", 4)
+        patch.setattr("experiments.blink.figures.of_observer", lambda *given: ())  # drawn elsewhere
+        patch.setattr("figures.blink.has_examples", lambda *given: False)  # no film
+        blink(spec, out, console=Console(quiet=True))
+        yield out
+
+
+def test_the_directory_holds_all_that_was_promised(run: Path, spec: BlinkSpec) -> None:
+    names = {path.name for path in run.iterdir()}
+    assert {"spec.toml", "provenance.json", "trials.csv", "result.nc", "report.html"} <= names
+    assert (run / "figures" / "lag-curves.png").exists()
+    assert (run / "networks" / "fc-b" / "sensory-0" / "weights.safetensors").exists()
+    page = (run / "report.html").read_text()
+    assert "Does gated blink as people do?" in page
+    assert "This is not MNIST" in page or "NOT MNIST" in page or "not MNIST" in page
+    assert json.loads((run / "provenance.json").read_text())["data"]["name"].startswith("scikit")
+
+
+def test_the_table_has_every_trial_and_the_curves_are_its_means(run: Path) -> None:
+    table, result = pd.read_csv(run / "trials.csv"), load_blink(run)
+    shown = table.groupby(["network", "condition"]).size()
+    assert shown["gated", "dual"] == 2 * 3 * 3
+    assert shown["gated", "ignore-t1"] == 2 * 3 * 2
+    assert ("spiking", "ignore-t1") not in shown
+    for (who, i, lag), rows in table[table["condition"] == "dual"].groupby(
+        ["network", "individual", "lag"]
+    ):
+        t1 = result["t1"].sel(network=who, individual=i, condition="dual", lag=lag)
+        assert float(t1) == pytest.approx(rows["t1_correct_anyorder"].astype(float).mean())
+    assert observers(result) == ["gated", "spiking"]
+    assert result["units"].to_numpy().tolist() == ["rate", "rate", "spiking"]
+    assert (result["noise_sd"] >= 0).all()
+
+
+def test_conditions_share_their_digits(run: Path) -> None:
+    """What differs is the instruction: the same targets at the same places."""
+    table = pd.read_csv(run / "trials.csv")
+    seeds = table.groupby(["network", "individual"])["seed"].first().unstack("network")
+    assert (seeds["gated"] == seeds["open"]).all()
+    dual = table[(table["network"] == "gated") & (table["condition"] == "dual")]
+    other = table[(table["network"] == "open") & (table["condition"] == "dual")]
+    columns = ["t1_id", "t2_id", "t1_pos", "lag"]
+    np.testing.assert_array_equal(dual[columns], other[columns])
+
+
+def test_inside_is_kept_by_outcome(run: Path) -> None:
+    result = load_blink(run)
+    here = result.sel(network="gated")
+    counts = here["traced_trials"]
+    assert int(counts.sum()) > 0
+    there = counts > 0
+    assert here["gate"].notnull().all("since").where(there, True).all()
+    assert ((here["gate"] >= 0) & (here["gate"] <= 1)).where(there, True).all()
+
+
+def test_again_it_costs_nothing(
+    run: Path, spec: BlinkSpec, monkeypatch: pytest.MonkeyPatch,
+    here_on_digits: Callable[[], AbstractContextManager[Any]],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("experiments.blink.command.finish", lambda *a: None)
+    before = (run / "trials.csv").read_bytes()
+    with here_on_digits() as work:
+        blink(spec, run, console=Console(quiet=True))
+    assert not work.done
+    assert (run / "trials.csv").read_bytes() == before
+
+
+def test_a_directory_of_another_experiment_is_left_alone(
+    run: Path, here_on_digits: Callable[[], AbstractContextManager[Any]]
+) -> None:
+    other = blink_spec_from({**SETTINGS, "seed": 1})
+    with here_on_digits(), pytest.raises(BlindspotsError, match="holds another"):
+        blink(other, run, console=Console(quiet=True))
+
+
+def test_grades_end_with_a_code(run: Path) -> None:
+    console = Console(record=True, width=100, file=StringIO())
+    assert not graded(run, "gated", console)
+    said = console.export_text()
+    assert "gated: does it blink as people do?" in said
+    assert "fail" in said
+    with pytest.raises(BlindspotsError, match=r"There is no observer 'gate' in .*; did you mean"):
+        graded(run, "gate", console)
+    assert CliRunner().invoke(app, ["blink", "grade", str(run)]).exit_code == 1
+
+
+def test_what_is_no_blink_experiment_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        BlindspotsError, match=r"holds no result\.nc; name the directory of a blink"
+    ):
+        load_blink(tmp_path)
+
+
+def made_up(observer: Observer, trials: Streams, *given: object, **asked: Any) -> xr.Dataset:
+    """Targets at lag 1 are lost under attack, whoever judges; nothing else is."""
+    who, epsilons = ["itself", *asked["judges"]], list(asked["epsilons"])
+    shape = (len(who), len(CONDITIONS), len(epsilons), 2, len(trials))
+    t2 = np.ones(shape, np.int8)
+    t2[:, CONDITIONS.index("attacked"), ..., trials.lag == 1] = 0
+    dims = ("observer", "condition", "epsilon", "draw", "trial")
+    return xr.Dataset(
+        {"t1": (dims, np.ones(shape, np.int8)), "t2": (dims, t2), "lag": ("trial", trials.lag)},
+        {"observer": who, "condition": list(CONDITIONS), "epsilon": epsilons},
+    )
+
+
+def test_frames_are_attacked_and_judged_by_the_controls(
+    run: Path, monkeypatch: pytest.MonkeyPatch,
+    here_on_digits: Callable[[], AbstractContextManager[Any]],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("experiments.blink.attack.provoked", made_up)
+    console = Console(record=True, width=120, file=StringIO())
+    with here_on_digits():
+        found = attack_blink(
+            *(run, ["gated"]),
+            attack="pgd-linf", epsilons={"target": [0.1, 0.3], "distractor": [0.2]}, lags=[1, 2],
+            steps=1, per_lag=3, individuals=2, data=None, workers=None, console=console,
+        )  # fmt: skip
+    assert found["observer"].to_numpy().tolist() == ["itself", "open"]
+    attacked = found["success"].sel(condition="attacked", network="gated", observer="itself")
+    assert attacked.sel(where="target", epsilon=0.3).to_numpy().tolist() == [1.0, 0.0]
+    assert attacked.sel(where="distractor", epsilon=0.1).isnull().all()
+    assert (found["counted"] == 2 * 3 * 2).all()
+    half = found["half_budget"].sel(condition="attacked", network="gated", observer="itself")
+    assert half.sel(where="target").to_numpy().tolist() == [0.05, np.inf]
+    assert (run / "attack" / "figures" / "attack.png").exists()
+    assert "noise" in console.export_text()
+
+
+def test_what_cannot_be_attacked_is_refused(run: Path) -> None:
+    asked: dict[str, Any] = {
+        "epsilons": {"target": [0.1], "distractor": [0.1]}, "lags": [1], "steps": 1, "per_lag": 1,
+        "individuals": 1, "data": None, "workers": None, "console": Console(quiet=True),
+    }  # fmt: skip
+    for attack, who, says in (
+        ("pgd-l2", [], "is no L-infinity attack by gradient or query; try pgd-linf"),
+        ("pgd-linf", ["gate"], "did you mean 'gated'"),
+    ):
+        with pytest.raises(BlindspotsError, match=says):
+            attack_blink(run, who, attack=attack, **asked)
