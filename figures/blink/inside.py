@@ -46,7 +46,8 @@ def inside(result: xr.Dataset, name: str, lag: int = 2) -> Figure:
     titled(
         figure,
         result,
-        f"{name}: T2 at lag {lag}, T1 reported; mean, SEM over trials (senses: over individuals)",
+        f"{name}: T2 at lag {lag}, T1 reported; mean, SEM over trials (senses: over "
+        f"{result.sizes['individual']} individuals)",
     )
     return figure
 
