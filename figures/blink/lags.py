@@ -64,14 +64,18 @@ def lag_curves(
             curve(panel, result, who, condition, variable, **look)
         panel.set_xlabel("lag (ms)")
         panel.set_ylim(0, 1.02)
-        panel.set_title(name)
+        panel.set_title(f"{name}, {individuals(result, name)} individuals")
     panels[0].set_ylabel("reported (share of trials)")
-    individuals = result.sizes["individual"]
     titled(
-        figure, result, "Second target by lag, where the first is reported: mean and SEM of "
-        f"{individuals} individuals",
+        figure, result, "Second target by lag, where the first is reported: mean and SEM over "
+        "individuals",
     )  # fmt: skip
     return figure
+
+
+def individuals(result: xr.Dataset, name: str) -> int:
+    """How many individuals of an observer have a curve."""
+    return int(result["last"].sel(network=name).notnull().any(["condition", "lag"]).sum())
 
 
 def looks_of(result: xr.Dataset, name: str) -> list[Drawn]:

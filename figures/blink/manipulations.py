@@ -3,7 +3,7 @@
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures.blink.lags import curve
+from figures.blink.lags import curve, individuals
 from figures.style import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, WIDTH, styled
 
 PANELS: dict[str, dict[str, tuple[str, str]]] = {
@@ -59,5 +59,5 @@ def manipulations(result: xr.Dataset, name: str) -> Figure:
     for place in list(places)[len(panels) :]:
         place.set_visible(False)
     figure.supylabel("last target reported, T1 too (share)", fontsize=7.5)
-    figure.suptitle(f"{name}: mean and SEM of {result.sizes['individual']} individuals")
+    figure.suptitle(f"{name}: mean and SEM of {individuals(result, name)} individuals")
     return figure
