@@ -4,19 +4,25 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from experiments.dynamics.sentences import predicting, pulling
+from experiments.dynamics.foretelling import predicting
+from experiments.dynamics.sentences import pulling
 from experiments.dynamics.summary import summarise_dynamics
 
 DIRECTIONS = ("adversarial", "leading")
 
 
 def pulled(numbers: dict[tuple[str, str], tuple[float, float, float]]) -> xr.Dataset:
-    """A network's pull, low and high by kind and area; NaN under noise, and where not given."""
+    """A network's pull, low and high by kind and area, half of it at the first answer.
+
+    Under noise it is three times as large and of the other sign. NaN where not given.
+    """
     kinds, areas = ["bias", "feedforward", "lateral", "top-down"], ["h1", "h2", "output"]
-    table = np.full((3, 2, len(kinds), len(areas)), np.nan)
+    table = np.full((4, 2, len(kinds), len(areas)), np.nan)
     for (kind, area), each in numbers.items():
-        table[:, 0, kinds.index(kind), areas.index(area)] = each
-    names = ("pull", "pull_low", "pull_high")
+        table[:3, 0, kinds.index(kind), areas.index(area)] = each
+    table[:, 1] = -3 * table[:, 0]
+    table[3] = table[0] / 2
+    names = ("pull", "pull_low", "pull_high", "pull_at_first")
     dims = ("condition", "kind", "area")
     return xr.Dataset(
         {name: (dims, row) for name, row in zip(names, table, strict=True)},
@@ -28,40 +34,43 @@ def pulled(numbers: dict[tuple[str, str], tuple[float, float, float]]) -> xr.Dat
     ("numbers", "said"),
     [
         (
-            {("lateral", "h1"): (0.31, 0.2, 0.42)},
-            "under attack lateral drive amplifies the change that comes from below into h1 "
-            "(0.31 [0.20, 0.42]).",
+            {("lateral", "h1"): (0.3, 0.2, 0.4)},
+            "under attack lateral drive adds to the change that comes from below into h1 "
+            "(0.30 [0.20, 0.40] times it at the last step, 0.15 at the first answer; under noise "
+            "-0.90 at the last step).",
         ),
         (
-            {("top-down", "h2"): (-0.31, -0.42, -0.2)},
+            {("top-down", "h2"): (-0.5, -0.6, -0.4)},
             "under attack top-down drive opposes the change that comes from below into h2 "
-            "(-0.31 [-0.42, -0.20]).",
-        ),
-        (
-            {("lateral", "h1"): (-0.5, -0.6, -0.4), ("top-down", "h1"): (0.2, 0.1, 0.3)},
-            "under attack lateral drive opposes the change that comes from below into h1 "
-            "(-0.50 [-0.60, -0.40]) and top-down drive amplifies the change that comes from below "
-            "into h1 (0.20 [0.10, 0.30]).",
+            "(-0.50 [-0.60, -0.40] times it at the last step, -0.25 at the first answer; under "
+            "noise 1.50 at the last step).",
         ),
         ({("lateral", "h1"): (0.1, -0.1, 0.3), ("lateral", "h2"): (-0.1, -0.3, 0.1)}, ""),
         ({("feedforward", "h1"): (1.0, 1.0, 1.0)}, ""),
     ],
 )
-def test_feedback_amplifies_or_opposes(
+def test_feedback_adds_or_opposes(
     numbers: dict[tuple[str, str], tuple[float, float, float]], said: str
 ) -> None:
     assert pulling(pulled(numbers)) == said
 
 
 def correlated(*networks: tuple[float, float, float], direction: str = "adversarial") -> xr.Dataset:
-    """The rank correlation, low and high of networks a, b, ... along one direction."""
+    """The rank correlation, low and high of networks a, b, ...; the partial one is its opposite."""
     table = np.full((3, len(networks), len(DIRECTIONS)), np.nan)
     table[:, :, DIRECTIONS.index(direction)] = np.array(networks).T
-    names = ("rank_correlation", "rank_correlation_low", "rank_correlation_high")
-    return xr.Dataset(
-        {n: (("network", "direction"), row) for n, row in zip(names, table, strict=True)},
+    made = {"rank_correlation": table, "partial_correlation": -table[[0, 2, 1]]}
+    ends = ("", "_low", "_high")
+    dims = ("network", "direction")
+    found = xr.Dataset(
+        {
+            n + end: (dims, row)
+            for n, rows in made.items()
+            for end, row in zip(ends, rows, strict=True)
+        },
         coords={"network": list("abc"[: len(networks)]), "direction": list(DIRECTIONS)},
     )
+    return found.assign(margin_correlation=(dims, np.full(table.shape[1:], 0.5)))
 
 
 NEARER, FARTHER, FLAT = (-0.6, -0.7, -0.5), (0.6, 0.5, 0.7), (0.1, -0.1, 0.3)
@@ -69,26 +78,29 @@ UNKNOWN = (np.nan, np.nan, np.nan)
 
 
 @pytest.mark.parametrize(
-    ("networks", "said"),
+    ("networks", "said", "beyond"),
     [
-        ([NEARER], "the larger the exponent, the nearer in a."),
-        ([FARTHER], "the larger, the farther in a."),
+        ([NEARER], "nearer in a", "farther in a"),
+        ([FARTHER], "farther in a", "nearer in a"),
         (
             [FARTHER, NEARER, NEARER],
-            "the larger the exponent, the nearer in b and c; the larger, the farther in a.",
+            "nearer in b and c; the larger the exponent, the farther in a",
+            "nearer in a; the larger the exponent, the farther in b and c",
         ),
         (
             [NEARER, FLAT, UNKNOWN],
-            "the larger the exponent, the nearer in a; no rank correlation shows in 1 of 2 "
-            "networks.",
+            "nearer in a; no correlation shows in 1 of 2 networks",
+            "farther in a; no correlation shows in 1 of 2 networks",
         ),
     ],
 )
 def test_exponents_tell_the_near_from_the_far(
-    networks: list[tuple[float, float, float]], said: str
+    networks: list[tuple[float, float, float]], said: str, beyond: str
 ) -> None:
+    found, _ = predicting(correlated(*networks, direction="leading"))
     begin = "Exponents along the leading direction and the nearest input that fools: "
-    assert list(predicting(correlated(*networks, direction="leading"))) == [begin + said]
+    assert found.startswith(f"{begin}the larger the exponent, the {said}. Given the clean margin,")
+    assert found.endswith(f": the larger the exponent, the {beyond}.")
 
 
 def test_flips_are_told_by_their_median() -> None:
