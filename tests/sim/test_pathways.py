@@ -164,8 +164,8 @@ def test_cells_scale_but_do_not_hold(loops, drawn):
 @pytest.mark.parametrize(
     ("act", "says"),
     [
-        (Scale(through="b>aa", gain=1), "'b>aa'; did you mean"),
-        (Hold(through="latteral", start=2), "'latteral'; did you mean 'lateral'"),
+        (Scale(through="b>aa", gain=1), "'b>aa' in 'small'; did you mean"),
+        (Hold(through="latteral", start=2), "'latteral' in 'small'; did you mean 'lateral'"),
     ],
 )
 def test_unknown_pathways_suggest_the_nearest(network, movie, act, says):
