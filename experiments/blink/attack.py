@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.attacks.names import attack_named
-from experiments.bench import bench_for
 from experiments.blink.command import load_blink
 from experiments.blink.pictures import Noise
 from experiments.blink.plan import blink_plan, seed_of_trials
@@ -25,6 +24,7 @@ from experiments.blink.streams import streams
 from experiments.blink.task import Task
 from experiments.blink.units import Titrate
 from experiments.command import attempted, claim, require_all
+from experiments.finished import bench_of
 from experiments.provenance import versions
 from experiments.result import save_result
 from experiments.spec import read_settings
@@ -139,12 +139,7 @@ def attack_blink(
     Everything goes to RUN/attack. Raises BlindspotsError where nothing can be attacked.
     """
     result = load_blink(run)
-    bench = bench_for(data, "cpu")
-    if bench.sha256 != result.attrs["data_sha256"]:
-        raise BlindspotsError(
-            f"'{run}' was made with {result.attrs['data']}, other data than {bench.data} here; "
-            "name the same with --data."
-        )
+    bench = bench_of(run, result, data)
     spec = blink_spec_from(read_settings(run / "spec.toml"))
     known = attack_named(attack)
     if known.norm != "linf" or known.kind not in ("gradient", "query"):

@@ -8,6 +8,7 @@ import xarray as xr
 
 from experiments.blink import humans
 from experiments.blink.curves import lags_ms
+from experiments.blink.figures import observers
 from experiments.blink.grade import Resampled, interval_of
 from experiments.blink.streams import Floats
 
@@ -64,7 +65,7 @@ def beside_people(result: xr.Dataset, generator: np.random.Generator) -> xr.Data
 
 def networks(result: xr.Dataset, generator: np.random.Generator) -> Iterator[Curve]:
     """The mean curve of each observer that is no control."""
-    for name in result["network"].to_numpy()[(result["control"] == "").to_numpy()]:
+    for name in observers(result):
         here = Resampled(result, str(name), generator)
         ms = here.lags("dual")[1]
         draws = here.mean("last", "dual")

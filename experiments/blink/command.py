@@ -10,8 +10,9 @@ from rich.console import Console
 
 from experiments.bench import bench_for
 from experiments.blink.assemble import assembled, table_of
+from experiments.blink.figures import observers
 from experiments.blink.plan import BlinkPlan, blink_plan
-from experiments.blink.report import write_blink_report
+from experiments.blink.report import grade_table, grades, write_blink_report
 from experiments.blink.spec import BlinkSpec
 from experiments.blink.table import write_csv
 from experiments.command import attempted, check_unclaimed, claim, require_some
@@ -19,7 +20,7 @@ from experiments.provenance import provenance, versions
 from experiments.result import save_result
 from experiments.store import link, read_dataset, unit_path, unwritable, write_text
 from experiments.units import is_complete
-from networks.errors import BlindspotsError
+from networks.errors import BlindspotsError, unknown
 
 FORMAT = 1
 
@@ -101,3 +102,17 @@ def load_blink(run: Path) -> xr.Dataset:
             f"'{run}' holds no blink experiment of this version; run  blindspots blink  again."
         )
     return result
+
+
+def print_grades(run: Path, observer: str | None, console: Console) -> bool:
+    """Print every target of ``observer`` (default: all) in a finished run; whether all passed."""
+    result = load_blink(run)
+    known = observers(result)
+    if observer is not None and observer not in known:
+        raise unknown("observer", observer, known, f"in '{run}'")
+    generator, passed = np.random.default_rng(0), True
+    for who in [observer] if observer else known:
+        rows = grades(result, who, generator)
+        console.print(grade_table(who, rows))
+        passed &= all(row.passed for row in rows)
+    return passed

@@ -1,6 +1,6 @@
 """What the command ``blink`` says: lag curves, grades and predictions, and one HTML page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +30,18 @@ CAPTIONS = {
     "pools": "{}: spikes of the pools that stand for gate and memory, in the trials of the strip.",
 }
 FEW = "No histogram over individuals: {} of each kind are too few; --preset full has a population."
+NEAR = (
+    "Of T2|T1 in the dual task, over the lags of the Berkeley sample; 95 % is a bootstrap over "
+    "individuals. Published models were fitted to that sample, as were the function of Cousineau "
+    "and the flat line."
+)
+GRADED = "A measure is that of the mean curve; its 95 % interval is a bootstrap over individuals."
+FORETOLD = "Differences whose sign is known of people; undecided where the interval holds 0."
+EVERY = "The last target where T1 is reported (if it is asked for), by lag in items."
+Section = tuple[str, str, Sequence[str], Sequence[Sequence[str]]]
+"""Title, note, heads and rows of text."""
 VERDICTS = {True: "pass", False: "fail", None: "not run"}
-RIGHT = {True: "as people", False: "against", None: "not run"}
+RIGHT = {True: "as people", False: "against", None: "undecided"}
 
 
 def write_blink_report(
@@ -54,19 +64,34 @@ def write_blink_report(
         data=str(result.attrs["data"]),
         attrs=result.attrs,
         individuals=result.sizes["individual"],
-        curves=list(curve_rows(result)),
-        lags=[int(lag) for lag in result["lag"].to_numpy()],
-        grades={who: [grade_cells(row) for row in rows] for who, rows in graded.items()},
-        predictions={
-            who: [prediction_cells(row) for row in rows] for who, rows in foretold.items()
-        },
-        distances=[] if beside is None else list(distances(beside)),
+        sections=list(sections(result, beside, graded, foretold)),
         few="" if "population" in figures else FEW.format(result.sizes["individual"]),
         pictures=[
             {"caption": caption(name), "data": picture(path), "kind": path.suffix[1:]}
             for name, path in figures.items()
         ],
     )
+
+
+def sections(
+    result: xr.Dataset,
+    beside: xr.Dataset | None,
+    graded: Mapping[str, list[Row]],
+    foretold: Mapping[str, list[Prediction]],
+) -> Iterator[Section]:
+    """The page's tables."""
+    if beside is not None:
+        yield "Beside people", NEAR, ("curve", "kind", "RMSE", "95 %", "r"), list(distances(beside))
+    heads = ("target", "wanted", "measured", "95 %", "")
+    for who, rows in graded.items():
+        yield f"Does {who} blink as people do?", GRADED, heads, [grade_cells(row) for row in rows]
+    heads = ("difference", "in people", "measured", "95 %", "")
+    for who, found in foretold.items():
+        cells = [prediction_cells(each) for each in found]
+        yield f"{who}: what nothing was fitted to", FORETOLD, heads, cells
+    lags = [str(int(lag)) for lag in result["lag"].to_numpy()]
+    curves = [(who, what, t1, *cells) for who, what, t1, cells in curve_rows(result)]
+    yield "Every curve", EVERY, ("observer", "condition", "T1", *lags), curves
 
 
 def caption(name: str) -> str:
@@ -102,24 +127,6 @@ def grades(result: xr.Dataset, who: str, generator: np.random.Generator) -> list
     return grade(result, who, generator, controls=controls)
 
 
-def graded(run: Path, observer: str | None, console: Console) -> bool:
-    """Print every target of ``observer`` (default: all) in a finished run; whether all passed."""
-    from experiments.blink.command import load_blink
-
-    result = load_blink(run)
-    known = observers(result)
-    if observer is not None and observer not in known:
-        from networks.errors import unknown
-
-        raise unknown("observer", observer, known, f"in '{run}'")
-    generator, passed = np.random.default_rng(0), True
-    for who in [observer] if observer else known:
-        rows = grades(result, who, generator)
-        console.print(grade_table(who, rows))
-        passed &= all(row.passed for row in rows)
-    return passed
-
-
 def grade_table(who: str, rows: list[Row]) -> Table:
     """The targets of one observer, for a terminal of 80 columns."""
     table = Table(title=f"{who}: does it blink as people do?", box=SIMPLE_HEAD)
@@ -153,7 +160,8 @@ def prediction_cells(row: Prediction) -> tuple[str, str, str, str, str]:
     if np.isfinite(row.low):
         span = f"[{number(row.low)}, {number(row.high)}]"
     sign = "> 0" if row.direction > 0 else "< 0"
-    return row.name, sign, number(row.measured), span, RIGHT[row.right]
+    verdict = RIGHT[row.right] if np.isfinite(row.measured) else VERDICTS[None]
+    return row.name, sign, number(row.measured), span, verdict
 
 
 def curve_rows(result: xr.Dataset) -> Iterator[tuple[str, str, str, list[str]]]:

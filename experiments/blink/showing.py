@@ -29,21 +29,6 @@ def slots_of(trials: Streams) -> int:
     return 1 if trials.task.instruction == "second" else SLOTS[trials.task.pattern]
 
 
-def answers(
-    network: "Network",
-    trials: Streams,
-    images: "torch.Tensor",
-    noise: Noise,
-    attention: Attention,
-    *,
-    spiking: bool,
-    seed: int,
-) -> Reports:
-    """What is reported of ``trials``, drawn from ``images`` (N, 1, 28, 28)."""
-    found = shown(network, trials, images, noise, attention, spiking=spiking, seed=seed)
-    return reports_in(found)
-
-
 def reports_in(found: xr.Dataset) -> Reports:
     """The reports in the result of :func:`shown`."""
     return Reports(found["identity"].to_numpy().astype(np.int64), found["when_ms"].to_numpy())

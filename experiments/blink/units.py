@@ -11,10 +11,10 @@ import xarray as xr
 from experiments.bench import Bench
 from experiments.blink.pictures import Noise
 from experiments.blink.schooling import Schooling, lesson, teach, told_apart
-from experiments.blink.showing import SLOTS, answers, shown
+from experiments.blink.showing import shown
 from experiments.blink.streams import streams
 from experiments.blink.task import Task
-from experiments.store import damaged, fresh_unit, key_of
+from experiments.store import damaged, fresh_unit, key_of, read_dataset
 from experiments.training import load_individual, save_individual
 from experiments.units import FORMAT, Report, Unit, product, said
 from networks import wiring_named
@@ -135,10 +135,10 @@ class Titrate:
 
         def reached(sd: float) -> float:
             noise = Noise(contrast=self.contrast, sd=sd)
-            found = answers(
+            found = shown(
                 network, trials, split.images, noise, self.attention, spiking=self.spiking, seed=1
             )
-            return float((found.identity == target[:, None]).any(1).mean())
+            return float((found["identity"].to_numpy() == target[:, None]).any(1).mean())
 
         low, high = 0.0, HARDEST
         for i in range(BISECTIONS):
@@ -221,9 +221,4 @@ class Show:
 
     def load(self) -> xr.Dataset:
         """What :func:`experiments.blink.showing.shown` gave."""
-        from experiments.store import read_dataset
-
         return read_dataset(product(self))
-
-
-__all__ = ["SLOTS", "Show", "Teach", "Titrate"]

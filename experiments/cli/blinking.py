@@ -58,9 +58,9 @@ def grade(
     observer: Annotated[str | None, typer.Option(help="Default: all but controls.")] = None,
 ) -> None:
     """Print every target with its interval, passed or missed; exit code 1 where one is missed."""
-    from experiments.blink.report import graded
+    from experiments.blink.command import print_grades
 
-    if not graded(run, observer, Console()):
+    if not print_grades(run, observer, Console()):
         raise typer.Exit(1)
 
 

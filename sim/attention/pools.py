@@ -6,7 +6,7 @@ through one of these, so that both readings share equations and parameters.
 
 from collections.abc import Callable
 from functools import cache
-from math import exp, sqrt
+from math import ceil, exp, sqrt
 from typing import Protocol
 
 import numpy as np
@@ -93,7 +93,7 @@ def fired(
     u: Tensor, current: Tensor, dt_ms: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """(membranes, spikes) of cells (..., cells) after ``dt_ms`` of a constant current (..., 1)."""
-    substeps = max(1, round(dt_ms / SUBSTEP_MS))
+    substeps = ceil(dt_ms / SUBSTEP_MS)
     keeps = exp(-dt_ms / substeps / MEMBRANE_MS)
     shakes = NOISE * sqrt(1 - keeps**2)
     counts = torch.zeros_like(u)

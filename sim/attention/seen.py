@@ -64,8 +64,8 @@ def see(
     when = torch.full_like(state.memory, torch.inf)
     peak = torch.full_like(state.memory, -torch.inf)
     for t in range(items * stream.steps + network.wiring.first_answer):
-        contrast = 1 + attention.contrast_gain * state.gate
-        potential = eye.look(contrast)
+        gain = attention.contrast_gain
+        potential = eye.look(1 + gain * state.gate if gain else 1.0)
         found, cue = evidence(potential)
         state = attend(attention, state, found, cue, goal, chance, pools, dt_ms)
         when = torch.where((state.ignited > 0) & when.isinf(), t * dt_ms, when)
