@@ -31,12 +31,13 @@ class Bench:
     software: str
 
     def load(self) -> "Dataset":
-        """The data set; read once per process."""
+        """The data set; read once per process, and decoded once for all of them."""
         from experiments.data.dataset import load_again
+        from experiments.data.decoded import load_decoded
 
         place = (self.data, self.directory)
         if place not in _LOADED:
-            _LOADED[place] = load_again(*place)
+            _LOADED[place] = load_decoded(self.data, self.sha256) or load_again(*place)
         return _LOADED[place]
 
 
@@ -53,12 +54,15 @@ def bench_with(
     """The data set as ``load`` gives it from a directory or, without one, from where it likes."""
     import torch
 
+    from experiments.data.decoded import keep_decoded
+
     if device == "cuda" and not torch.cuda.is_available():
         raise BlindspotsError("No CUDA device is available to PyTorch; leave out --device.")
     directory = data or os.environ.get("BLINDSPOTS_DATA") or None
     directory = Path(directory).resolve() if directory else None
     loaded = load(directory)
     _LOADED[loaded.name, directory] = loaded
+    keep_decoded(loaded)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return Bench(loaded.name, directory, loaded.sha256, device, software())
 

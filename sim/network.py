@@ -17,7 +17,7 @@ from sim.parameters import (
 from sim.step import Circuit, bias_of, transmit
 from sim.stimulus import binarise, encode
 from sim.units import rate_step
-from sim.unroll import potentials
+from sim.whole import answers
 
 
 class Network(nn.Module):
@@ -100,7 +100,7 @@ class Network(nn.Module):
         is_still = all(f is frames[0] for f in frames)
         if is_still and self.wiring.is_feedforward:
             return settle(circuit, frames[0])
-        return potentials(circuit, frames).mean(0)
+        return answers(circuit, frames).mean(0)
 
 
 def in_float64(network: Network) -> Network:

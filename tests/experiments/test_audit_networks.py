@@ -98,7 +98,7 @@ def test_derivatives_set_by_hand_are_named(spiking: Network, digits: Dataset) ->
     unknown = replace(subject(spiking, digits, 0.1), model=spiking.forward)
     found = spikes.surrogates(unknown)
     assert found.outcome == "warn"
-    assert "FastSigmoid" in found.sentence
+    assert "by hand (ThroughTime)" in found.sentence
     plain = replace(unknown, model=lambda x: x.flatten(1)[:, :10] ** 2)
     assert spikes.surrogates(plain).outcome == "not applicable"
 

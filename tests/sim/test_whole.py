@@ -1,0 +1,149 @@
+"""The loop as one function against the plain step and automatic differentiation."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from networks import Wiring, from_toml, wiring_named
+from sim import Network
+from sim.unroll import potentials
+from sim.whole import answers, is_flat
+
+MIXED = """
+name = "mixed"
+steps = 9
+areas = [
+  { name = "input", shape = [1, 5, 4], unit = { model = "input" } },
+  { name = "a", shape = [7], unit = { model = "lif", beta = 0.7, threshold = 0.4, slope = 3.0 } },
+  { name = "b", shape = [6], unit = { model = "rate", activation = "tanh", leak = 0.3 } },
+  { name = "c", shape = [6], unit = { model = "rate", activation = "sigmoid" } },
+  { name = "output", shape = [3], unit = { model = "rate", activation = "identity", leak = 0.5 } },
+]
+projections = [
+  { source = "input", target = "a" },
+  { source = "input", target = "b", kind = "skip", delay = 2 },
+  { source = "a", target = "b" },
+  { source = "a", target = "a", kind = "lateral", pattern = { model = "one-to-one" } },
+  { source = "b", target = "a", kind = "top-down", delay = 3 },
+  { source = "b", target = "c", pattern = { model = "one-to-one" } },
+  { source = "c", target = "c", kind = "lateral", pattern = { model = "sparse", density = 0.5 } },
+  { source = "b", target = "output" },
+  { source = "c", target = "output", delay = 2 },
+]
+"""
+SURROGATES = ("fast_sigmoid", "atan", "sigmoid", "straight_through_estimator")
+
+
+def lively(wiring: Wiring, seed: int = 0) -> Network:
+    """Weights so large that all areas are active."""
+    network = Network.initial(wiring, seed)
+    with torch.no_grad():
+        for value in network.values.values():
+            value.mul_(3)
+    return network
+
+
+def both(network: Network, stimulus: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
+    """Potentials, and gradients of stimulus and parameters, step by step and as one function."""
+    found = []
+    classes = network.wiring.area(network.wiring.output).size
+    labels = torch.arange(stimulus.shape[-4]) % classes
+    for unroll in (potentials, answers):
+        shown = stimulus.clone().requires_grad_()
+        network.generator = torch.Generator().manual_seed(3)
+        network.zero_grad()
+        rows = unroll(network.circuit(), network.frames(shown))
+        weights = torch.linspace(1, 2, len(rows), dtype=rows.dtype)[:, None, None]
+        cross_entropy((rows * weights).mean(0), labels).backward()
+        given = [shown, *network.values.values()]
+        found.append(
+            (rows.detach(), [torch.zeros(()) if g.grad is None else g.grad.clone() for g in given])
+        )
+    return found
+
+
+def agree(network: Network, stimulus: Tensor) -> None:
+    (plain, by_hand), (whole, by_function) = both(network, stimulus)
+    torch.testing.assert_close(whole, plain)
+    for one, other in zip(by_function, by_hand, strict=True):
+        torch.testing.assert_close(one, other)
+    assert by_hand[0].abs().max() > 0
+
+
+def pictures(*shape: int) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("fc-blt", "fc-bt-modular", "fc-blt-spiking", "fc-blt-modular-spiking", "fc-b-spiking"),
+        *("fc-blt-spiking-poisson", "fc-blt-spiking-latency", "fc-blt-sparse"),
+    ],
+)
+def test_networks_of_the_catalogue(name: str) -> None:
+    wiring = wiring_named(name)
+    assert is_flat(wiring)
+    agree(lively(wiring), pictures(8, 1, 28, 28))
+
+
+@pytest.mark.parametrize("readout", ["mean", "last"])
+@pytest.mark.parametrize("surrogate", SURROGATES)
+def test_all_units_patterns_and_delays(surrogate: str, readout: str) -> None:
+    wiring = from_toml(MIXED.replace("slope = 3.0", f'slope = 3.0, surrogate = "{surrogate}"'))
+    network = lively(wiring.replace(readout=readout))
+    agree(network, pictures(6, 1, 5, 4))
+    agree(network, pictures(9, 6, 1, 5, 4))  # a movie
+
+
+def test_gradients_are_those_of_finite_differences() -> None:
+    """Of a network whose units are smooth, in double precision."""
+    lif = 'model = "lif", beta = 0.7, threshold = 0.4, slope = 3.0'
+    smooth = 'model = "rate", activation = "tanh", leak = 0.6'
+    wiring = from_toml(MIXED.replace(lif, smooth))
+    network = Network.initial(wiring, 0).double()
+    names = list(network.values)
+
+    def answer(images: Tensor, *values: Tensor) -> Tensor:
+        circuit = network.circuit()._replace(values=dict(zip(names, values, strict=True)))
+        return answers(circuit, network.frames(images))
+
+    given = [pictures(2, 1, 5, 4).double(), *(v.detach().clone() for v in network.values.values())]
+    assert torch.autograd.gradcheck(answer, [each.requires_grad_() for each in given])
+
+
+def test_an_attack_leaves_parameters_without_a_gradient() -> None:
+    network = lively(wiring_named("fc-blt-spiking")).requires_grad_(False)
+    images = pictures(4, 1, 28, 28).requires_grad_()
+    network(images).sum().backward()
+    assert images.grad is not None
+    assert images.grad.abs().max() > 0
+    assert all(value.grad is None for value in network.values.values())
+
+
+def test_what_no_gradient_is_wanted_of_leaves_nothing_behind() -> None:
+    network = lively(wiring_named("fc-blt-spiking"))
+    images = pictures(4, 1, 28, 28)
+    with torch.no_grad():
+        unasked = network(images)
+    asked = network(images)
+    assert asked.grad_fn is not None
+    torch.testing.assert_close(unasked, asked)
+    assert unasked.grad_fn is None
+
+
+def test_a_gradient_of_the_gradient_is_refused() -> None:
+    images = pictures(2, 1, 28, 28).requires_grad_()
+    network = lively(wiring_named("fc-blt"))
+    (gradient,) = torch.autograd.grad(network(images).square().sum(), images, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+def test_grids_are_unrolled_step_by_step() -> None:
+    wiring = wiring_named("conv-blt-spiking")
+    assert not is_flat(wiring)
+    network = Network.initial(wiring, 0)
+    circuit, frames = network.circuit(), network.frames(pictures(2, 1, 28, 28))
+    torch.testing.assert_close(answers(circuit, frames), potentials(circuit, frames))
