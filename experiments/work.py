@@ -20,6 +20,7 @@ Event = dict[str, Any]
 STAGES = {  # in their order
     "train": "training individuals",
     "teach": "teaching sensory networks",
+    "rehearse": "training end to end",
     "titrate": "setting noise",
     "show": "showing streams",
     "film": "filming single trials",

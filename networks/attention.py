@@ -36,15 +36,17 @@ class Attention(Described):
 
     - ``leak``: what passes the task filter of a class that is no target; 1 for targets.
     - ``gate``: "transient", which ongoing consolidation inhibits; "fatigue", which its own activity
-      does instead, by adaptation (neural fatigue: Chartier, Cousineau & Charbonneau 2004); "open",
-      which nothing inhibits or excites: what enters memory is multiplied by ``open_gain``.
+      does instead, by adaptation (neural fatigue: Chartier, Cousineau & Charbonneau 2004);
+      "coincidence", which spikes of the items open that meet spikes of the goal (Neokleous,
+      Avraamides, Neocleous & Schizas 2009, whose structure it is; the equations are ours);
+      "open", which nothing inhibits or excites: what enters memory is multiplied by ``open_gain``.
     - ``gate_ms``, ``gate_delay_ms``, ``gate_input``, ``gate_bias``, ``gate_self``: its time
       constant, the delay of its input, its weights.
     - ``gate_gain``: what enters memory is multiplied by 1 + gate_gain times the gate.
     - ``contrast_gain``: what the sensory network sees, likewise (Reynolds & Heeger 2009); the
       feedback to the first sensory area.
     - ``refractoriness``, ``refractory_ms``: weight and time constant of the inhibition of the gate
-      by ongoing consolidation (of its fatigue, where that is its kind).
+      by ongoing consolidation (of its fatigue, or of the goal, where those are its kind).
 
     Working memory, by class:
 
@@ -64,12 +66,13 @@ class Attention(Described):
     icon_ms: Positive = 150.0
     encoding_spread: NotNegative = 0.159
     leak: NotNegative = 0.109
-    gate: Literal["transient", "fatigue", "open"] = "transient"
+    gate: Literal["transient", "fatigue", "coincidence", "open"] = "transient"
     gate_ms: Positive = 55.8
     gate_delay_ms: NotNegative = 30.0
     gate_input: NotNegative = 8.96
     gate_bias: float = -0.873
     gate_self: NotNegative = 1.65
+    coincidence_ms: Positive = 5.0
     gate_gain: NotNegative = 2.24
     open_gain: Positive = 2.5
     contrast_gain: NotNegative = 0.0

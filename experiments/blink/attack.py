@@ -95,7 +95,7 @@ class Provoke:
 
     def run(self, report: Report) -> None:
         """Craft, judge, and leave every outcome."""
-        network = self.titrated.taught.load()
+        network = self.titrated.sensory.load()
         split = self.titrated.taught.bench.load().test
         trials = streams(
             self.task, self.per_lag, split.labels.numpy(), np.random.default_rng(self.seed)
@@ -151,7 +151,7 @@ def attack_blink(
             raise unknown("observer", name, spec.observers, f"in '{run}'")
     options = {"steps": steps} if known.kind == "gradient" else {"queries": steps}
     units = planned(
-        spec, blink_plan(spec, bench).titrated, list(observers) or list(spec.observers),
+        spec, blink_plan(spec, bench).titrated, list(observers) or list(spec.attentive),
         attack=attack, epsilons={where: tuple(sorted(each)) for where, each in epsilons.items()},
         lags=tuple(lags), options=options, per_lag=per_lag,
         individuals=individuals,
@@ -189,7 +189,7 @@ def planned(
         for i in range(min(individuals, spec.individuals_of(name))):
             judges = tuple(
                 (other, spec.attention_of(other, i))
-                for other, each in spec.observers.items()
+                for other, each in spec.attentive.items()
                 if other != name and each.network == network
             )
             for where in WHERE:

@@ -69,10 +69,11 @@ def blink(
 
 
 def keep(out: Path, planned: BlinkPlan) -> None:
-    """Sensory networks into ``out``/networks, by name and seed."""
+    """The networks into ``out``/networks, by name and seed."""
     for (name, i), unit in planned.taught.items():
         if is_complete(unit):
-            link(unit_path(unit.stage, unit.key), out / "networks" / name / f"sensory-{i}")
+            place = out / "networks" / name / f"{unit.kept_as}-{i}"
+            link(unit_path(unit.stage, unit.key), place)
 
 
 def finish(out: Path, result: xr.Dataset, console: Console) -> None:

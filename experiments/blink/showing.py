@@ -1,7 +1,7 @@
 """Streams before an observer's eyes: what it reports, and what goes on inside meanwhile."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import xarray as xr
@@ -22,6 +22,21 @@ SLOTS = {"pair": 2, "TTT": 3, "TDT": 3}
 """Digits that an observer is asked for, by the pattern of its targets."""
 BATCH = 400  # trials
 TRACED = 40  # trials of each stream of work whose inside is kept
+
+
+class Watch(Protocol):
+    """An observer: trials to reports, by trial ``identity`` and ``when_ms`` (trial, slot)."""
+
+    def __call__(
+        self,
+        trials: Streams,
+        images: "torch.Tensor",
+        noise: Noise,
+        *,
+        seed: int,
+        report: Callable[[float, float], None] = ...,
+    ) -> xr.Dataset:
+        """Shows all trials; chance is that of ``seed``."""
 
 
 def slots_of(trials: Streams) -> int:

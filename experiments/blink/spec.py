@@ -1,6 +1,7 @@
 """The specification of a blink experiment: everything that determines its numbers."""
 
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Annotated, Any, Self
 
@@ -8,11 +9,13 @@ import numpy as np
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
+from experiments.blink.endtoend import is_reportable
 from experiments.blink.pictures import Noise
+from experiments.blink.rehearsal import GRU, Rehearsal
 from experiments.blink.schooling import Schooling
 from experiments.blink.task import Task, conditions
 from experiments.store import key_of
-from networks import wiring_named
+from networks import Wiring, wiring_named
 from networks.attention import Attention
 from networks.described import Described
 from networks.errors import BlindspotsError, unknown
@@ -29,15 +32,23 @@ class Observed(Described):
     ``attention`` changes parameters of the specification's own. Gate and memory are spiking pools
     where the sensory network's units spike. ``control`` says in words what the observer is a
     control of, where it must not blink; ``conditions`` are those it is shown, by default all.
-    ``individuals`` and ``per_lag`` replace the specification's own.
+    ``individuals`` and ``per_lag`` replace the specification's own. With ``end_to_end`` the network
+    (of the catalogue, or "gru") has no attention behind it and reports by itself: it is trained on
+    whole streams (``rehearsal``).
     """
 
     network: str
+    end_to_end: bool = False
     attention: dict[str, Any] = Field(default={})
     control: str = ""
     conditions: tuple[str, ...] = ()
     individuals: Annotated[int, Field(ge=1)] | None = None
     per_lag: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def wiring(self) -> Wiring | None:
+        """That of its network; None of gated recurrent units, which have none."""
+        return None if self.end_to_end and self.network == GRU else wiring_named(self.network)
 
 
 class BlinkSpec(Described):
@@ -64,6 +75,7 @@ class BlinkSpec(Described):
     level: Annotated[float, Field(gt=0, lt=1)] = 0.88
     task: Task = Task()
     schooling: Schooling = Schooling()
+    rehearsal: Rehearsal = Rehearsal()
     attention: Attention = Attention()
     seed: Annotated[int, Field(ge=0)] = 0
 
@@ -72,19 +84,41 @@ class BlinkSpec(Described):
         known = conditions(self.task)
         for who, observer in self.observers.items():
             try:
-                check(wiring_named(observer.network))
+                if wiring := observer.wiring:
+                    check(wiring)
             except BlindspotsError as error:
                 raise ValueError(f"observers.{who}: {str(error).rstrip('.')}") from None
             Attention.model_validate({**dict(self.attention), **observer.attention})
             for name in (*self.conditions, *observer.conditions):
                 if name not in known:
                     raise ValueError(str(unknown("condition", name, known)).rstrip(".?"))
+            if observer.end_to_end:
+                self._check_whole(who, known)
         if self.task.dt_ms != self.schooling.dt_ms:
             raise ValueError(
                 f"task.dt_ms: {self.task.dt_ms:g} ms, and sensory networks are taught in steps of "
                 f"{self.schooling.dt_ms:g} ms; make them one"
             )
         return self
+
+    def _check_whole(self, who: str, known: Mapping[str, Task]) -> None:
+        """Raise ValueError where an observer trained end to end is asked for what it cannot do."""
+        if self.observers[who].attention:
+            raise ValueError(
+                f"observers.{who}: what is trained end to end has no attention; drop one of the two"
+            )
+        for name in self.shown_to(who):
+            if not is_reportable(known[name], self.rehearsal.dt_ms):
+                raise ValueError(
+                    f"observers.{who}: what is trained end to end reports pairs of digits, in "
+                    f"steps of {self.rehearsal.dt_ms:g} ms; '{name}' asks for something else: set "
+                    'its conditions, for example to ["dual"]'
+                )
+
+    @property
+    def attentive(self) -> dict[str, Observed]:
+        """The observers that have attention, by name."""
+        return {who: each for who, each in self.observers.items() if not each.end_to_end}
 
     def shown_to(self, observer: str) -> tuple[str, ...]:
         """The conditions that an observer is shown."""
@@ -102,7 +136,8 @@ class BlinkSpec(Described):
 
     def is_spiking(self, observer: str) -> bool:
         """Whether the observer's units are spiking ones."""
-        return bool(wiring_named(self.observers[observer].network).spiking)
+        wiring = self.observers[observer].wiring
+        return bool(wiring and wiring.spiking)
 
     def attention_of(self, observer: str, individual: int) -> Attention:
         """The parameters of one individual; the same deviations in all kinds of observers."""

@@ -11,6 +11,16 @@ classes of theirs, f_k the task filter; [.]+ cuts at nought; time in seconds, dt
                dc_k/dt = kappa_k (1 + min(x_k, 3) / theta) / 2 / (1 + sharing (under way - 1))
                until c_k = 1, when it is bound, and inhibits the gate no more
 
+A gate that coincidences open hears spikes of the items that meet spikes of the goal, whose own rate
+the task raises and consolidation lowers; S = min(1, sum_k f_k V_k(t - delay)):
+
+    goal       G = sigmoid(b_0 - w_E E + w_BB B)
+    gate       tau_gate dB/dt = -B + 1 - exp(-w_in S G)
+
+S G is the rate of coincidences of independent trains over its highest, and the right-hand side how
+likely a cell of the gate hears one at least, where w_in of them come at the highest rates. Where
+pools spike, those of S and G are paired cell by cell, and their spikes are what is counted.
+
 The filter of a goal of categories is 1 for digits and ``leak`` for all else; that of what is cued
 is leak + (1 - leak) C for every digit, with C a type node of the cue.
 
@@ -154,8 +164,13 @@ def _types(
 def _gate(p: Attention, state: AttentionState, pools: Pools, dt_ms: float) -> Tensor:
     if p.gate == "open":
         return torch.full_like(state.gate, (p.open_gain - 1) / max(p.gate_gain, 1e-9))
-    drive = p.gate_input * state.saliences[0] + p.gate_bias + p.gate_self * state.gate
-    wanted = torch.sigmoid(drive - p.refractoriness * state.refractory)
+    inside = p.gate_bias + p.gate_self * state.gate - p.refractoriness * state.refractory
+    if p.gate == "coincidence":
+        salient, goal = state.saliences[0].clamp(0, 1), torch.sigmoid(inside)
+        meets = pools.coincide(salient[:, None], goal[:, None], p.coincidence_ms)[:, 0]
+        wanted = -torch.expm1(-p.gate_input * meets)
+    else:
+        wanted = torch.sigmoid(p.gate_input * state.saliences[0] + inside)
     heard = pools.deliver("gate", wanted[:, None])[:, 0]
     return state.gate + dt_ms / p.gate_ms * (heard - state.gate)
 

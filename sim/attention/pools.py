@@ -39,6 +39,12 @@ class Pools(Protocol):
     def deliver(self, name: str, wanted: Tensor) -> Tensor:
         """What arrives during one step of a variable's wanted activity (n, variables) in [0, 1]."""
 
+    def coincide(self, items: Tensor, goal: Tensor, window_ms: float) -> Tensor:
+        """Coincidences of two wanted activities over their highest number, (n, variables).
+
+        One spike waits for the other for ``window_ms`` on average.
+        """
+
 
 class Graded:
     """The number itself: a pool without end."""
@@ -48,6 +54,10 @@ class Graded:
     def deliver(self, name: str, wanted: Tensor) -> Tensor:
         """``wanted``."""
         return wanted
+
+    def coincide(self, items: Tensor, goal: Tensor, window_ms: float) -> Tensor:
+        """What independent trains of these rates are expected to have, their product."""
+        return items * goal
 
 
 class Spikes:
@@ -74,19 +84,44 @@ class Spikes:
     ):
         self.size, self.rate_hz, self.dt_ms, self.generator = size, rate_hz, dt_ms, generator
         self.membranes: dict[str, Tensor] = {}
+        self.waiting: tuple[Tensor, Tensor] | None = None
         self.told = told
 
     def deliver(self, name: str, wanted: Tensor) -> Tensor:
         """Spikes of the pools of ``name`` over the highest number; (n, variables)."""
+        got = self._counts(name, wanted).mean(-1) / self._most
+        return wanted + (got - wanted).detach()
+
+    def coincide(self, items: Tensor, goal: Tensor, window_ms: float) -> Tensor:
+        """Pairs of spikes of cells that stand opposite, over what the highest rates would give.
+
+        A spike of either pool leaves a trace that decays with ``window_ms``, and counts for each
+        later spike of the other pool by what is left of it; spikes of one step count in full.
+        """
+        first, second = self._counts("items", items), self._counts("goal", goal)
+        kept = exp(-self.dt_ms / window_ms)
+        old, other = self.waiting or (torch.zeros_like(first), torch.zeros_like(second))
+        pairs = (first * second + first * other + old * second).mean(-1)
+        self.waiting = (kept * (old + first), kept * (other + second))
+        got = pairs / (self._most**2 * (1 + 2 * kept / (1 - kept)))
+        wanted = items * goal
+        return wanted + (got - wanted).detach()
+
+    @property
+    def _most(self) -> float:
+        """Spikes of a cell in a step at the highest rate."""
+        return self.rate_hz * self.dt_ms / 1000
+
+    def _counts(self, name: str, wanted: Tensor) -> Tensor:
+        """Spikes (n, variables, cells) of one step of the pools of ``name``."""
         with torch.no_grad():
             current = current_for(wanted.detach().clamp(0, 1) * self.rate_hz)[..., None]
             u = self.membranes.get(name)
             if u is None:
                 u = torch.rand((*wanted.shape, self.size), generator=self.generator)
             self.membranes[name], counts = fired(u, current, self.dt_ms, self.generator)
-            self.told(name, counts)
-            got = counts.sum(-1) / (self.size * self.rate_hz * self.dt_ms / 1000)
-        return wanted + (got - wanted).detach()
+        self.told(name, counts)
+        return counts
 
 
 def fired(

@@ -30,11 +30,15 @@ SETTINGS: dict[str, Any] = {
         "spiking": {
             "network": "fc-b-spiking", "attention": {"pool": 5}, "conditions": ["dual"],
         },
+        "whole": {
+            "network": "gru", "end_to_end": True, "conditions": ["dual"], "control": "no gate",
+        },
     },
     "conditions": ["dual", "ignore-t1"],
     "sensory": 1, "individuals": 2, "per_lag": 3, "per_lag_other": 2,
     "task": {"items": 15, "first": [3], "lags": [1, 2, 7]},
     "schooling": {"epochs": 1, "streams": 16}, "attention": {"threshold": 0.15},
+    "rehearsal": {"batches": 2, "per_lag": 2, "units": 8},
 }  # fmt: skip
 
 
@@ -64,6 +68,7 @@ def test_the_directory_holds_all_that_was_promised(run: Path, spec: BlinkSpec) -
     assert {"spec.toml", "provenance.json", "trials.csv", "result.nc", "report.html"} <= names
     assert (run / "figures" / "lag-curves.png").exists()
     assert (run / "networks" / "fc-b" / "sensory-0" / "weights.safetensors").exists()
+    assert (run / "networks" / "whole" / "whole-0" / "weights.safetensors").exists()
     page = (run / "report.html").read_text()
     assert "Does gated blink as people do?" in page
     assert "This is not MNIST" in page
@@ -83,7 +88,7 @@ def test_the_table_has_every_trial_and_the_curves_are_its_means(run: Path) -> No
         t1 = result["t1"].sel(network=who, individual=i, condition="dual", lag=lag)
         assert float(t1) == pytest.approx(rows["t1_correct_anyorder"].astype(float).mean())
     assert observers(result) == ["gated", "spiking"]
-    assert result["units"].to_numpy().tolist() == ["rate", "rate", "spiking"]
+    assert result["units"].to_numpy().tolist() == ["rate", "rate", "spiking", "rate"]
     assert (result["noise_sd"] >= 0).all()
 
 
