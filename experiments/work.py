@@ -24,6 +24,7 @@ STAGES = {  # in their order
     "titrate": "setting noise",
     "show": "showing streams",
     "film": "filming single trials",
+    "in-cells": "watching gate and memory in cells",
     "provoke": "attacking streams",
     "embody": "calibrating cells",
     "craft": "crafting inputs",

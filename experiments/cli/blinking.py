@@ -106,3 +106,31 @@ def attack(
         workers=workers,
         console=Console(),
     )
+
+
+@commands.command()
+def cells(
+    run: Annotated[Path, typer.Argument(help="Directory of a blink experiment.")],
+    observer: Annotated[
+        str | None, typer.Argument(help="One that spikes. Default: the first.")
+    ] = None,
+    individual: Annotated[int, typer.Option(min=0, help="Which of its individuals.")] = 0,
+    per_lag: Annotated[int, typer.Option(min=1, help="Trials at lags 2 and 7.")] = 12,
+    data: Data = None,
+    workers: Workers = None,
+) -> None:
+    """Run gate and memory in Brian2 cells beside the pools, on the same trials; some minutes.
+
+    Rasters of both, how their traces correlate, and what each sees go to RUN/cells.
+    """
+    from experiments.blink.cells import blink_cells
+
+    blink_cells(
+        run,
+        observer,
+        individual=individual,
+        per_lag=per_lag,
+        data=data,
+        workers=workers,
+        console=Console(),
+    )

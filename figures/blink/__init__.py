@@ -1,6 +1,7 @@
 """Drawings of a blink experiment."""
 
 from figures.blink.beside import beside
+from figures.blink.cells import cells
 from figures.blink.examples import has_examples
 from figures.blink.film import film
 from figures.blink.inside import inside
@@ -13,6 +14,7 @@ from figures.blink.strip import strip
 
 __all__ = [
     "beside",
+    "cells",
     "film",
     "has_examples",
     "has_spikes",

@@ -48,17 +48,20 @@ def see(
     spiking: bool = False,
     moment: Moment = lambda t, potential, state: None,
     emission: Emission = unheard,
+    pools: Pools | None = None,
 ) -> Seen:
     """Show ``stream`` to ``network`` with ``attention`` behind it; chance is of ``generator``.
 
     The network never learns what is a target, or when. With ``spiking`` pools of cells stand for
-    the variables of gate and memory, and ``emission`` is told of their spikes. Where
+    the variables of gate and memory, and ``emission`` is told of their spikes; or ``pools`` that
+    are given do. Where
     ``contrast_gain`` is set the gate acts back on what the network sees, one step later.
     """
     trials, items = stream.items.shape[:2]
-    pools: Pools = Graded()
-    if spiking:
-        pools = Spikes(attention.pool, attention.rate_hz, dt_ms, generator, emission)
+    if pools is None:
+        pools = Graded()
+        if spiking:
+            pools = Spikes(attention.pool, attention.rate_hz, dt_ms, generator, emission)
     chance = Chance.drawn(attention, trials, generator)
     eye, state = Watched(network, stream), at_rest(attention, trials, dt_ms)
     when = torch.full_like(state.memory, torch.inf)

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import xarray as xr
 from rich.console import Console
 from typer.testing import CliRunner
 
 from experiments.blink.attack import attack_blink
+from experiments.blink.cells import blink_cells
 from experiments.blink.command import blink, load_blink, print_grades
 from experiments.blink.figures import observers
 from experiments.blink.provoke import CONDITIONS, Observer
@@ -22,6 +24,7 @@ from experiments.blink.spec import BlinkSpec, blink_spec_from
 from experiments.blink.streams import Streams
 from experiments.cli import app
 from networks import BlindspotsError
+from sim.attention import Spikes
 
 SETTINGS: dict[str, Any] = {
     "observers": {
@@ -198,3 +201,40 @@ def test_what_cannot_be_attacked_is_refused(run: Path) -> None:
     ):
         with pytest.raises(BlindspotsError, match=says):
             attack_blink(run, who, attack=attack, **asked)
+
+
+def test_cells_stand_for_the_pools_before_the_same_trials(
+    run: Path, monkeypatch: pytest.MonkeyPatch,
+    here_on_digits: Callable[[], AbstractContextManager[Any]],
+) -> None:  # fmt: skip
+    """With pools of the usual kind in the place of Brian2's, which have tests of their own."""
+
+    def pools(brian2: object, *kind: Any) -> Spikes:
+        size, rate, dt, _, seed, told = kind
+        return Spikes(size, rate, dt, torch.Generator().manual_seed(seed - 1), told)
+
+    monkeypatch.setattr("sim.brian.pools.CellPools", pools)
+    console = Console(record=True, width=120, file=StringIO())
+    asked: dict[str, Any] = {
+        "individual": 0, "per_lag": 2, "data": None, "workers": None, "console": console,
+    }  # fmt: skip
+    with here_on_digits():
+        found = blink_cells(run, None, **asked)
+    assert found.attrs["observer"] == "spiking"
+    assert found["trials"].to_numpy().tolist() == [2, 2]
+    own = found.sel(reading="pools")
+    assert (own["same"] == 1).all()
+    assert own["correlation"].sel(pool="gate").to_numpy() == pytest.approx(1)
+    again, cells = (found.sel(reading=name) for name in ("pools again", "cells"))
+    xr.testing.assert_equal(
+        again["trace"].drop_vars("reading"), cells["trace"].drop_vars("reading")
+    )
+    assert (own["trace"] != cells["trace"]).any()
+    assert found["example_spikes"].sizes["cell"] == 5
+    assert (run / "cells" / "spiking-0" / "figures" / "cells.png").exists()
+    assert "pools again" in console.export_text()
+    for observer, says in (("whole", "no spiking observer 'whole'"), ("gated", "'gated'")):
+        with pytest.raises(BlindspotsError, match=says):
+            blink_cells(run, observer, **asked)
+    with pytest.raises(BlindspotsError, match="has individuals 0 to 1"):
+        blink_cells(run, None, **{**asked, "individual": 5})
