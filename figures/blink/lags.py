@@ -46,6 +46,8 @@ def lag_curves(
 ) -> Figure:
     """T2|T1 by lag in ms, one panel for each observer that is no control.
 
+    Controls stand in the first panel of those with their units.
+
     Args:
         result: `last`, `t1`, `t2` (network, individual, condition, lag), `lag_ms` (condition, lag),
             and by network `units` and `control`.
@@ -58,7 +60,8 @@ def lag_curves(
     ms, accuracy, count = people[sample]
     drawings = []
     for name in names:
-        drawings.append(looks_of(result, name))
+        others = [str(_of(result, each, "units")) for each in names[: names.index(name)]]
+        drawings.append(looks_of(result, name, controls=_of(result, name, "units") not in others))
         for label, _, _, _, look in drawings[-1]:
             handles.setdefault(label, Line2D([], [], label=label, **{**look, "linestyle": "-"}))
     human = Line2D(
@@ -68,7 +71,7 @@ def lag_curves(
     across = min(ACROSS, len(names))
     down = -(-len(names) // across)
     figure, above = stage(
-        min(WIDTH, 3.6 * across + 0.8), 1.4 + 1.9 * down, [human, *handles.values()], columns=3
+        min(WIDTH, 3.6 * across + 0.8), 1.4 + 1.9 * down, [human, *handles.values()], columns=2
     )
     grid = above.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     panels = grid.flat[: len(names)]
@@ -100,8 +103,8 @@ def individuals(result: xr.Dataset, name: str) -> int:
     return int(result["last"].sel(network=name).notnull().any(["condition", "lag"]).sum())
 
 
-def looks_of(result: xr.Dataset, name: str) -> list[Drawn]:
-    """What is drawn of one observer: the dual task, T1, the ignored T1, and its controls."""
+def looks_of(result: xr.Dataset, name: str, *, controls: bool) -> list[Drawn]:
+    """What is drawn of one observer: the dual task, T1, the ignored T1, and its ``controls``."""
     units = str(_of(result, name, "units"))
     line = LINES.get(units, "-")
     blue, red = {"color": BLUE, "linestyle": line}, {"color": VERMILLION, "linestyle": line}
@@ -114,7 +117,7 @@ def looks_of(result: xr.Dataset, name: str) -> list[Drawn]:
     looks = iter(CONTROLS)
     for other in result["network"].to_numpy():
         control = str(_of(result, other, "control"))
-        if control and str(_of(result, other, "units")) == units:
+        if controls and control and str(_of(result, other, "units")) == units:
             colour, marker = next(looks, CONTROLS[-1])
             look = {"color": colour, "marker": marker, "linestyle": line}
             drawn.append((f"control: {control}", str(other), "dual", "last", look))
