@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from experiments.bench import Bench
-from experiments.blink.pictures import Noise, pictures
+from experiments.blink.pictures import Noise
 from experiments.blink.rehearsal import GRU, Rehearsal, rehearse, untaught
-from experiments.blink.showing import BATCH, Watch
+from experiments.blink.showing import Watch, batches
 from experiments.blink.streams import Streams
 from experiments.blink.task import Task
 from experiments.store import damaged, fresh_unit, key_of
@@ -129,10 +129,7 @@ def reported(
     steps = round(trials.task.soa_ms / dt_ms)
     said = []
     with torch.no_grad():
-        for start in range(0, len(trials), BATCH):
-            part = trials.part(slice(start, start + BATCH))
-            generator = torch.Generator().manual_seed(seed + start)
-            frames = pictures(part, images, noise, generator)
+        for start, part, frames, _ in batches(trials, images, noise, seed):
             choice = model(Stream(frames, steps))[:, -1].argmax(-1)
             choice = torch.where(choice == NONE, -1, choice)
             choice = torch.where(choice[:, :1] < 0, choice.flip(1), choice)  # no gap before one

@@ -16,10 +16,10 @@ from torch.nn import functional as F
 
 from experiments.blink.baselines import ranks
 from experiments.blink.pictures import Noise, pictures
+from experiments.blink.schooling import descend
 from experiments.blink.streams import Ints, Streams, streams
 from experiments.blink.task import Task
 from experiments.data.dataset import Split
-from experiments.training import Diverged, one_cycle
 from networks import wiring_named
 from networks.described import Described
 from networks.viewing import viewing
@@ -29,7 +29,6 @@ from sim.attention.reporting import CHOICES, NONE, REPORTS, Gated, Reporting, Wi
 Report = Callable[[float, float], None]
 Positive = Annotated[float, Field(gt=0)]
 GRU = "gru"
-STEEPEST = 1.0  # norm of a gradient, which long streams would blow up now and then
 SINGLES = 4  # one batch's trial in so many has a single target
 PIXELS = 28 * 28
 
@@ -123,18 +122,9 @@ def rehearse(
     optimiser = torch.optim.AdamW(model.parameters(), lr=how.rate, weight_decay=1e-4, fused=True)
     steps = round(task.soa_ms / how.dt_ms)
     for i in range(how.batches):
-        for group in optimiser.param_groups:
-            group["lr"] = how.rate * one_cycle(i / how.batches)
-        lost = loss(model, exercise(task, split, how, contrast, chance), how, steps)
-        if not torch.isfinite(lost):
-            raise Diverged(
-                f"Rehearsing '{network}' met a loss of {lost.item()} in batch {i + 1}; lower its "
-                f"learning rate ({how.rate})."
-            )
-        optimiser.zero_grad(set_to_none=True)
-        lost.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), STEEPEST)
-        optimiser.step()
+        given = exercise(task, split, how, contrast, chance)
+        lost = loss(model, given, how, steps)
+        descend(model, optimiser, lost, how.rate, i / how.batches)
         if i % 20 == 0:
             report(i / how.batches, 0.0)
     return model

@@ -1,6 +1,6 @@
 """Streams before an observer's eyes: what it reports, and what goes on inside meanwhile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -72,15 +72,24 @@ def shown(
 
     parts = []
     with torch.no_grad():
-        for start in range(0, len(trials), BATCH):
-            part = trials.part(slice(start, start + BATCH))
-            generator = torch.Generator().manual_seed(seed + start)
-            frames = pictures(part, images, noise, generator)
+        for start, part, frames, generator in batches(trials, images, noise, seed):
             parts.append(watched_part(network, part, frames, attention, spiking, generator, start))
             report((start + len(part)) / len(trials), 0.0)
     traced = ("gate", "refractory", "types", "memory")
     whole = xr.concat([part.drop_dims("traced") for part in parts], "trial")
     return whole.merge(xr.concat([part[list(traced)] for part in parts], "traced"))
+
+
+def batches(
+    trials: Streams, images: "torch.Tensor", noise: Noise, seed: int
+) -> "Iterator[tuple[int, Streams, torch.Tensor, torch.Generator]]":
+    """The first trial of each batch, its trials, their pictures, and what else draws from."""
+    import torch
+
+    for start in range(0, len(trials), BATCH):
+        part = trials.part(slice(start, start + BATCH))
+        generator = torch.Generator().manual_seed(seed + start)
+        yield start, part, pictures(part, images, noise, generator), generator
 
 
 def watched_part(

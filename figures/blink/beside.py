@@ -41,8 +41,8 @@ def beside(result: xr.Dataset, curves: xr.Dataset) -> Figure:
     drawn(left, curves, looks)
     distances(right, curves, looks)
     titled(
-        figure, result, "T2|T1 beside people; networks: mean over individuals, bars of RMSE their 95 % "
-        "bootstrap",
+        figure, result, "T2|T1 beside people; networks: mean over individuals, bars of RMSE their "
+        "95 % bootstrap",
     )  # fmt: skip
     return figure
 

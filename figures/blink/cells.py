@@ -78,8 +78,8 @@ def gates(panel: Axes, trial: xr.Dataset) -> None:
 
 
 def heading(trial: xr.Dataset, reading: str) -> str:
-    """ "pools, lag 2: T2 missed" and below it what was shown and reported."""
+    """ "pools, lag 2: T2 missed", and below it what was shown and reported."""
     seen = "seen" if bool(trial["t2_seen"]) else "missed"
-    shown = " and ".join(str(target(trial, which)[0]) for which in ("t1", "t2"))
-    said = ", then ".join(str(digit) for digit, _ in reported(trial)) or "nothing"
-    return f"{reading}, lag {int(trial['lag'])}: T2 {seen}\nshown {shown}; reported {said}"
+    shown = ", ".join(str(target(trial, which)[0]) for which in ("t1", "t2"))
+    said = ", ".join(str(digit) for digit, _ in reported(trial)) or "nothing"
+    return f"{reading}, lag {int(trial['lag'])}: T2 {seen}\n{shown} shown; {said} reported"

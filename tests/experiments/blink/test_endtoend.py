@@ -7,10 +7,12 @@ import torch
 from experiments.blink.endtoend import is_reportable, reported
 from experiments.blink.pictures import Noise
 from experiments.blink.rehearsal import GRU, Rehearsal, answers_to, exercise, loss, untaught
+from experiments.blink.schooling import descend
 from experiments.blink.spec import blink_spec_from
 from experiments.blink.streams import streams
 from experiments.blink.task import Task, conditions
 from experiments.data.dataset import Split
+from experiments.training import Diverged
 from networks import BlindspotsError
 from sim.attention import Stream
 
@@ -62,6 +64,16 @@ def test_the_loss_is_that_of_the_end_and_of_the_mean_over_items(split: Split) ->
     right = np.take_along_axis(odds, given.answers.numpy()[..., None], 3)[..., 0]
     by_item = -np.log(right).mean((0, 2))
     assert float(found) == pytest.approx(by_item[-1] + 0.5 * by_item.mean(), rel=1e-5)
+
+
+def test_a_step_goes_down_and_what_is_no_number_ends_it() -> None:
+    weight = torch.nn.Linear(1, 1, bias=False)
+    optimiser = torch.optim.SGD(weight.parameters(), lr=1.0)
+    before = float(weight.weight.detach())
+    descend(weight, optimiser, 50 * weight.weight.sum(), 0.1, 0.3)  # its slope is cut to 1
+    assert float(weight.weight.detach()) == pytest.approx(before - 0.1, abs=1e-5)
+    with pytest.raises(Diverged, match=r"loss of nan after 30%; lower the learning rate \(0\.1\)"):
+        descend(weight, optimiser, weight.weight.sum() * torch.nan, 0.1, 0.3)
 
 
 def test_reports_have_no_gap_and_the_steps_follow_the_interval(split: Split) -> None:
