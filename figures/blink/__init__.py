@@ -3,6 +3,7 @@
 from figures.blink.beside import beside
 from figures.blink.examples import has_examples
 from figures.blink.film import film
+from figures.blink.fitted import fitted
 from figures.blink.inside import inside
 from figures.blink.lags import lag_curves
 from figures.blink.manipulations import manipulations
@@ -14,6 +15,7 @@ from figures.blink.strip import strip
 __all__ = [
     "beside",
     "film",
+    "fitted",
     "has_examples",
     "has_spikes",
     "inside",
