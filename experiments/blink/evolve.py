@@ -16,8 +16,8 @@ from scipy.stats import qmc
 from experiments.blink.streams import Floats
 from experiments.store import damaged, write_text
 
-POPULATION = 40
-NEAR, SPREAD = 0.5, 0.2
+POPULATION = 32
+NEAR, SPREAD = 0.75, 0.2
 """The share of the first population that is near the start, and how near (SD of the log)."""
 MUTATION, RECOMBINATION = (0.4, 0.9), 0.7
 
@@ -57,7 +57,7 @@ def evolve(
     Args:
         loss: of a vector of parameters, in the order of ``bounds``.
         bounds: where each may lie.
-        start: what the search begins with, and half of the first population is near to.
+        start: what the search begins with, and most of the first population is near to.
         generations: after the first population.
         seed: of all chance of the search.
         kept: the population after the last generation (JSON), written anew after each.

@@ -5,8 +5,8 @@ once, and what they said of them is all that attention is tried on.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,15 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.bench import bench_for
+from experiments.bench import Bench, bench_for
 from experiments.blink.evolve import Evolution, evolve
 from experiments.blink.humans import SEM, fit, sample
 from experiments.blink.objective import BOUNDS, Outcome, loss, terms
 from experiments.blink.once import Once, curve, share, shown_once, told
-from experiments.blink.plan import BlinkPlan, blink_plan
+from experiments.blink.plan import blink_plan
 from experiments.blink.spec import BlinkSpec
 from experiments.blink.streams import Floats
+from experiments.blink.units import Titrate
 from experiments.command import attempted, check_unclaimed, claim, require_all
 from experiments.result import save_result
 from experiments.store import key_of, unwritable, write_text
@@ -31,6 +32,8 @@ from networks.attention import Attention
 from networks.errors import BlindspotsError
 
 INDIVIDUALS = 160  # who share the trials of one look
+Titrated = Mapping[str, Sequence[Titrate]]
+"""By observer the units that set the noise of each of its sensory networks."""
 PARTS = ("fitted", "fresh")  # streams: those that are fitted to, and others to see by how much
 
 
@@ -46,10 +49,12 @@ class Looks:
     seed: int
 
     @classmethod
-    def at(cls, spec: BlinkSpec, planned: BlinkPlan, per_lag: int, seed: int) -> "Looks":
+    def at(cls, spec: BlinkSpec, titrated: Titrated, per_lag: int, seed: int) -> "Looks":
         """The streams of ``seed``, ``per_lag`` for each lag."""
-        names = fitted_by(spec)
-        once = {name: shown_once(spec, planned, name, per_lag=per_lag, seed=seed) for name in names}
+        once = {
+            name: shown_once(spec, units, per_lag=per_lag, seed=seed)
+            for name, units in titrated.items()
+        }
         return cls(spec, once, seed)
 
     def outcome(self, name: str, attention: Attention, *, spiking: bool = False) -> Outcome:
@@ -99,12 +104,12 @@ def fit_attention(
     names = fitted_by(spec)
     settings = tomli_w.dumps({"fit": {"per_lag": per_lag, "seed": seed}}) + spec.to_toml()
     check_unclaimed(out, settings)
-    planned = blink_plan(spec, bench_for(data, "cpu"))
+    titrated = titrations(spec, names, bench_for(data, "cpu"))
     claim(out, settings)
-    titrated = [unit for (name, _), unit in planned.titrated.items() if name in names]
-    require_all(attempted(titrated, out, console, workers=workers))
+    units = [unit for each in titrated.values() for unit in each]
+    require_all(attempted(units, out, console, workers=workers))
     with console.status("showing streams of validation images"):
-        looks = {part: Looks.at(spec, planned, per_lag, numbered(seed, part)) for part in PARTS}
+        looks = {part: Looks.at(spec, titrated, per_lag, numbered(seed, part)) for part in PARTS}
 
     def tried(values: Floats) -> float:
         found = looks["fitted"].outcomes(with_values(spec.attention, values))
@@ -145,6 +150,15 @@ def fitted_by(spec: BlinkSpec) -> list[str]:
             f"attention.gate: '{spec.attention.gate}' has no parameters to fit; take 'transient'."
         )
     return names
+
+
+def titrations(spec: BlinkSpec, names: Sequence[str], bench: Bench) -> Titrated:
+    """The units that set the noise for each of ``names``, in the rate reading."""
+    planned = blink_plan(spec, bench).titrated
+    return {
+        name: [replace(unit, spiking=False) for (who, _), unit in planned.items() if who == name]
+        for name in names
+    }
 
 
 def numbered(seed: int, part: str) -> int:

@@ -8,7 +8,7 @@ from experiments.blink.humans import fit, sample
 from experiments.blink.streams import Floats
 
 BOUNDS: dict[str, tuple[float, float]] = {
-    "mask_ms": (20, 60),
+    "mask_ms": (20, 90),
     "encoding_spread": (0, 0.3),
     "leak": (0, 0.2),
     "gate_ms": (15, 70),

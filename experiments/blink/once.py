@@ -4,7 +4,7 @@ The evidence does not depend on attention as long as the gate does not act back 
 (``contrast_gain`` = 0); what is kept here stands for every later look.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from experiments.blink.pictures import pictures
-from experiments.blink.plan import BlinkPlan
 from experiments.blink.showing import BATCH, slots_of
 from experiments.blink.spec import BlinkSpec
 from experiments.blink.streams import Bools, Floats, Streams, streams
 from experiments.blink.task import conditions
+from experiments.blink.units import Titrate
 from experiments.store import key_of
 from networks.attention import Attention
 from sim.attention import AttentionState, Crowd, Kept, Seen, Stream, remember, watched
@@ -51,23 +51,20 @@ class Told:
     right: tuple[Bools, Bools, Bools]
 
 
-def shown_once(
-    spec: BlinkSpec, planned: BlinkPlan, observer: str, *, per_lag: int, seed: int
-) -> Once:
-    """Show validation images to the sensory networks of ``observer``, at their titrated noise.
+def shown_once(spec: BlinkSpec, titrated: Sequence[Titrate], *, per_lag: int, seed: int) -> Once:
+    """Show validation images to the sensory networks of one observer, at their titrated noise.
 
     ``per_lag`` trials for each lag of "dual", shared among the sensory networks.
     """
     tasks, parts, potentials = conditions(spec.task), [], []
-    count = min(spec.sensory, spec.individuals_of(observer))
-    for i in range(count):
-        titrated = planned.titrated[observer, i]
-        network, split = titrated.taught.load(), titrated.taught.bench.load().validation
-        noise = spec.noise(titrated.load()["sd"])
+    each = per_lag / len(titrated)
+    for i, unit in enumerate(titrated):
+        network, split = unit.taught.load(), unit.taught.bench.load().validation
+        noise = spec.noise(unit.load()["sd"])
         for condition, share in SHOWN.items():
             start = int(key_of(fit=seed, network=i, condition=condition)[:8], 16)
             trials = streams(
-                tasks[condition], max(1, round(per_lag * share / count)), split.labels.numpy(),
+                tasks[condition], max(1, round(each * share)), split.labels.numpy(),
                 np.random.default_rng(start),
             )  # fmt: skip
             parts.append((condition, trials))

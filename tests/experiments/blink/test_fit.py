@@ -137,7 +137,7 @@ def test_what_is_fitted_lies_within_its_bounds_and_keeps_three_digits() -> None:
             assert low <= getattr(attention, name) <= high, name
     values = np.array([low + 0.123456 * (high - low) for low, high in BOUNDS.values()])
     found = rounded(with_values(start, values))
-    assert found.mask_ms == 24.9
+    assert found.mask_ms == 28.6
     assert found.rise_ms == start.rise_ms
 
 

@@ -153,7 +153,7 @@ def test_attention_is_fitted_and_its_table_makes_a_specification(
     console, out = Console(record=True, width=120, file=StringIO()), tmp_path / "fit"
     with here_on_digits() as work:
         best = fit_attention(spec, out, generations=0, per_lag=2, seed=0, console=console)
-    assert not work.done
+    assert len(work.done) == 1  # the spiking observer's noise, in the rate reading
     table = tomllib.loads((out / "attention.toml").read_text())
     assert blink_spec_from({**SETTINGS, **table}).attention == best
     facts = json.loads((out / "fit.json").read_text())
