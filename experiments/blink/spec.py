@@ -22,7 +22,7 @@ from networks.errors import BlindspotsError, unknown
 from networks.wiring import explain
 from sim.attention.evidence import check
 
-PRESETS = ("quick", "full")
+PRESETS = ("quick", "full", "fit")
 VARYING = (*("refractoriness", "refractory_ms", "gate_gain", "threshold", "consolidation_per_s"),)
 
 

@@ -1,7 +1,7 @@
 """Commands of the attentional blink."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -9,7 +9,22 @@ from rich.console import Console
 from experiments.cli.options import Data, Workers, epsilons_in, whole_numbers, words
 from networks.errors import BlindspotsError
 
+if TYPE_CHECKING:
+    from experiments.blink.spec import BlinkSpec
+
 commands = typer.Typer(no_args_is_help=False)
+
+
+def settled(preset: str | None, spec: Path | None, usual: str, **overrides: Any) -> "BlinkSpec":
+    """The specification of a preset, by default the ``usual`` one, or of a file."""
+    from experiments.blink.spec import blink_preset, blink_spec_from
+    from experiments.spec import read_settings
+
+    if spec and preset:
+        raise BlindspotsError("Give either --preset or --spec, not both.")
+    return blink_spec_from(
+        read_settings(spec) if spec else blink_preset(preset or usual), **overrides
+    )
 
 
 @commands.callback(invoke_without_command=True)
@@ -36,13 +51,11 @@ def blink(
     if context.invoked_subcommand:
         return
     from experiments.blink.command import blink as run_blink
-    from experiments.blink.spec import blink_preset, blink_spec_from
-    from experiments.spec import read_settings
 
-    if spec and preset:
-        raise BlindspotsError("Give either --preset or --spec, not both.")
-    resolved = blink_spec_from(
-        read_settings(spec) if spec else blink_preset(preset or "quick"),
+    resolved = settled(
+        preset,
+        spec,
+        usual="quick",
         conditions=words(conditions),
         individuals=individuals,
         per_lag=per_lag,
@@ -50,6 +63,37 @@ def blink(
     )
     out = out or Path("runs") / resolved.title
     run_blink(resolved, out, data=data, workers=workers, console=Console())
+
+
+@commands.command()
+def fit(
+    preset: Annotated[
+        str | None, typer.Option(help="Whose observers, and where to start. Default: fit.")
+    ] = None,
+    spec: Annotated[
+        Path | None, typer.Option(help="TOML file with the settings, instead of a preset.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Directory. Default: runs/<title>.")] = None,
+    generations: Annotated[
+        int, typer.Option(min=0, help="Of the search; more of them go on where fewer ended.")
+    ] = 60,
+    per_lag: Annotated[int, typer.Option(min=1, help="Trials per lag and observer.")] = 160,
+    seed: Annotated[int, typer.Option(min=0, help="Of streams and search.")] = 0,
+    data: Data = None,
+    workers: Workers = None,
+) -> None:
+    """Fit the parameters of attention to people's lag curve, on validation images.
+
+    Leaves attention.toml, whose table a specification takes. Interrupted, the same command goes on
+    after the last generation.
+    """
+    from experiments.blink.fit import fit_attention
+
+    resolved = settled(preset, spec, usual="fit")
+    fit_attention(
+        resolved, out or Path("runs") / resolved.title, generations=generations, per_lag=per_lag,
+        seed=seed, data=data, workers=workers, console=Console(),
+    )  # fmt: skip
 
 
 @commands.command()

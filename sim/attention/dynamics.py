@@ -38,6 +38,7 @@ from torch import Tensor
 
 from networks.attention import Attention
 from networks.viewing import DISTRACTOR, EMPTY
+from sim.attention.crowd import Crowd
 from sim.attention.pools import Pools
 
 DIGITS = 10
@@ -80,7 +81,7 @@ class Chance:
     generator: torch.Generator
 
     @classmethod
-    def drawn(cls, p: Attention, trials: int, generator: torch.Generator) -> "Chance":
+    def drawn(cls, p: Attention | Crowd, trials: int, generator: torch.Generator) -> "Chance":
         """Of ``trials`` trials."""
         gains = torch.randn(trials, DIGITS + 2, generator=generator)
         rates = torch.randn(trials, DIGITS, generator=generator)
@@ -91,7 +92,7 @@ class Chance:
         )
 
 
-def at_rest(p: Attention, trials: int, dt_ms: float) -> AttentionState:
+def at_rest(p: Attention | Crowd, trials: int, dt_ms: float) -> AttentionState:
     """Nothing seen, nothing remembered."""
     delay = max(1, round(p.gate_delay_ms / dt_ms))
     none, digits = torch.zeros(trials), torch.zeros(trials, DIGITS)
@@ -101,7 +102,7 @@ def at_rest(p: Attention, trials: int, dt_ms: float) -> AttentionState:
 
 
 def attend(
-    p: Attention,
+    p: Attention | Crowd,
     state: AttentionState,
     evidence: Tensor,
     cue: Tensor,
@@ -128,7 +129,7 @@ def attend(
     return AttentionState(types, gate, refractory, memory, consolidated, ignited, saliences)
 
 
-def filter_of(p: Attention, types: Tensor, goal: Goal) -> Tensor:
+def filter_of(p: Attention | Crowd, types: Tensor, goal: Goal) -> Tensor:
     """What passes of each class, (n, 11): digits, and the distractor."""
     if goal == "cue":
         passes = p.leak + (1 - p.leak) * types[:, DIGITS + 1 :].clamp(0, 1)
@@ -144,7 +145,7 @@ def goal_of(targets: str, instruction: str) -> Goal:
 
 
 def _types(
-    p: Attention,
+    p: Attention | Crowd,
     types: Tensor,
     evidence: Tensor,
     cue: Tensor,
@@ -161,7 +162,7 @@ def _types(
     return types + dt_ms * (chance.gains * rises - types * (rises + falls))
 
 
-def _gate(p: Attention, state: AttentionState, pools: Pools, dt_ms: float) -> Tensor:
+def _gate(p: Attention | Crowd, state: AttentionState, pools: Pools, dt_ms: float) -> Tensor:
     if p.gate == "open":
         return torch.full_like(state.gate, (p.open_gain - 1) / max(p.gate_gain, 1e-9))
     inside = p.gate_bias + p.gate_self * state.gate - p.refractoriness * state.refractory
@@ -176,7 +177,7 @@ def _gate(p: Attention, state: AttentionState, pools: Pools, dt_ms: float) -> Te
 
 
 def _memory(
-    p: Attention,
+    p: Attention | Crowd,
     state: AttentionState,
     passed: Tensor,
     gate: Tensor,
@@ -187,7 +188,7 @@ def _memory(
     held = state.memory.clamp_min(0)
     rivals = (held.sum(1, keepdim=True) - held) * (1 - state.under_way)
     enters = passed * (1 + p.gate_gain * gate[:, None]) - p.rivalry * rivals
-    highest = 1 + max(p.gate_gain, p.open_gain - 1)
+    highest = 1 + torch.as_tensor(p.gate_gain).clamp_min(p.open_gain - 1)
     heard = highest * pools.deliver("memory", enters.clamp_min(0) / highest)
     memory = state.memory + dt_ms / p.memory_ms * (heard - state.memory)
     if pools.is_noisy:

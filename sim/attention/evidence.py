@@ -72,6 +72,26 @@ class Watched:
         return self.sent[item][projection]
 
 
+class Kept:
+    """What a network answered to a stream once, potentials (time, n, classes), step by step again.
+
+    It was seen as it is, so that no gate can act back on it.
+    """
+
+    def __init__(self, potentials: Tensor):
+        self.potentials, self.t = potentials, 0
+
+    def look(self, contrast: Tensor | float = 1.0) -> Tensor:
+        """The potential one step on; BlindspotsError at any contrast but 1."""
+        if not isinstance(contrast, float) or contrast != 1:
+            raise BlindspotsError(
+                "What was seen once cannot be seen again at another contrast; set contrast_gain "
+                "to 0."
+            )
+        self.t += 1
+        return self.potentials[self.t - 1]
+
+
 def watched(network: Network, stream: Stream, steps: int) -> Iterator[Tensor]:
     """The output's potential (n, classes) at each of ``steps`` steps, seen as it is."""
     eye = Watched(network, stream)

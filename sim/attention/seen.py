@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from networks.attention import Attention
+from sim.attention.crowd import Crowd
 from sim.attention.dynamics import AttentionState, Chance, Goal, at_rest, attend
 from sim.attention.evidence import Stream, Watched, evidence
 from sim.attention.pools import Emission, Graded, Pools, Spikes, unheard
@@ -14,6 +15,12 @@ from sim.network import Network
 
 Moment = Callable[[int, Tensor, AttentionState], None]
 """Told of every step: its index, the output's potential, the state after it."""
+Look = Callable[[Tensor | float], Tensor]
+"""The output's potential (n, classes) one step on, seen at a contrast."""
+
+
+def unwatched(t: int, potential: Tensor, state: AttentionState) -> None:
+    """Keeps nothing."""
 
 
 class Seen(NamedTuple):
@@ -46,7 +53,7 @@ def see(
     *,
     dt_ms: float,
     spiking: bool = False,
-    moment: Moment = lambda t, potential, state: None,
+    moment: Moment = unwatched,
     emission: Emission = unheard,
     pools: Pools | None = None,
 ) -> Seen:
@@ -58,17 +65,38 @@ def see(
     ``contrast_gain`` is set the gate acts back on what the network sees, one step later.
     """
     trials, items = stream.items.shape[:2]
+    steps = items * stream.steps + network.wiring.first_answer
+    return remember(
+        Watched(network, stream).look, (steps, trials), attention, goal, generator,
+        dt_ms=dt_ms, spiking=spiking, moment=moment, emission=emission, pools=pools,
+    )  # fmt: skip
+
+
+def remember(
+    look: Look,
+    shape: tuple[int, int],
+    attention: Attention | Crowd,
+    goal: Goal,
+    generator: torch.Generator,
+    *,
+    dt_ms: float,
+    spiking: bool = False,
+    moment: Moment = unwatched,
+    emission: Emission = unheard,
+    pools: Pools | None = None,
+) -> Seen:
+    """What is remembered of ``shape`` (steps, trials) of what ``look`` gives; else as `see`."""
+    steps, trials = shape
     if pools is None:
         pools = Graded()
         if spiking:
             pools = Spikes(attention.pool, attention.rate_hz, dt_ms, generator, emission)
-    chance = Chance.drawn(attention, trials, generator)
-    eye, state = Watched(network, stream), at_rest(attention, trials, dt_ms)
+    chance, state = Chance.drawn(attention, trials, generator), at_rest(attention, trials, dt_ms)
     when = torch.full_like(state.memory, torch.inf)
     peak = torch.full_like(state.memory, -torch.inf)
-    for t in range(items * stream.steps + network.wiring.first_answer):
+    for t in range(steps):
         gain = attention.contrast_gain
-        potential = eye.look(1 + gain * state.gate if gain else 1.0)
+        potential = look(1 + gain * state.gate if gain else 1.0)
         found, cue = evidence(potential)
         state = attend(attention, state, found, cue, goal, chance, pools, dt_ms)
         when = torch.where((state.ignited > 0) & when.isinf(), t * dt_ms, when)

@@ -1,6 +1,7 @@
 """A small experiment on the bundled digits, from the command to the report."""
 
 import json
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from io import StringIO
@@ -19,6 +20,7 @@ from experiments.blink.attack import attack_blink
 from experiments.blink.cells import blink_cells
 from experiments.blink.command import blink, load_blink, print_grades
 from experiments.blink.figures import observers
+from experiments.blink.fit import fit_attention
 from experiments.blink.provoke import CONDITIONS, Observer
 from experiments.blink.spec import BlinkSpec, blink_spec_from
 from experiments.blink.streams import Streams
@@ -145,6 +147,30 @@ def test_grades_end_with_a_code(run: Path) -> None:
     with pytest.raises(BlindspotsError, match=r"There is no observer 'gate' in .*; did you mean"):
         print_grades(run, "gate", console)
     assert CliRunner().invoke(app, ["blink", "grade", str(run)]).exit_code == 1
+
+
+def test_attention_is_fitted_and_its_table_makes_a_specification(
+    run: Path, spec: BlinkSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    here_on_digits: Callable[[], AbstractContextManager[Any]],
+) -> None:  # fmt: skip
+    """With the sensory networks and the noise of the run."""
+    monkeypatch.setattr("experiments.blink.units.TITRATION", 9)
+    monkeypatch.setattr("experiments.blink.units.BISECTIONS", 2)
+    monkeypatch.setattr("experiments.blink.evolve.POPULATION", 5)
+    monkeypatch.setattr("experiments.blink.fit.INDIVIDUALS", 4)
+    console, out = Console(record=True, width=120, file=StringIO()), tmp_path / "fit"
+    with here_on_digits() as work:
+        best = fit_attention(spec, out, generations=0, per_lag=2, seed=0, console=console)
+    assert len(work.done) == 1  # the spiking observer's noise, in the rate reading
+    table = tomllib.loads((out / "attention.toml").read_text())
+    assert blink_spec_from({**SETTINGS, **table}).attention == best
+    facts = json.loads((out / "fit.json").read_text())
+    assert len(facts["history"]) == 1
+    assert set(facts["observers"]) == {"gated", "spiking"}
+    assert (out / "figures" / "fitted.png").exists()
+    assert "generation 0" in console.export_text()
+    with here_on_digits(), pytest.raises(BlindspotsError, match="holds another"):
+        fit_attention(spec, out, generations=0, per_lag=2, seed=1, console=console)
 
 
 def test_what_is_no_blink_experiment_is_refused(tmp_path: Path) -> None:
