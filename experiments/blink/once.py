@@ -59,7 +59,7 @@ def shown_once(spec: BlinkSpec, titrated: Sequence[Titrate], *, per_lag: int, se
     tasks, parts, potentials = conditions(spec.task), [], []
     each = per_lag / len(titrated)
     for i, unit in enumerate(titrated):
-        network, split = unit.taught.load(), unit.taught.bench.load().validation
+        network, split = unit.sensory.load(), unit.sensory.bench.load().validation
         noise = spec.noise(unit.load()["sd"])
         for condition, share in SHOWN.items():
             start = int(key_of(fit=seed, network=i, condition=condition)[:8], 16)

@@ -60,9 +60,9 @@ def see(
     """Show ``stream`` to ``network`` with ``attention`` behind it; chance is of ``generator``.
 
     The network never learns what is a target, or when. With ``spiking`` pools of cells stand for
-    the variables of gate and memory, and ``emission`` is told of their spikes; or ``pools`` that
-    are given do. Where
-    ``contrast_gain`` is set the gate acts back on what the network sees, one step later.
+    the variables of gate and memory, and ``emission`` is told of their spikes; ``pools`` that are
+    given stand for them in any case. Where ``contrast_gain`` is set the gate acts back on what the
+    network sees, one step later.
     """
     trials, items = stream.items.shape[:2]
     steps = items * stream.steps + network.wiring.first_answer
