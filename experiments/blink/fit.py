@@ -19,7 +19,7 @@ from rich.table import Table
 from experiments.bench import Bench, bench_for
 from experiments.blink.evolve import Evolution, evolve
 from experiments.blink.humans import SEM, fit, sample
-from experiments.blink.objective import BOUNDS, Outcome, loss, terms
+from experiments.blink.objective import Outcome, bounds_of, loss, terms
 from experiments.blink.once import Once, curve, share, shown_once, told
 from experiments.blink.plan import blink_plan
 from experiments.blink.spec import BlinkSpec
@@ -115,9 +115,10 @@ def fit_attention(
         found = looks["fitted"].outcomes(with_values(spec.attention, values))
         return loss(list(found.values()), spec.level)
 
-    start = np.array([getattr(spec.attention, name) for name in BOUNDS], float)
+    bounds = bounds_of(spec.attention.gate)
+    start = np.array([getattr(spec.attention, name) for name in bounds], float)
     evolution = evolve(
-        tried, BOUNDS, start, generations=generations, seed=seed, kept=out / "generation.json",
+        tried, bounds, start, generations=generations, seed=seed, kept=out / "generation.json",
         tell=lambda generation, state: console.print(
             f"generation {generation}: loss {state.losses[0]:.4f}, median "
             f"{np.median(state.losses):.4f}"
@@ -138,17 +139,14 @@ def fitted_by(spec: BlinkSpec) -> list[str]:
             "attention.contrast_gain: what is seen would depend on the gate, and is shown but once;"
             " set it to 0 to fit."
         )
+    fitted = {"gate", "contrast_gain", *bounds_of(spec.attention.gate)}
     for name in names:
-        changed = sorted({"gate", "contrast_gain", *BOUNDS} & set(spec.observers[name].attention))
+        changed = sorted(fitted & set(spec.observers[name].attention))
         if changed:
             raise BlindspotsError(
                 f"observers.{name}.attention.{changed[0]}: what is fitted is the same for all; "
                 "remove it, or call the observer a control."
             )
-    if spec.attention.gate != "transient":
-        raise BlindspotsError(
-            f"attention.gate: '{spec.attention.gate}' has no parameters to fit; take 'transient'."
-        )
     return names
 
 
@@ -168,13 +166,14 @@ def numbered(seed: int, part: str) -> int:
 
 def with_values(usual: Attention, values: Floats) -> Attention:
     """``usual`` with other values of what is fitted."""
-    changes = dict(zip(BOUNDS, values.tolist(), strict=True))
+    changes = dict(zip(bounds_of(usual.gate), values.tolist(), strict=True))
     return Attention.model_validate({**dict(usual), **changes})
 
 
 def rounded(attention: Attention) -> Attention:
     """Three digits of each parameter that was fitted: more are not known."""
-    changes = {name: float(f"{getattr(attention, name):.3g}") for name in BOUNDS}
+    names = bounds_of(attention.gate)
+    changes = {name: float(f"{getattr(attention, name):.3g}") for name in names}
     return Attention.model_validate({**dict(attention), **changes})
 
 
@@ -201,8 +200,8 @@ def finish(
         for name in found["best", "fresh"]
     }
     facts = {
-        "parameters": {name: getattr(best, name) for name in BOUNDS},
-        "start": {name: getattr(spec.attention, name) for name in BOUNDS},
+        "parameters": {name: getattr(best, name) for name in bounds_of(best.gate)},
+        "start": {name: getattr(spec.attention, name) for name in bounds_of(best.gate)},
         "history": evolution.history,
         "observers": observers,
     }

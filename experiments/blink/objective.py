@@ -6,6 +6,7 @@ import numpy as np
 
 from experiments.blink.humans import fit, sample
 from experiments.blink.streams import Floats
+from networks.errors import BlindspotsError
 
 BOUNDS: dict[str, tuple[float, float]] = {
     "mask_ms": (20, 90),
@@ -29,8 +30,38 @@ BOUNDS: dict[str, tuple[float, float]] = {
 """Parameters that are fitted, and where they are sought. Those of chance in the order of reports,
 of iconic persistence and of the rise of types are not: nothing that is fitted tells them."""
 
+BY_GATE: dict[str, dict[str, tuple[float, float]]] = {
+    "transient": BOUNDS,
+    "fatigue": {
+        "gate_input": (2, 20),
+        "gate_bias": (-6, 1),
+        "gate_self": (0, 6),
+        "gate_gain": (1, 6),
+        "refractoriness": (3, 40),
+        "refractory_ms": (40, 400),
+    },
+    "coincidence": {
+        "gate_input": (1, 20),
+        "gate_bias": (-1, 6),
+        "gate_self": (0, 4),
+        "gate_gain": (1, 6),
+        "refractoriness": (3, 25),
+        "refractory_ms": (40, 180),
+    },
+}
+"""Of other gates than the usual one their own parameters alone: all else is as fitted with that."""
+
 T1, T3, DIFFERENCE, GATE = 0.85, 0.55, 0.18, 0.3
 """The least T1 and T3|T1 (TTT) and TTT less TDT, and the highest gate among distractors."""
+
+
+def bounds_of(gate: str) -> dict[str, tuple[float, float]]:
+    """What is fitted of a kind of gate, and where it is sought; BlindspotsError for "open"."""
+    if gate not in BY_GATE:
+        raise BlindspotsError(
+            f"attention.gate: '{gate}' has no parameters to fit; take one of {', '.join(BY_GATE)}."
+        )
+    return BY_GATE[gate]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 import xarray as xr
+from matplotlib.figure import Figure
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -240,6 +241,7 @@ def test_cells_stand_for_the_pools_before_the_same_trials(
         return Spikes(size, rate, dt, torch.Generator().manual_seed(seed - 1), told)
 
     monkeypatch.setattr("sim.brian.pools.CellPools", pools)
+    monkeypatch.setattr("figures.blink.cells", lambda found: Figure())  # drawn elsewhere
     console = Console(record=True, width=120, file=StringIO())
     asked: dict[str, Any] = {
         "individual": 0, "per_lag": 2, "data": None, "workers": None, "console": console,
