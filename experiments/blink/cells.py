@@ -23,8 +23,7 @@ from experiments.blink.streams import Streams, streams
 from experiments.blink.units import Show
 from experiments.command import attempted, claim, require_all
 from experiments.provenance import versions
-from experiments.result import save_result
-from experiments.store import fresh_unit, key_of, read_dataset, unwritable
+from experiments.store import fresh_unit, key_of, read_dataset, unwritable, write_dataset
 from experiments.units import Report, Unit, product, said
 from experiments.verdict.wording import number
 from networks import Physiology
@@ -106,7 +105,7 @@ class InCells:
             report((k + 1) / len(READINGS), 0.0)
         found = xr.concat(parts, xr.DataArray(list(READINGS), dims="reading", name="reading"))
         with fresh_unit(self.stage, self.key) as directory:
-            found.to_netcdf(directory / self.product, engine="h5netcdf")
+            write_dataset(found, directory / self.product)
 
     def _watched(
         self, trials: Streams, frames: "torch.Tensor", pools: "Pools", reel: Reel
@@ -211,7 +210,7 @@ def blink_cells(
         versions=json.dumps(versions()),
     )  # fmt: skip
     found = trials.merge(agreement(trials).rename(lag="at_lag"))
-    save_result(found, out / "result.nc")
+    write_dataset(found, out / "result.nc")
     finish(out, found, console)
     return found
 

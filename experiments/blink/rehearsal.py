@@ -44,12 +44,12 @@ class Rehearsal(Described):
     asked for, with the weight ``prefixes``.
     """
 
-    batches: Annotated[int, Field(ge=1)] = 3000
+    batches: Annotated[int, Field(ge=1)] = 1500
     per_lag: Annotated[int, Field(ge=1)] = 8
     rate: Positive = 2e-3
     noise: Annotated[float, Field(ge=0)] = 0.4
     dt_ms: Positive = 50.0
-    tau_ms: Positive = 50.0
+    tau_ms: Positive = 100.0
     units: Annotated[int, Field(ge=1)] = 128
     prefixes: Annotated[float, Field(ge=0)] = 1.0
 

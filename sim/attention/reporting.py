@@ -8,9 +8,10 @@ report.
 import torch
 from torch import Tensor, nn
 
-from networks import Wiring
+from networks import Dense, Wiring
 from sim.attention.evidence import Stream, watched
 from sim.network import Network
+from sim.parameters import weight_name
 
 REPORTS = 2
 CHOICES = 11
@@ -18,11 +19,20 @@ NONE = 10  # that there is nothing more to report
 
 
 class Wired(nn.Module):
-    """A wiring (:func:`networks.viewing.viewing`, 22 classes) whose output is the two readouts."""
+    """A wiring (:func:`networks.viewing.viewing`, 22 classes) whose output is the two readouts.
+
+    Dense lateral weights start as the identity, so that at first a unit holds what it has: from
+    random ones such units hardly learn to remember (Le, Jaitly & Hinton 2015, arXiv:1504.00941).
+    """
 
     def __init__(self, wiring: Wiring, seed: int):
         super().__init__()
         self.network = Network.initial(wiring, seed)
+        with torch.no_grad():
+            for p in wiring.projections:
+                if p.source == p.target and isinstance(p.pattern, Dense):
+                    weight = self.network.values[weight_name(p)]
+                    weight.copy_(torch.eye(len(weight)))
 
     def forward(self, stream: Stream) -> Tensor:
         """Logits (n, steps, 2, 11) at each step, from when the first item can be felt on."""
