@@ -8,7 +8,8 @@ report.
 import torch
 from torch import Tensor, nn
 
-from networks import Dense, Wiring
+from networks import Wiring
+from networks.projection import Dense
 from sim.attention.evidence import Stream, watched
 from sim.network import Network
 from sim.parameters import weight_name
