@@ -1,6 +1,6 @@
 """What the command ``blink`` says: lag curves, grades and predictions, and one HTML page."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from experiments.blink.curves import over_individuals
 from experiments.blink.figures import observers
 from experiments.blink.grade import Row, grade
 from experiments.blink.predictions import Prediction, predictions
-from experiments.page import picture, publish
+from experiments.page import Section, picture, publish
 from experiments.verdict.wording import number
 from networks.errors import BlindspotsError
 
@@ -38,8 +38,6 @@ NEAR = (
 GRADED = "A measure is that of the mean curve; its 95 % interval is a bootstrap over individuals."
 FORETOLD = "Differences whose sign is known of people; undecided where the interval holds 0."
 EVERY = "The last target where T1 is reported (if it is asked for), by lag in items."
-Section = tuple[str, str, Sequence[str], Sequence[Sequence[str]]]
-"""Title, note, heads and rows of text."""
 VERDICTS = {True: "pass", False: "fail", None: "not run"}
 RIGHT = {True: "as people", False: "against", None: "undecided"}
 

@@ -3,7 +3,7 @@
 from sim.attention.dynamics import AttentionState, Chance, at_rest, attend, goal_of
 from sim.attention.evidence import Stream, evidence, watched
 from sim.attention.pools import Graded, Pools, Spikes
-from sim.attention.seen import Seen, see
+from sim.attention.seen import Seen, Watching, see
 
 __all__ = [
     "AttentionState",
@@ -13,6 +13,7 @@ __all__ = [
     "Seen",
     "Spikes",
     "Stream",
+    "Watching",
     "at_rest",
     "attend",
     "evidence",

@@ -7,6 +7,7 @@ with o the output's potential (:mod:`networks.viewing`).
 """
 
 from collections.abc import Iterator
+from copy import copy
 from typing import NamedTuple
 
 import torch
@@ -60,6 +61,16 @@ class Watched:
         self.state, _ = step(self.circuit, self.state, frame, self.t, still=arrives)
         self.t += 1
         return self.state.potentials[wiring.output].expand(len(frame), -1)
+
+    def before(self, items: Tensor) -> "Watched":
+        """A copy at the same step that sees other ``items`` from now on; this one stays as it is.
+
+        What has been shown so far is to be the same in both.
+        """
+        other = copy(self)
+        other.stream = self.stream._replace(items=items)
+        other.sent, other.contrasts = {}, list(self.contrasts)
+        return other
 
     def _item(self, t: int) -> int:
         return min(t // self.stream.steps, self.stream.items.shape[1] - 1)

@@ -5,9 +5,10 @@ through one of these, so that both readings share equations and parameters.
 """
 
 from collections.abc import Callable
+from copy import copy
 from functools import cache
 from math import ceil, exp, sqrt
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -39,6 +40,9 @@ class Pools(Protocol):
     def deliver(self, name: str, wanted: Tensor) -> Tensor:
         """What arrives during one step of a variable's wanted activity (n, variables) in [0, 1]."""
 
+    def with_chance(self, generator: torch.Generator) -> Self:
+        """A copy as it is now, whose chance to come is of ``generator``."""
+
 
 class Graded:
     """The number itself: a pool without end."""
@@ -48,6 +52,10 @@ class Graded:
     def deliver(self, name: str, wanted: Tensor) -> Tensor:
         """``wanted``."""
         return wanted
+
+    def with_chance(self, generator: torch.Generator) -> Self:
+        """Itself: it has no chance, and no past."""
+        return self
 
 
 class Spikes:
@@ -87,6 +95,12 @@ class Spikes:
             self.told(name, counts)
             got = counts.sum(-1) / (self.size * self.rate_hz * self.dt_ms / 1000)
         return wanted + (got - wanted).detach()
+
+    def with_chance(self, generator: torch.Generator) -> Self:
+        """A copy with the same membranes, whose noise to come is of ``generator``."""
+        other = copy(self)
+        other.generator, other.membranes = generator, dict(self.membranes)
+        return other
 
 
 def fired(
