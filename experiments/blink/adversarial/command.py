@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import tomli_w
 import xarray as xr
 from rich.console import Console
@@ -12,8 +13,10 @@ from rich.console import Console
 from experiments.blink.adversarial.gather import gathered
 from experiments.blink.adversarial.plan import Cast, Effort, attack_plan
 from experiments.blink.adversarial.tables import tables
+from experiments.blink.beside import beside_people
 from experiments.blink.command import load_blink
 from experiments.blink.plan import blink_plan
+from experiments.blink.report import figures_in, write_blink_report
 from experiments.blink.spec import blink_spec_from
 from experiments.command import attempted, claim, require_all
 from experiments.finished import bench_of
@@ -35,7 +38,8 @@ def attack_blink(
 ) -> xr.Dataset:
     """Attack single frames before ``observers`` of ``run`` (default: all, controls too).
 
-    Everything goes to RUN/attack. Raises BlindspotsError where nothing can be attacked.
+    Everything goes to RUN/attack, and onto the run's page. Raises BlindspotsError where nothing
+    can be attacked.
     """
     effort.check()
     console = console or Console(stderr=True)
@@ -53,6 +57,10 @@ def attack_blink(
     found = gathered(plan, effort, result).assign_attrs(versions=json.dumps(versions()))
     save_result(found, out / "result.nc")
     finish(out, found, console)
+    if (run / "report.html").exists():
+        beside = beside_people(result, np.random.default_rng(0))
+        quiet = Console(quiet=True)
+        write_blink_report(run, result, beside, figures_in(run / "figures"), quiet)
     return found
 
 

@@ -201,6 +201,9 @@ def test_frames_are_attacked_and_judged_by_others_and_the_controls(
         assert seen.sel(frame=frame, judge=judges).to_numpy().tolist() == [1, 1, 0, 1]
     assert (found["queried"].sel(network="gated", condition="attacked", lag=1) == 1).all()
     assert (run / "attack" / "figures" / "attack.png").exists()
+    page = (run / "report.html").read_text()
+    assert "Frames before others" in page
+    assert "Does gated blink as people do?" in page
     said = console.export_text()
     assert "noise, linf" in said
     assert "too few" in said

@@ -20,7 +20,7 @@ def moved():
     """A function from the name of a wiring to the observer."""
 
     def made(wiring: str = "fc-b", *, spiking: bool = False) -> Observer:
-        network = Network.initial(viewing(wiring_named(wiring), 10.0), 0)
+        network = Network.initial(viewing(wiring_named(wiring), 10.0), 1)
         with torch.no_grad():
             for value in network.values.values():
                 value.mul_(3)

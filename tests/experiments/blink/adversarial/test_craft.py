@@ -63,11 +63,9 @@ def test_a_universal_distractor_is_the_same_for_all_and_made_for_other_streams(w
     perturbation, clean = left["perturbation"][0], model.clean()
     assert float(perturbation.abs().max()) <= 0.2 + 1e-6
     torch.testing.assert_close(left["attacked"][0], (clean + perturbation).clamp(0, 1))
-    shifts = left["noise"][0] - clean
-    inside = ((clean > 0.2) & (clean < 0.8)).all(0)
-    assert inside.any()
-    spread = shifts[:, inside].std(0)
-    assert float(spread.max()) < 1e-6
+    shift = left["noise"][0] - clean
+    pattern = 0.2 * shift.gather(0, shift.abs().argmax(0, keepdim=True)).sign()  # of some trial
+    torch.testing.assert_close(left["noise"][0], (clean + pattern).clamp(0, 1))
     minibatch = unit.minibatch(who.observer(), 0)
     assert set(minibatch.trials.lag) == {3}
     assert (minibatch.trials.image[:, 10] < len(digits.validation.labels)).all()
