@@ -88,7 +88,7 @@ def told(
     The gate counts from two items after the start, when the senses have settled. Chance is of
     ``seed``, the same for all parameters.
     """
-    steps, count = once.potentials.shape[:2]
+    count = once.potentials.shape[1]
     onset, settled = once.onset, 2 * once.parts[0][1].task.steps_per_item
     open_, many = torch.zeros(()), torch.zeros(())
 
@@ -99,7 +99,7 @@ def told(
 
     with torch.no_grad():
         seen = remember(
-            Kept(once.potentials).look, (steps, count), Crowd.of(individuals, count), "category",
+            Kept(once.potentials), Crowd.of(individuals, count), "category",
             torch.Generator().manual_seed(seed),
             dt_ms=dt_ms, spiking=spiking, moment=before,
         )  # fmt: skip

@@ -114,42 +114,50 @@ def attack(
     observers: Annotated[
         list[str] | None, typer.Argument(help="Its observers. Default: all, controls too.")
     ] = None,
-    attack: Annotated[str, typer.Option(help="pgd-linf, or square-linf by queries.")] = "pgd-linf",
+    norms: Annotated[str, typer.Option(help="linf, l2; controls get the first one.")] = "linf,l2",
     epsilons: Annotated[
         str, typer.Option(help="Comma-separated budgets for T2's frame.")
-    ] = "0.01,0.02,0.04",
+    ] = "0.02,0.04,0.08",
     distractor_epsilons: Annotated[
         str, typer.Option(help="Comma-separated budgets for a distractor.")
-    ] = "0.1,0.2,0.4",
+    ] = "0.05,0.1,0.2",
+    universal_epsilon: Annotated[
+        float, typer.Option(help="Budget of the one change for all distractors.")
+    ] = 0.4,
     lags: Annotated[str, typer.Option(help="Comma-separated lags in items.")] = "1,2,3,5,8",
-    steps: Annotated[int, typer.Option(min=1, help="Gradient steps, or queries.")] = 12,
-    per_lag: Annotated[int, typer.Option(min=1, help="Trials per lag and individual.")] = 20,
-    individuals: Annotated[int, typer.Option(min=1, help="How many of each.")] = 2,
+    steps: Annotated[int, typer.Option(min=1, help="Gradient steps.")] = 8,
+    queries: Annotated[
+        int, typer.Option(min=0, help="Of an attack without gradients on two of each; 0: none.")
+    ] = 100,
+    per_lag: Annotated[int, typer.Option(min=1, help="Trials per lag and individual.")] = 16,
+    individuals: Annotated[int, typer.Option(min=1, help="How many of each.")] = 4,
+    lone: Annotated[
+        int, typer.Option(min=0, help="Individuals attacked before a lone target, too.")
+    ] = 16,
     data: Data = None,
     workers: Workers = None,
 ) -> None:
     """Perturb one frame, the second target's or a distractor's: is the blink a weak moment?
 
-    Beside random signs of the same size, by lag, and with the gate's controls. Goes to RUN/attack.
+    Beside noise of the same size, by lag, judged by other individuals, the other reading and the
+    gate's controls. Goes to RUN/attack; some 30 minutes on two cores for the full preset's run.
     """
-    from experiments.blink.attack import attack_blink
+    from experiments.blink.adversarial.command import attack_blink
+    from experiments.blink.adversarial.plan import Effort, norms_named
 
-    attack_blink(
-        run,
-        observers or [],
-        attack=attack,
-        epsilons={
-            "target": epsilons_in(epsilons) or [],
-            "distractor": epsilons_in(distractor_epsilons) or [],
-        },
-        lags=sorted(set(whole_numbers("lags", lags))),
+    effort = Effort(
+        norms=norms_named(words(norms) or []),
+        target=tuple(sorted(epsilons_in(epsilons) or [])),
+        distractor=tuple(sorted(epsilons_in(distractor_epsilons) or [])),
+        universal=universal_epsilon,
+        lags=tuple(sorted(set(whole_numbers("lags", lags)))),
         steps=steps,
+        queries=queries,
         per_lag=per_lag,
         individuals=individuals,
-        data=data,
-        workers=workers,
-        console=Console(),
+        lone=lone,
     )
+    attack_blink(run, observers or [], effort, data=data, workers=workers, console=Console())
 
 
 @commands.command()

@@ -4,7 +4,7 @@ from sim.attention.crowd import Crowd
 from sim.attention.dynamics import AttentionState, Chance, at_rest, attend, goal_of
 from sim.attention.evidence import Kept, Stream, evidence, watched
 from sim.attention.pools import Graded, Pools, Spikes
-from sim.attention.seen import Seen, remember, see
+from sim.attention.seen import Seen, Watching, remember, see
 
 __all__ = [
     "AttentionState",
@@ -16,6 +16,7 @@ __all__ = [
     "Seen",
     "Spikes",
     "Stream",
+    "Watching",
     "at_rest",
     "attend",
     "evidence",

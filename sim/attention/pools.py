@@ -5,9 +5,10 @@ through one of these, so that both readings share equations and parameters.
 """
 
 from collections.abc import Callable
+from copy import copy
 from functools import cache
 from math import ceil, exp, sqrt
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -45,6 +46,9 @@ class Pools(Protocol):
         One spike waits for the other for ``window_ms`` on average.
         """
 
+    def with_chance(self, generator: torch.Generator) -> Self:
+        """A copy as it is now, whose chance to come is of ``generator``."""
+
 
 class Graded:
     """The number itself: a pool without end."""
@@ -58,6 +62,10 @@ class Graded:
     def coincide(self, items: Tensor, goal: Tensor, window_ms: float) -> Tensor:
         """What independent trains of these rates are expected to have, their product."""
         return items * goal
+
+    def with_chance(self, generator: torch.Generator) -> Self:
+        """Itself: it has no chance, and no past."""
+        return self
 
 
 class Counted:
@@ -98,6 +106,10 @@ class Counted:
         wanted = items * goal
         return wanted + (got - wanted).detach()
 
+    def with_chance(self, generator: torch.Generator) -> Self:
+        """A copy as it is now, whose chance to come is of ``generator``."""
+        raise NotImplementedError
+
     def _spikes(self, name: str, wanted: Tensor) -> Tensor:
         with torch.no_grad():
             counts = self.counts(name, wanted.detach().clamp(0, 1))
@@ -135,6 +147,12 @@ class Spikes(Counted):
             u = torch.rand((*wanted.shape, self.size), generator=self.generator)
         self.membranes[name], counts = fired(u, current, self.dt_ms, self.generator)
         return counts
+
+    def with_chance(self, generator: torch.Generator) -> Self:
+        """A copy with the same membranes, whose noise to come is of ``generator``."""
+        other = copy(self)
+        other.generator, other.membranes = generator, dict(self.membranes)
+        return other
 
 
 def fired(

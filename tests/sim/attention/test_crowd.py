@@ -25,9 +25,7 @@ def kept() -> tuple[Network, Stream, torch.Tensor]:
 
 def remembered(potentials: torch.Tensor, who: Attention | Crowd) -> Seen:
     generator = torch.Generator().manual_seed(1)
-    return remember(
-        Kept(potentials).look, (len(potentials), TRIALS), who, "category", generator, dt_ms=10.0
-    )
+    return remember(Kept(potentials), who, "category", generator, dt_ms=10.0)
 
 
 def test_a_crowd_is_each_of_its_individuals(kept: tuple[Network, Stream, torch.Tensor]) -> None:
