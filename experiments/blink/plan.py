@@ -71,7 +71,8 @@ def looking(spec: BlinkSpec, observer: str, seed: int, bench: Bench) -> Observin
     observed = spec.observers[observer]
     if not observed.end_to_end:
         return Teach(observed.network, seed, spec.schooling, bench)
-    return Rehearse(observed.network, seed, spec.rehearsal, spec.task, spec.contrast, bench)
+    how = spec.rehearsal_of(observer)
+    return Rehearse(observed.network, seed, how, spec.task, spec.contrast, bench)
 
 
 def seed_of_trials(spec: BlinkSpec, individual: int) -> int:

@@ -46,7 +46,7 @@ class Rehearsal(Described):
 
     batches: Annotated[int, Field(ge=1)] = 1500
     per_lag: Annotated[int, Field(ge=1)] = 8
-    rate: Positive = 2e-3
+    rate: Positive = 3e-3
     noise: Annotated[float, Field(ge=0)] = 0.4
     dt_ms: Positive = 50.0
     tau_ms: Positive = 100.0

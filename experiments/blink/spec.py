@@ -34,12 +34,13 @@ class Observed(Described):
     control of, where it must not blink; ``conditions`` are those it is shown, by default all.
     ``individuals`` and ``per_lag`` replace the specification's own. With ``end_to_end`` the network
     (of the catalogue, or "gru") has no attention behind it and reports by itself: it is trained on
-    whole streams (``rehearsal``).
+    whole streams (``rehearsal`` changes the specification's own).
     """
 
     network: str
     end_to_end: bool = False
     attention: dict[str, Any] = Field(default={})
+    rehearsal: dict[str, Any] = Field(default={})
     control: str = ""
     conditions: tuple[str, ...] = ()
     individuals: Annotated[int, Field(ge=1)] | None = None
@@ -89,6 +90,7 @@ class BlinkSpec(Described):
             except BlindspotsError as error:
                 raise ValueError(f"observers.{who}: {str(error).rstrip('.')}") from None
             Attention.model_validate({**dict(self.attention), **observer.attention})
+            Rehearsal.model_validate({**dict(self.rehearsal), **observer.rehearsal})
             for name in (*self.conditions, *observer.conditions):
                 if name not in known:
                     raise ValueError(str(unknown("condition", name, known)).rstrip(".?"))
@@ -108,10 +110,11 @@ class BlinkSpec(Described):
                 f"observers.{who}: what is trained end to end has no attention; drop one of the two"
             )
         for name in self.shown_to(who):
-            if not is_reportable(known[name], self.rehearsal.dt_ms):
+            dt_ms = self.rehearsal_of(who).dt_ms
+            if not is_reportable(known[name], dt_ms):
                 raise ValueError(
                     f"observers.{who}: what is trained end to end reports pairs of digits, in "
-                    f"steps of {self.rehearsal.dt_ms:g} ms; '{name}' asks for something else: set "
+                    f"steps of {dt_ms:g} ms; '{name}' asks for something else: set "
                     'its conditions, for example to ["dual"]'
                 )
 
@@ -119,6 +122,11 @@ class BlinkSpec(Described):
     def attentive(self) -> dict[str, Observed]:
         """The observers that have attention, by name."""
         return {who: each for who, each in self.observers.items() if not each.end_to_end}
+
+    def rehearsal_of(self, observer: str) -> Rehearsal:
+        """How an observer is trained end to end."""
+        changes = self.observers[observer].rehearsal
+        return Rehearsal.model_validate({**dict(self.rehearsal), **changes})
 
     def shown_to(self, observer: str) -> tuple[str, ...]:
         """The conditions that an observer is shown."""
@@ -144,12 +152,9 @@ class BlinkSpec(Described):
         seed = int(key_of(vary=self.seed, individual=individual)[:12], 16)
         deviations = np.random.default_rng(seed).standard_normal(len(VARYING))
         factors = np.exp(self.variation * deviations)
-        own = {
-            name: float(getattr(self.attention, name) * factor)
-            for name, factor in zip(VARYING, factors, strict=True)
-        }
-        changes = self.observers[observer].attention
-        return Attention.model_validate({**dict(self.attention), **own, **changes})
+        usual = {**dict(self.attention), **self.observers[observer].attention}
+        own = {name: float(usual[name] * f) for name, f in zip(VARYING, factors, strict=True)}
+        return Attention.model_validate({**usual, **own})
 
     def noise(self, sd: float) -> Noise:
         """What is laid over every item."""
