@@ -29,7 +29,7 @@ from experiments.provenance import versions
 from experiments.result import save_result
 from experiments.spec import read_settings
 from experiments.store import fresh_unit, key_of, read_dataset, unwritable
-from experiments.units import Report, Unit, product, said
+from experiments.units import Report, Unit, all_said, product, said
 from experiments.verdict.wording import number
 from networks.attention import Attention
 from networks.errors import BlindspotsError, unknown
@@ -81,10 +81,10 @@ class Provoke:
             where=self.where,
             task=said(self.task),
             per_lag=self.per_lag,
-            attention=said(self.attention),
+            attention=all_said(self.attention),
             attack=(self.attack, self.epsilons, self.options),
             draws=(self.draws, self.judged),
-            judges=[(name, said(each)) for name, each in self.judges],
+            judges=[(name, all_said(each)) for name, each in self.judges],
             seed=self.seed,
         )
 

@@ -16,7 +16,7 @@ from experiments.blink.streams import streams
 from experiments.blink.task import Task
 from experiments.store import damaged, fresh_unit, key_of, read_dataset
 from experiments.training import load_individual, save_individual
-from experiments.units import FORMAT, Report, Unit, product, said
+from experiments.units import FORMAT, Report, Unit, all_said, product, said
 from networks import wiring_named
 from networks.attention import Attention
 from networks.viewing import viewing
@@ -114,7 +114,7 @@ class Titrate:
         """Of everything that determines the outcome."""
         return key_of(
             taught=self.taught.key,
-            attention=said(self.attention),
+            attention=all_said(self.attention),
             spiking=self.spiking,
             task=said(self.task),
             level=(self.contrast, self.level),
@@ -189,7 +189,7 @@ class Show:
             titrated=self.titrated.key,
             task=said(self.task),
             per_lag=self.per_lag,
-            attention=said(self.attention),
+            attention=all_said(self.attention),
             seed=self.seed,
         )
 
