@@ -21,9 +21,10 @@ class Attention(Described):
     The structure is that of Bowman & Wyble (2007, Psychol. Rev. 114:38) and Wyble, Bowman &
     Nieuwenstein (2009, J. Exp. Psychol. HPP 35:787): types in parallel, a transient enhancement
     that a target triggers, tokens that are consolidated one after the other, and consolidation that
-    withholds the enhancement. Values were fitted, once and on validation images, to T2|T1 of the
-    Berkeley sample of Goodbourn et al. (2016) at an SOA of 100 ms, and to T3|T1 of triplets with
-    and without a distractor in the middle; all other conditions are predictions.
+    withholds the enhancement. Values were fitted on validation images, by the command ``blink fit``,
+    to T2|T1 of the Berkeley sample of Goodbourn et al. (2016) at an SOA of 100 ms, to T3|T1 of
+    triplets with and without a distractor in the middle, and to a gate that is shut among
+    distractors; all other conditions are predictions.
 
     Type nodes, by class k of what the sensory network reports (:mod:`sim.attention.evidence`):
 
@@ -61,30 +62,30 @@ class Attention(Described):
     they are few, which takes the place of ``noise``.
     """
 
-    rise_ms: Positive = 50.0
-    mask_ms: Positive = 46.5
+    rise_ms: Positive = 30.0
+    mask_ms: Positive = 64.1
     icon_ms: Positive = 150.0
-    encoding_spread: NotNegative = 0.159
-    leak: NotNegative = 0.109
+    encoding_spread: NotNegative = 0.18
+    leak: NotNegative = 0.0284
     gate: Literal["transient", "fatigue", "coincidence", "open"] = "transient"
-    gate_ms: Positive = 55.8
+    gate_ms: Positive = 18.9
     gate_delay_ms: NotNegative = 30.0
-    gate_input: NotNegative = 8.96
-    gate_bias: float = -0.873
-    gate_self: NotNegative = 1.65
+    gate_input: NotNegative = 8.11
+    gate_bias: float = -2.92
+    gate_self: NotNegative = 2.67
     coincidence_ms: Positive = 5.0
-    gate_gain: NotNegative = 2.24
+    gate_gain: NotNegative = 3.01
     open_gain: Positive = 2.5
     contrast_gain: NotNegative = 0.0
-    refractoriness: NotNegative = 10.7
-    refractory_ms: Positive = 111.5
-    memory_ms: Positive = 37.7
-    rivalry: NotNegative = 0.436
-    noise: NotNegative = 0.657
-    threshold: Positive = 1.1
-    consolidation_per_s: Positive = 5.47
-    consolidation_spread: NotNegative = 0.0647
-    sharing: NotNegative = 0.329
+    refractoriness: NotNegative = 11.1
+    refractory_ms: Positive = 135.0
+    memory_ms: Positive = 30.7
+    rivalry: NotNegative = 0.367
+    noise: NotNegative = 0.632
+    threshold: Positive = 1.72
+    consolidation_per_s: Positive = 4.98
+    consolidation_spread: NotNegative = 0.0845
+    sharing: NotNegative = 0.383
     order_ms: NotNegative = 74.0
     pool: Annotated[int, Field(ge=1)] = 60
     rate_hz: Positive = 100.0

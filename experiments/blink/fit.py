@@ -101,7 +101,7 @@ def fit_attention(
     """
     console = console or Console(stderr=True)
     names = fitted_by(spec)
-    settings = tomli_w.dumps({"fit": {"per_lag": per_lag, "seed": seed}}) + spec.to_toml()
+    settings = spec.to_toml() + "\n" + tomli_w.dumps({"fit": {"per_lag": per_lag, "seed": seed}})
     check_unclaimed(out, settings)
     titrated = titrations(spec, names, bench_for(data, "cpu"))
     claim(out, settings)

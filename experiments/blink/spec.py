@@ -61,7 +61,7 @@ class BlinkSpec(Described):
     ``per_lag`` trials of each lag are shown in "dual", ``per_lag_other`` elsewhere. The noise on
     pixels is set once for each sensory network and kind of observer, on validation images, so that
     a single target is reported in a share ``level`` of trials at ``contrast``; it is the same in
-    all conditions. Only T2|T1 of "dual" was ever fitted; nothing is fitted in a run.
+    all conditions. Nothing is fitted in a run.
     """
 
     title: str = "blink"

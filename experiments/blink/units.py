@@ -17,7 +17,7 @@ from experiments.blink.streams import streams
 from experiments.blink.task import Task
 from experiments.store import damaged, fresh_unit, key_of, read_dataset, write_dataset
 from experiments.training import load_individual, save_individual
-from experiments.units import FORMAT, Report, Unit, product, said
+from experiments.units import FORMAT, Report, Unit, all_said, product, said
 from networks import wiring_named
 from networks.attention import Attention
 from networks.errors import BlindspotsError
@@ -125,7 +125,7 @@ class Titrate:
         """Of everything that determines the outcome."""
         return key_of(
             taught=self.taught.key,
-            attention=dict(self.attention),  # with its defaults: they were fitted, and may be again
+            attention=all_said(self.attention),
             spiking=self.spiking,
             task=said(self.task),
             level=(self.contrast, self.level),
@@ -209,7 +209,7 @@ class Show:
             titrated=self.titrated.key,
             task=said(self.task),
             per_lag=self.per_lag,
-            attention=dict(self.attention),  # with its defaults: they were fitted, and may be again
+            attention=all_said(self.attention),
             seed=self.seed,
         )
 

@@ -76,7 +76,7 @@ def fit(
     out: Annotated[Path | None, typer.Option(help="Directory. Default: runs/<title>.")] = None,
     generations: Annotated[
         int, typer.Option(min=0, help="Of the search; more of them go on where fewer ended.")
-    ] = 60,
+    ] = 16,
     per_lag: Annotated[int, typer.Option(min=1, help="Trials per lag and observer.")] = 160,
     seed: Annotated[int, typer.Option(min=0, help="Of streams and search.")] = 0,
     data: Data = None,

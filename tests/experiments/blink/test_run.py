@@ -28,6 +28,7 @@ from experiments.blink.figures import observers
 from experiments.blink.fit import fit_attention
 from experiments.blink.spec import BlinkSpec, blink_spec_from
 from experiments.cli import app
+from experiments.spec import read_settings
 from networks import BlindspotsError
 from sim.attention import Spikes
 
@@ -167,6 +168,7 @@ def test_attention_is_fitted_and_its_table_makes_a_specification(
     assert len(work.done) == 1  # the spiking observer's noise, in the rate reading
     table = tomllib.loads((out / "attention.toml").read_text())
     assert blink_spec_from({**SETTINGS, **table}).attention == best
+    assert read_settings(out / "spec.toml")["fit"] == {"per_lag": 2, "seed": 0}
     facts = json.loads((out / "fit.json").read_text())
     assert len(facts["history"]) == 1
     assert set(facts["observers"]) == {"gated", "spiking"}
