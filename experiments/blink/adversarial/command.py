@@ -21,9 +21,8 @@ from experiments.blink.spec import blink_spec_from
 from experiments.command import attempted, claim, require_all
 from experiments.finished import bench_of
 from experiments.provenance import versions
-from experiments.result import save_result
 from experiments.spec import read_settings
-from experiments.store import unwritable
+from experiments.store import unwritable, write_dataset
 from networks.errors import unknown
 
 
@@ -55,7 +54,7 @@ def attack_blink(
     claim(out, tomli_w.dumps({"observers": kinds, **asdict(effort)}))
     require_all(attempted(plan.units(), out, console, workers=workers))
     found = gathered(plan, effort, result).assign_attrs(versions=json.dumps(versions()))
-    save_result(found, out / "result.nc")
+    write_dataset(found, out / "result.nc")
     finish(out, found, console)
     if (run / "report.html").exists():
         beside = beside_people(result, np.random.default_rng(0))

@@ -13,7 +13,7 @@ from experiments.blink.adversarial.individual import Individual
 from experiments.blink.adversarial.observer import AttackedFrame
 from experiments.blink.showing import slots_of
 from experiments.blink.streams import Ints, Streams
-from experiments.store import fresh_unit, key_of, read_dataset
+from experiments.store import fresh_unit, key_of, read_dataset, write_dataset
 from experiments.units import Report, Unit, product
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Judge:
         inputs = {name: frames_of(self.crafted)[name][rows] for name in ("noise", "attacked")}
         result = answered(model, inputs, self.epsilons)
         with fresh_unit(self.stage, self.key) as directory:
-            result.to_netcdf(directory / self.product, engine="h5netcdf")
+            write_dataset(result, directory / self.product)
 
     def load(self) -> xr.Dataset:
         """What :func:`answered` gave."""
