@@ -112,7 +112,8 @@ def grade(
 def attack(
     run: Annotated[Path, typer.Argument(help="Directory of a blink experiment.")],
     observers: Annotated[
-        list[str] | None, typer.Argument(help="Its observers. Default: all, controls too.")
+        list[str] | None,
+        typer.Argument(help="Default: those with the run's own gate, and controls."),
     ] = None,
     norms: Annotated[str, typer.Option(help="linf, l2; controls get the first one.")] = "linf,l2",
     epsilons: Annotated[
@@ -131,6 +132,7 @@ def attack(
     ] = 100,
     per_lag: Annotated[int, typer.Option(min=1, help="Trials per lag and individual.")] = 16,
     individuals: Annotated[int, typer.Option(min=1, help="How many of each.")] = 4,
+    controls: Annotated[int, typer.Option(min=1, help="How many of each control.")] = 2,
     lone: Annotated[
         int, typer.Option(min=0, help="Individuals attacked before a lone target, too.")
     ] = 16,
@@ -140,7 +142,7 @@ def attack(
     """Perturb one frame, the second target's or a distractor's: is the blink a weak moment?
 
     Beside noise of the same size, by lag, judged by other individuals, the other reading and the
-    gate's controls. Goes to RUN/attack; some 30 minutes on two cores for the full preset's run.
+    gate's controls. Goes to RUN/attack; some 25 minutes on two cores for the full preset's run.
     """
     from experiments.blink.adversarial.command import attack_blink
     from experiments.blink.adversarial.plan import Effort, norms_named
@@ -155,6 +157,7 @@ def attack(
         queries=queries,
         per_lag=per_lag,
         individuals=individuals,
+        controls=controls,
         lone=lone,
     )
     attack_blink(run, observers or [], effort, data=data, workers=workers, console=Console())

@@ -64,6 +64,8 @@ def provocation(found: xr.Dataset) -> Figure:
     budgets(budget, found, looks)
     if "judged" in found:
         by_universal(universal, found, looks)
+    else:
+        universal.set_visible(False)
     for panel, words in ((own, "T1"), (budget, "T1"), (induced, None), (universal, None)):
         panel.set_xticks(found["lag"].to_numpy())
         panel.tick_params(labelbottom=True)

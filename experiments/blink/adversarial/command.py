@@ -23,7 +23,6 @@ from experiments.finished import bench_of
 from experiments.provenance import versions
 from experiments.spec import read_settings
 from experiments.store import unwritable, write_dataset
-from networks.errors import unknown
 
 
 def attack_blink(
@@ -35,7 +34,9 @@ def attack_blink(
     workers: int | None = None,
     console: Console | None = None,
 ) -> xr.Dataset:
-    """Attack single frames before ``observers`` of ``run`` (default: all, controls too).
+    """Attack single frames before ``observers`` of ``run``.
+
+    By default those are the observers with the run's own gate, and the controls.
 
     Everything goes to RUN/attack, and onto the run's page. Raises BlindspotsError where nothing
     can be attacked.
@@ -45,11 +46,10 @@ def attack_blink(
     result = load_blink(run)
     bench = bench_of(run, result, data)
     spec = blink_spec_from(read_settings(run / "spec.toml"))
-    for name in observers:
-        if name not in spec.attentive:
-            raise unknown("observer with attention", name, spec.attentive, f"in '{run}'")
-    kinds = list(observers) or list(spec.attentive)
-    plan = attack_plan(Cast(spec, blink_plan(spec, bench).titrated), kinds, effort)
+    cast = Cast(spec, blink_plan(spec, bench).titrated)
+    cast.check(observers)
+    kinds = list(observers) or cast.usual()
+    plan = attack_plan(cast, kinds, effort)
     out = run / "attack"
     claim(out, tomli_w.dumps({"observers": kinds, **asdict(effort)}))
     require_all(attempted(plan.units(), out, console, workers=workers))

@@ -128,7 +128,6 @@ def labelled(found: xr.Dataset, effort: Effort, run: xr.Dataset) -> xr.Dataset:
     ).assign_attrs(
         data=run.attrs["data"],
         **{f"reference_{frame}": effort.reference(frame) for frame in FRAMES},
-        norms=list(effort.norms),
         per_lag=effort.per_lag,
     )  # fmt: skip
 

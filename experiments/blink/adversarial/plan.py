@@ -12,12 +12,12 @@ from experiments.blink.adversarial.scene import Scene, Where
 from experiments.blink.adversarial.universal import Induce
 from experiments.blink.plan import seed_of_trials
 from experiments.blink.spec import BlinkSpec
-from experiments.blink.units import Titrate
+from experiments.blink.units import Teach, Titrate
 from networks.errors import BlindspotsError, unknown
 
 GRADIENT: dict[Norm, str] = {"linf": "pgd-linf", "l2": "pgd-l2"}
 QUERIES: Norm = "linf"  # of the attack without gradients
-DRAWS, JUDGED = 2, 5  # of the noise inside: in crafting, and afresh in judging
+DRAWS, JUDGED = 2, 3  # of the noise inside: in crafting, and afresh in judging
 GENTLE = {"relative_step": 4.0, "random_start": False}  # steps that are not lost at the box
 QUERIED = 2  # individuals of a kind that are attacked without gradients
 BATCH = 24  # streams in a step towards a universal distractor
@@ -29,8 +29,9 @@ BEFORE = 2  # items, at which it is crafted
 class Effort:
     """What a user sets; budgets rise, and their middle one is the reference.
 
-    ``lone`` are individuals whose lone target is attacked. ``norms`` beside the first are tried on
-    observers that are no controls. Of ``queries`` none means no attack without gradients.
+    ``individuals`` of each kind are attacked, ``controls`` of each control, and ``lone`` before a
+    lone target, too. ``norms`` beside the first are not tried on controls. Without ``queries``
+    there is no attack without gradients.
     """
 
     norms: tuple[Norm, ...] = ("linf", "l2")
@@ -43,6 +44,7 @@ class Effort:
     queries: int = 100
     per_lag: int = 16
     individuals: int = 4
+    controls: int = 2
     lone: int = 16
 
     def budgets(self, where: Where) -> tuple[float, ...]:
@@ -112,6 +114,31 @@ class Cast:
         """Whether a kind is not to blink."""
         return bool(self.spec.observers[kind].control)
 
+    def has_attention(self, kind: str) -> bool:
+        """Whether there is a memory behind a kind's network, whose input can be attacked."""
+        return isinstance(self.titrated[kind, 0].taught, Teach)
+
+    def usual(self) -> list[str]:
+        """The kinds with the run's own gate, and the controls."""
+        own = self.spec.attention.gate
+        return [
+            kind
+            for kind, observed in self.spec.observers.items()
+            if self.has_attention(kind)
+            and (observed.control or observed.attention.get("gate", own) == own)
+        ]
+
+    def check(self, kinds: Sequence[str]) -> None:
+        """Raise BlindspotsError for a kind that there is not, or that cannot be attacked."""
+        for kind in kinds:
+            if kind not in self.spec.observers:
+                raise unknown("observer", kind, self.spec.observers, "in this run")
+            if not self.has_attention(kind):
+                raise BlindspotsError(
+                    f"'{kind}' has no attention behind its network, so that no memory's input can "
+                    f"be attacked; name others, such as {self.usual()[0]}."
+                )
+
     def judges(self, kind: str, number: int) -> dict[str, Individual]:
         """Who else judges what was crafted on an individual, by what they are to it."""
         spec, found = self.spec, {}
@@ -121,7 +148,9 @@ class Cast:
             found["another, same senses"] = self.individual(kind, same)
         if min(count, spec.sensory) > 1:
             found["another, other senses"] = self.individual(kind, (number + 1) % count)
-        for other, observed in spec.attentive.items():
+        for other, observed in spec.observers.items():
+            if not self.has_attention(other):
+                continue
             if self.is_control(other) and observed.network == spec.observers[kind].network:
                 found[other] = self.individual(other, number % spec.individuals_of(other))
             elif not self.is_control(other) and spec.is_spiking(other) != spec.is_spiking(kind):
@@ -135,7 +164,7 @@ def attack_plan(cast: Cast, kinds: list[str], effort: Effort) -> AttackPlan:
     plan = AttackPlan()
     for kind in kinds:
         control = cast.is_control(kind)
-        for i in cast.numbers(kind, effort.individuals):
+        for i in cast.numbers(kind, effort.controls if control else effort.individuals):
             who = cast.individual(kind, i)
             for norm in effort.norms[:1] if control else effort.norms:
                 for where in ("target", "distractor"):

@@ -39,10 +39,11 @@ def relations(found: xr.Dataset, generator: np.random.Generator) -> list[Relatio
     rows = []
     for name in found["network"].to_numpy()[(found["control"] == "").to_numpy()]:
         here = found.sel(network=name)
-        for what, other in (
-            ("share lost inside the blink less outside", weakness(here)),
-            ("budget for half, lone target", here["alone_half_budget"].sel(condition="attacked")),
-        ):
+        others = {"share lost inside the blink less outside": weakness(here)}
+        if "alone_half_budget" in here:
+            budget = here["alone_half_budget"].sel(condition="attacked")
+            others["budget for half, lone target"] = budget
+        for what, other in others.items():
             pairs = np.stack([here["magnitude"].to_numpy(), other.to_numpy()])
             rows.append(related(str(name), what, pairs, generator))
     return rows

@@ -12,7 +12,7 @@ from networks.attention import Attention
 from networks.viewing import viewing
 from sim import Network
 
-TASK = Task(items=15, first=(2,), lags=(1,))
+TASK = Task(items=15, first=(2,), lags=(1,), dt_ms=25)
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def moved():
     """A function from the name of a wiring to the observer."""
 
     def made(wiring: str = "fc-b", *, spiking: bool = False) -> Observer:
-        network = Network.initial(viewing(wiring_named(wiring), 10.0), 1)
+        network = Network.initial(viewing(wiring_named(wiring), 25.0), 3)
         with torch.no_grad():
             for value in network.values.values():
                 value.mul_(3)

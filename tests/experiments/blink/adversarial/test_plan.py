@@ -1,6 +1,6 @@
 """Who is attacked, and who judges what was crafted on whom."""
 
-from collections import defaultdict
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +8,7 @@ import pytest
 
 from experiments.blink.adversarial.judge import hits
 from experiments.blink.adversarial.plan import Cast, Effort, attack_plan, norms_named
+from experiments.blink.plan import blink_plan
 from experiments.blink.spec import blink_preset, blink_spec_from
 from networks import BlindspotsError
 
@@ -16,8 +17,7 @@ from networks import BlindspotsError
 def cast():
     """Of the full preset: 40 rate and 20 spiking individuals, two sensory networks of each."""
     spec = blink_spec_from(blink_preset("full"))
-    titrated = defaultdict(lambda: SimpleNamespace(key="titrated"))
-    return Cast(spec, {(name, i): titrated[name, i] for name in spec.observers for i in (0, 1)})
+    return Cast(spec, blink_plan(spec, SimpleNamespace()).titrated)
 
 
 def test_judges_have_the_same_senses_others_or_the_other_reading(cast):
@@ -41,11 +41,11 @@ def test_judges_have_the_same_senses_others_or_the_other_reading(cast):
 
 
 def test_controls_are_attacked_themselves_and_judge_no_others(cast):
-    effort = Effort(individuals=2, lone=3)
+    effort = Effort(individuals=2, controls=1, lone=3)
     plan = attack_plan(cast, ["fc-blt", "fc-blt-open"], effort)
     places = sorted(key for key in plan.own if key[2] == "fc-blt-open")
     frames = ("distractor", "target")
-    assert places == [(where, "linf", "fc-blt-open", i) for where in frames for i in (0, 1)]
+    assert places == [(where, "linf", "fc-blt-open", i) for where in frames for i in (0,)]
     assert {(norm, i) for where, norm, kind, i in plan.own if (where, kind) == ("target", "fc-blt")
             } == {("linf", 0), ("linf", 1), ("l2", 0), ("l2", 1)}  # fmt: skip
     assert {i for where, _, _, i in plan.own if where == "alone"} == {0, 1, 2}
@@ -56,6 +56,22 @@ def test_controls_are_attacked_themselves_and_judge_no_others(cast):
         assert (unit.who == unit.crafted.who) == (judge == "itself")
     assert all(unit.crafted.attack == "square-linf" for unit in plan.queried.values())
     assert not attack_plan(cast, ["fc-blt"], Effort(queries=0)).queried
+
+
+def test_by_default_the_runs_own_gate_and_its_controls_are_attacked(cast):
+    changed = dict(cast.spec.observers)
+    changed["tired"] = changed["fc-blt"].model_copy(update={"attention": {"gate": "fatigue"}})
+    tired = replace(
+        cast,
+        spec=cast.spec.model_copy(update={"observers": changed}),
+        titrated={**cast.titrated, ("tired", 0): cast.titrated["fc-blt", 0]},
+    )
+    assert set(tired.usual()) == set(cast.spec.observers)
+    mute = replace(cast, titrated={**cast.titrated, ("fc-b-open", 0): SimpleNamespace(taught=None)})
+    assert "fc-b-open" not in mute.usual()
+    mute.check(["fc-blt"])
+    with pytest.raises(BlindspotsError, match="'fc-b-open' has no attention behind its network"):
+        mute.check(["fc-b-open"])
 
 
 def test_norms_are_named():
