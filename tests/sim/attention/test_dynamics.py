@@ -93,7 +93,7 @@ def second_ignites(p: Attention, apart_ms: float) -> bool:
 
 
 def test_a_second_target_is_spared_lost_and_regained_by_its_distance() -> None:
-    p = QUIET.model_copy(update={"threshold": 1.5})
+    p = QUIET.model_copy(update={"threshold": 1.9})
     assert [second_ignites(p, ms) for ms in (100.0, 200.0, 700.0)] == [True, False, True]
 
 
@@ -101,7 +101,7 @@ def test_a_second_target_is_spared_lost_and_regained_by_its_distance() -> None:
     "change", [{"refractoriness": 0.0}, {"gate": "open"}], ids=["uninhibited", "open"]
 )
 def test_without_inhibition_of_the_gate_nothing_is_lost(change: dict[str, object]) -> None:
-    p = QUIET.model_copy(update={"threshold": 1.5, **change})
+    p = QUIET.model_copy(update={"threshold": 1.9, **change})
     assert all(second_ignites(p, ms) for ms in (100.0, 200.0, 300.0, 700.0))
 
 
@@ -191,7 +191,7 @@ def test_pairs_of_spikes_come_as_often_as_their_expectation(items: float, goal: 
 def test_coincidences_make_a_blink_and_without_inhibition_of_the_goal_none() -> None:
     p = QUIET.model_copy(
         update={
-            "gate": "coincidence", "threshold": 1.5, "gate_input": 4.0, "gate_bias": 2.0,
+            "gate": "coincidence", "threshold": 1.9, "gate_input": 4.0, "gate_bias": 2.0,
             "refractoriness": 8.0,
         }
     )  # fmt: skip

@@ -23,7 +23,7 @@ def who(moved, digits, tmp_path, monkeypatch):
     bench = SimpleNamespace(load=lambda: digits)
     observer = moved()
     return SimpleNamespace(
-        titrated=SimpleNamespace(taught=SimpleNamespace(bench=bench)),
+        titrated=SimpleNamespace(sensory=SimpleNamespace(bench=bench)),
         facts={}, label="somebody", observer=lambda: observer, noise=lambda: Noise(sd=0.1),
     )  # fmt: skip
 
