@@ -93,15 +93,14 @@ def second_ignites(p: Attention, apart_ms: float) -> bool:
 
 
 def test_a_second_target_is_spared_lost_and_regained_by_its_distance() -> None:
-    p = QUIET.model_copy(update={"threshold": 1.5})
-    assert [second_ignites(p, ms) for ms in (100.0, 200.0, 700.0)] == [True, False, True]
+    assert [second_ignites(QUIET, ms) for ms in (100.0, 200.0, 700.0)] == [True, False, True]
 
 
 @pytest.mark.parametrize(
     "change", [{"refractoriness": 0.0}, {"gate": "open"}], ids=["uninhibited", "open"]
 )
 def test_without_inhibition_of_the_gate_nothing_is_lost(change: dict[str, object]) -> None:
-    p = QUIET.model_copy(update={"threshold": 1.5, **change})
+    p = QUIET.model_copy(update=change)
     assert all(second_ignites(p, ms) for ms in (100.0, 200.0, 300.0, 700.0))
 
 
