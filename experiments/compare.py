@@ -22,13 +22,12 @@ from experiments.report import write_report
 from experiments.result import (
     individual_directory,
     inputs_hashes,
-    save_result,
     set_name,
     weights_hashes,
 )
 from experiments.spec import Spec
 from experiments.statistics import summarise
-from experiments.store import link, unit_path, unwritable, write_text
+from experiments.store import link, unit_path, unwritable, write_dataset, write_text
 from experiments.units import Unit, is_complete, product
 from experiments.work import Event
 from networks import contrasts
@@ -87,7 +86,7 @@ def compare(
     write_text(out / "provenance.json", json.dumps(facts, indent=1))
     result.attrs["failures"] = sorted(failures.values())
     result.attrs["commit"] = facts["commit"] or ""
-    save_result(result, out / "result.nc")
+    write_dataset(result, out / "result.nc")
     finish(out, result, console)
     return result
 

@@ -20,9 +20,9 @@ from experiments.command import attempted, claim, require_all
 from experiments.finished import chosen, finished, images_of, kept
 from experiments.kept import Kept
 from experiments.provenance import commit, versions
-from experiments.result import image_indices, save_result
+from experiments.result import image_indices
 from experiments.statistics.accuracies import wilson
-from experiments.store import fresh_unit, key_of, read_dataset, unit_path
+from experiments.store import fresh_unit, key_of, read_dataset, unit_path, write_dataset
 from experiments.units import FORMAT, Report, Unit, save_tensors, sha256_of
 from networks import DETAILED
 from networks.errors import BlindspotsError
@@ -106,7 +106,7 @@ class Withstand:
             save_tensors(
                 {"inputs": inputs[None], "labels": labels}, directory / "inputs.safetensors", facts
             )
-            table(right.numpy(), rounds).to_netcdf(directory / self.product, engine="h5netcdf")
+            write_dataset(table(right.numpy(), rounds), directory / self.product)
 
 
 def withstood(network: "Network", inputs: "Tensor", labels: "Tensor", seed: int) -> "Tensor":
@@ -169,7 +169,7 @@ def attack(
     claim(out)
     require_all(attempted(planned.values(), out, console, workers=workers))
     result = assembled(planned, individual, bench)
-    save_result(result, out / f"{norm}-{epsilon:g}.nc")
+    write_dataset(result, out / f"{norm}-{epsilon:g}.nc")
     told = verdicts(run)
     for name in planned:
         console.print(stage_table(result.sel(network=name)))

@@ -7,9 +7,8 @@ import numpy as np
 import xarray as xr
 
 from experiments.origin import Wired
-from experiments.result import save_result
 from experiments.stimuli import CLEAN, Shown, at_epsilon, clean_twin
-from experiments.store import unwritable
+from experiments.store import unwritable, write_dataset
 from networks.errors import BlindspotsError
 from sim.brian import Way, record_both
 
@@ -54,7 +53,7 @@ def keep(subject: Wired, stimuli: Sequence[Shown], folder: Path, way: Way | None
     for each, pair in zip(stimuli, pairs, strict=True):
         for recording in pair:
             name = f"{each.what.replace(' at ', '-')}-{recording.attrs['simulator']}.nc"
-            save_result(recording, folder / name)
+            write_dataset(recording, folder / name)
     try:
         draw(pairs, folder)
     except OSError as error:

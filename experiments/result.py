@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from experiments.bench import Bench
 from experiments.inputs import Corrupt, Craft, is_measured
 from experiments.plan import Plan
-from experiments.store import unit_path, unwritable
+from experiments.store import unit_path
 from experiments.units import is_complete
 from networks.errors import BlindspotsError, unknown
 
@@ -32,20 +32,6 @@ def image_indices(bench: Bench, count: int) -> NDArray[np.int64]:
     return scored_images(bench.load(), count)[1]
 
 
-def save_result(result: xr.Dataset, path: Path) -> None:
-    """Write ``result`` as netCDF, all of it or nothing."""
-    draft = path.with_name(f".{path.name}.draft")
-    packed = {name: {"compression": "gzip", "compression_opts": 4} for name in result.data_vars}
-    packed = {k: v for k, v in packed.items() if result[k].size > 1000}
-    try:
-        result.to_netcdf(draft, engine="h5netcdf", encoding=packed)
-        os.replace(draft, path)
-    except OSError as error:
-        raise unwritable(path.parent, error) from None
-    finally:
-        draft.unlink(missing_ok=True)
-
-
 def load_result(run: str | os.PathLike[str]) -> xr.Dataset:
     """The labelled result of a run directory; what it holds: :mod:`experiments.assemble`.
 
@@ -57,7 +43,7 @@ def load_result(run: str | os.PathLike[str]) -> xr.Dataset:
             f"'{run}' holds no result.nc; name the directory of a comparison that has ended."
         )
     try:
-        result = xr.load_dataset(path, engine="h5netcdf").drop_encoding()
+        result = xr.load_dataset(path, engine="netcdf4").drop_encoding()
     except Exception as error:
         raise BlindspotsError(
             f"'{path}' is not a labelled result ({type(error).__name__}: {error}); run the "

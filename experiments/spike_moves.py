@@ -18,9 +18,9 @@ from experiments.command import attempted, claim, require_all
 from experiments.finished import chosen, finished, images_of, kept
 from experiments.kept import Kept
 from experiments.provenance import commit, versions
-from experiments.result import image_indices, load_network, save_result
+from experiments.result import image_indices, load_network
 from experiments.statistics.accuracies import wilson
-from experiments.store import fresh_unit, key_of, read_dataset, unit_path
+from experiments.store import fresh_unit, key_of, read_dataset, unit_path, write_dataset
 from experiments.units import FORMAT, Report, Unit
 from networks import DETAILED, BlindspotsError, Wiring
 
@@ -104,7 +104,7 @@ class Move:
             coords={"kind": list(KINDS), "budget": list(self.budgets)},
         )
         with fresh_unit(self.stage, self.key) as directory:
-            result.to_netcdf(directory / self.product, engine="h5netcdf")
+            write_dataset(result, directory / self.product)
 
 
 def guides(network: "Network") -> "list[Guide]":
@@ -160,7 +160,7 @@ def spike_trains(
         weights_sha256=json.dumps({n: u.network.sha256 for n, u in planned.items()}),
         individual=individual,
     )
-    save_result(result, out / f"moves-{individual}.nc")
+    write_dataset(result, out / f"moves-{individual}.nc")
     for name in names:
         console.print(moves_table(result.sel(network=name)))
     return result

@@ -86,9 +86,25 @@ def read_dataset(path: Path) -> xr.Dataset:
     How they were encoded is forgotten: a label's width there would cut longer ones that join them.
     """
     try:
-        return xr.load_dataset(path, engine="h5netcdf").drop_encoding()
+        return xr.load_dataset(path, engine="netcdf4").drop_encoding()
     except Exception as error:
         raise damaged(path, error) from None
+
+
+def write_dataset(dataset: xr.Dataset, path: Path) -> None:
+    """Write labelled arrays as netCDF, all of it or nothing; BlindspotsError where that cannot be.
+
+    Large variables are compressed.
+    """
+    draft = path.with_name(f".{path.name}.draft")
+    packed = {k: {"zlib": True} for k, values in dataset.data_vars.items() if values.size > 1000}
+    try:
+        dataset.to_netcdf(draft, engine="netcdf4", encoding=packed)
+        os.replace(draft, path)
+    except (OSError, RuntimeError) as error:  # the latter is what netCDF4 makes of a full disk
+        raise unwritable(path.parent, error) from None
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def link(source: Path, target: Path) -> None:

@@ -15,7 +15,7 @@ from experiments.bench import bench_for
 from experiments.command import attempted, claim, require_all
 from experiments.finished import chosen, finished
 from experiments.provenance import commit, versions
-from experiments.result import save_result
+from experiments.store import write_dataset
 from experiments.work import complete
 
 
@@ -49,7 +49,7 @@ def audit_run(
         **{"commit": commit() or "", "versions": json.dumps(versions())},
     }
     result = joined(assembled([read_told(unit) for unit in units], attrs), run)
-    save_result(result, audit_path(run))
+    write_dataset(result, audit_path(run))
     write_audit(run / "audit", result, read_told(Controls(bench)), console)
     return result
 

@@ -26,9 +26,8 @@ from experiments.blink.units import Titrate
 from experiments.command import attempted, claim, require_all
 from experiments.finished import bench_of
 from experiments.provenance import versions
-from experiments.result import save_result
 from experiments.spec import read_settings
-from experiments.store import fresh_unit, key_of, read_dataset, unwritable
+from experiments.store import fresh_unit, key_of, read_dataset, unwritable, write_dataset
 from experiments.units import Report, Unit, all_said, product, said
 from experiments.verdict.wording import number
 from networks.attention import Attention
@@ -117,7 +116,7 @@ class Provoke:
             },
         )
         with fresh_unit(self.stage, self.key) as directory:
-            result.to_netcdf(directory / self.product, engine="h5netcdf")
+            write_dataset(result, directory / self.product)
 
 
 def attack_blink(
@@ -164,7 +163,7 @@ def attack_blink(
     found = gathered(units, spec).assign_attrs(
         data=bench.data, attack=attack, versions=json.dumps(versions())
     )
-    save_result(found, out / "result.nc")
+    write_dataset(found, out / "result.nc")
     finish(out, found, console)
     return found
 

@@ -17,8 +17,7 @@ from experiments.blink.spec import BlinkSpec
 from experiments.blink.table import write_csv
 from experiments.command import attempted, check_unclaimed, claim, require_some
 from experiments.provenance import provenance, versions
-from experiments.result import save_result
-from experiments.store import link, read_dataset, unit_path, unwritable, write_text
+from experiments.store import link, read_dataset, unit_path, unwritable, write_dataset, write_text
 from experiments.units import is_complete
 from networks.errors import BlindspotsError, unknown
 
@@ -57,7 +56,7 @@ def blink(
     )
     keep(out, planned)
     write_csv(table, out / "trials.csv")
-    save_result(result, out / "result.nc")
+    write_dataset(result, out / "result.nc")
     facts = provenance("cpu") | {
         "data": {"name": bench.data, "sha256": bench.sha256},
         "seconds": round(time.monotonic() - began, 1),

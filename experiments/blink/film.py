@@ -14,7 +14,7 @@ from experiments.blink.showing import slots_of
 from experiments.blink.streams import Bools, Floats, Ints, Streams, streams
 from experiments.blink.task import Task
 from experiments.blink.units import Show
-from experiments.store import fresh_unit, key_of, read_dataset
+from experiments.store import fresh_unit, key_of, read_dataset, write_dataset
 from experiments.units import Report, Unit, is_complete, product
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Film:
             )
         found = developed(trials, frames, seen, reel)
         with fresh_unit(self.stage, self.key) as directory:
-            found.to_netcdf(directory / self.product, engine="h5netcdf")
+            write_dataset(found, directory / self.product)
 
 
 def lag_filmed(task: Task) -> Task:

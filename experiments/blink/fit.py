@@ -26,8 +26,7 @@ from experiments.blink.spec import BlinkSpec
 from experiments.blink.streams import Floats
 from experiments.blink.units import Titrate
 from experiments.command import attempted, check_unclaimed, claim, require_all
-from experiments.result import save_result
-from experiments.store import key_of, unwritable, write_text
+from experiments.store import key_of, unwritable, write_dataset, write_text
 from networks.attention import Attention
 from networks.errors import BlindspotsError
 
@@ -208,7 +207,7 @@ def finish(
     }
     write_text(out / "fit.json", json.dumps(facts, indent=1))
     curves = labelled(found)
-    save_result(curves, out / "result.nc")
+    write_dataset(curves, out / "result.nc")
     human = sample()
     try:
         save(

@@ -14,7 +14,7 @@ from experiments.blink.schooling import Schooling, lesson, teach, told_apart
 from experiments.blink.showing import shown
 from experiments.blink.streams import streams
 from experiments.blink.task import Task
-from experiments.store import damaged, fresh_unit, key_of, read_dataset
+from experiments.store import damaged, fresh_unit, key_of, read_dataset, write_dataset
 from experiments.training import load_individual, save_individual
 from experiments.units import FORMAT, Report, Unit, all_said, product, said
 from networks import wiring_named
@@ -217,7 +217,7 @@ class Show:
             report=report,
         )
         with fresh_unit(self.stage, self.key) as directory:
-            result.to_netcdf(directory / self.product, engine="h5netcdf")
+            write_dataset(result, directory / self.product)
 
     def load(self) -> xr.Dataset:
         """What :func:`experiments.blink.showing.shown` gave."""

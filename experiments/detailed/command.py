@@ -23,12 +23,11 @@ from experiments.result import (
     image_indices,
     individual_directory,
     load_network,
-    save_result,
     set_name,
 )
 from experiments.single import read_inputs
 from experiments.statistics.accuracies import accuracy
-from experiments.store import read_dataset, unit_path
+from experiments.store import read_dataset, unit_path, write_dataset
 from networks import DETAILED, BlindspotsError, Physiology, ablations, physiology_from
 from networks.errors import unknown, unknown_number
 
@@ -121,7 +120,7 @@ def examined(
     claim(aim.out, settings_of(aim, planned))
     require_all(attempted(planned, aim.out, console, workers=workers))
     result = assembled(aim, planned, bench)
-    save_result(result, aim.out / "activity.nc")
+    write_dataset(result, aim.out / "activity.nc")
     with console.status("drawing figures"):
         paths = drawn(aim.out, planned[-1], result, bench)
     write_detailed_report(aim.out, result, paths, console)

@@ -8,8 +8,7 @@ from experiments.bench import Bench
 from experiments.detailed.examine import Examine, shown_images
 from experiments.origin import TRAINED
 from experiments.recordings import MOST, Pair, first_true, fooled
-from experiments.result import save_result
-from experiments.store import unwritable
+from experiments.store import unwritable, write_dataset
 
 
 def drawn(out: Path, together: Examine, result: xr.Dataset, bench: Bench) -> dict[str, Path]:
@@ -30,7 +29,7 @@ def drawn(out: Path, together: Examine, result: xr.Dataset, bench: Bench) -> dic
     at = first_true(fooled(first[1], last[1]))
     for pair, name in ((first, "clean"), (last, "adversarial")):
         for recording in pair:
-            save_result(recording, out / f"{name}-{recording.attrs['simulator']}.nc")
+            write_dataset(recording, out / f"{name}-{recording.attrs['simulator']}.nc")
     names = pair_names(*last)
     figures = {
         "ablations": lambda: ablations_figure(result),

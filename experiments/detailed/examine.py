@@ -23,7 +23,7 @@ from experiments.statistics.spike_trains import (
     rate_correlation,
     rates_hz,
 )
-from experiments.store import fresh_unit, key_of
+from experiments.store import fresh_unit, key_of, write_dataset
 from experiments.units import FORMAT, Report, Unit
 from networks import Physiology
 
@@ -122,7 +122,7 @@ class Examine:
         result = xr.concat(rows, xr.DataArray(names, dims="condition", name="condition"))
         result = result.merge(facts).expand_dims(variant=[self.variant])
         with fresh_unit(self.stage, self.key) as directory:
-            result.to_netcdf(directory / self.product, engine="h5netcdf")
+            write_dataset(result, directory / self.product)
 
     def _in_cells(
         self, shown: "Sequence[Tensor]", report: Report

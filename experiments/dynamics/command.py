@@ -25,8 +25,8 @@ from experiments.dynamics.report import write_dynamics_report, write_page
 from experiments.dynamics.summary import summarise_dynamics
 from experiments.dynamics.watch import RECORDINGS, RESTING, Watch
 from experiments.finished import bench_of, images_of
-from experiments.result import load_result, save_result
-from experiments.store import read_dataset, unit_path, write_text
+from experiments.result import load_result
+from experiments.store import read_dataset, unit_path, write_dataset, write_text
 from experiments.units import Unit, is_complete
 
 USUAL = 200  # images
@@ -76,7 +76,7 @@ def dynamics(
     require_some(watched, failures)
     result = assemble(asked, watched, intervened, nearest, compared, bench)
     result = result.assign_attrs(failures=sorted(failures.values()))
-    save_result(result, asked.out / "result.nc")
+    write_dataset(result, asked.out / "result.nc")
     finish(asked, result, [each for each in watched if is_complete(each)], console)
     return result
 
@@ -130,10 +130,10 @@ def published(asked: Question, watched: Watch, result: xr.Dataset) -> str | None
     folder = asked.out / f"{who.network}-{who.individual}"
     claim(folder)
     recordings = read_dataset(made / RECORDINGS)
-    save_result(recordings, folder / RECORDINGS)
+    write_dataset(recordings, folder / RECORDINGS)
     points = read_dataset(made / RESTING) if (made / RESTING).exists() else None
     if points is not None:
-        save_result(points, folder / RESTING)
+        write_dataset(points, folder / RESTING)
     if who.individual != int(result["individual"].min()):
         return None
     drawn = draw_individual(who, recordings, result, points, folder / "figures")

@@ -21,8 +21,7 @@ from experiments.dynamics.measures.decision import decisions
 from experiments.dynamics.measures.parts import CLEAN
 from experiments.dynamics.recorded import CHANCE
 from experiments.dynamics.subject import Subject
-from experiments.result import save_result
-from experiments.store import fresh_unit, key_of
+from experiments.store import fresh_unit, key_of, write_dataset
 from experiments.units import FORMAT, Report, Unit
 from networks import Wiring
 from networks.projection import FEEDBACK
@@ -133,7 +132,7 @@ class Intervene:
             report(0.6, 0.0)
             found.append(scene.early_and_late(inputs[CLEAN], self.crafted.epsilon))
         with fresh_unit(self.stage, self.key) as directory:
-            save_result(xr.merge(found, combine_attrs="no_conflicts"), directory / self.product)
+            write_dataset(xr.merge(found, combine_attrs="no_conflicts"), directory / self.product)
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from experiments.dynamics.rest import comes_to_rest, resting_points
 from experiments.dynamics.sensitivity import is_sensible, sensitivity
 from experiments.dynamics.subject import Subject
 from experiments.origin import TRAINED
-from experiments.result import image_indices, save_result
-from experiments.store import fresh_unit, key_of
+from experiments.result import image_indices
+from experiments.store import fresh_unit, key_of, write_dataset
 from experiments.units import FORMAT, Report, Unit
 
 if TYPE_CHECKING:
@@ -101,9 +101,9 @@ class Watch:
             points = resting_points(model, few) if comes_to_rest(model.wiring) else None
         with fresh_unit(self.stage, self.key) as directory:
             if points is not None:
-                save_result(points, directory / RESTING)
-            save_result(joined(few, planes(whole)), directory / RECORDINGS)
-            save_result(measured, directory / self.product)
+                write_dataset(points, directory / RESTING)
+            write_dataset(joined(few, planes(whole)), directory / RECORDINGS)
+            write_dataset(measured, directory / self.product)
 
     def facts(self) -> dict[str, str | int | float]:
         """What recordings say of themselves, beside what the simulator does."""

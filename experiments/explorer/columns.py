@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from experiments.explorer.scene import Scene
 
 
 Columns = dict[str, list[Any]]
 
 
-def frames(scene: "Scene") -> Columns:
+def frames(scene: "Scene") -> "dict[str, NDArray[np.float32]]":
     """What is drawn, by row: cuts outermost, then epsilons from 0 on.
 
-    `input` and `change` (row, column), the topmost row first; `running_margin`, `running_answer`
-    (time), `evidence` (time, class), `path` (time, 2); by area, `output AREA` (unit, time) as a
-    share of its scale (see `facts`), and `drive AREA` (time, kind).
+    Each is one array, its rows along the first axis, since every array is a message to the browser
+    of its own. `input` and `change` (row, column), the topmost row first; `running_margin`,
+    `running_answer` (time), `evidence` (time, class), `path` (time, 2); by area, `output AREA`
+    (unit, time) as a share of its scale (see `facts`), and `drive AREA` (time, kind).
     """
     rows = list(product(range(len(scene.cuts)), range(len(scene.epsilons))))
     columns: Columns = {
@@ -33,10 +36,7 @@ def frames(scene: "Scene") -> Columns:
         columns[f"output {area}"] = [shares[row].T for row in rows]
     for area, drive in scene.drive.items():
         columns[f"drive {area}"] = [drive[row] for row in rows]
-    return {
-        name: [np.ascontiguousarray(each, np.float32) for each in column]
-        for name, column in columns.items()
-    }
+    return {name: np.stack(column).astype(np.float32) for name, column in columns.items()}
 
 
 def facts(scene: "Scene") -> Columns:

@@ -10,7 +10,12 @@ export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout})
   const off = fact("kinds").filter((kind) => kind in cuts && !cuts[kind].active).sort()
   const clean = fact("cuts").findIndex((cut) => cut.join() === off.join()) * budgets
   const row = clean + Math.max(0, epsilon.categories.indexOf(epsilon.value))
-  const at = (name, which) => frames.data[name][which]
+  const at = (name, which) => {
+    const all = frames.data[name], shape = all.shape.slice(1)
+    const size = all.length / all.shape[0]
+    const start = all.byteOffset + which * size * all.BYTES_PER_ELEMENT
+    return grid(new Float32Array(all.buffer, start, size), shape)
+  }
 
   now.data = {step: [t], along: [layout.active === 1 ? NaN : (t + 0.5) / steps]}
   pictures()
@@ -89,7 +94,7 @@ export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout})
   }
 
   function grid(values, shape) {
-    return new (at("input", 0).constructor)(values, shape)
+    return new frames.data.input.constructor(values, shape)
   }
 
   // Channels side by side, each a map; units without a place are maps of one pixel.

@@ -59,18 +59,46 @@ class Pages(BokehTornado):
         return found
 
 
+class Written:
+    """A visitor's page, and what the browser is sent of it, before either is asked for.
+
+    To write a page takes Bokeh as long as the browser needs to read its scripts.
+    """
+
+    def __init__(self, offer: Offer, choice: Choice, epsilon: float):
+        self.visit, self.title = Visit(offer, choice, epsilon), str(offer.run)
+        draft = self._fill(Document())
+        self.json = draft.to_json()
+        draft.clear()
+
+    def hand_over(self, document: Document) -> None:
+        """Fill a visitor's document, which is sent as it was written unless it changes before."""
+        write, written = document.to_json, self.json
+        self._fill(document)
+
+        def to_json(**options: bool) -> Any:
+            return write(**options) if changes or options else written
+
+        changes: list[object] = []
+        document.on_change(changes.append)
+        document.to_json = to_json
+
+    def _fill(self, document: Document) -> Document:
+        fill(document, self.visit.view, self.visit.page, self.title)
+        return document
+
+
 def server(offer: Offer, first: Choice, epsilon: float, port: int) -> tuple[BaseServer, int]:
     """A server of the explorer that listens, but does not answer yet, and the port it is on.
 
     A `port` of 0 stands for any that is free. Raises BlindspotsError where it is not to be had.
     """
-    ready = [Visit(offer, first, epsilon)]  # the first visitor need not wait for it
+    settings.perform_document_validation.set_value(False)  # tests look at the page instead
+    ready = [Written(offer, first, epsilon)]  # the first visitor need not wait for it
 
     def visit(document: Document) -> None:
-        visiting = ready.pop() if ready else Visit(offer, first, epsilon)
-        fill(document, visiting.view, visiting.page, str(offer.run))
+        (ready.pop() if ready else Written(offer, first, epsilon)).hand_over(document)
 
-    settings.perform_document_validation.set_value(False)  # tests look at the page instead
     logging.getLogger("bokeh").setLevel(logging.ERROR)
     logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
     try:

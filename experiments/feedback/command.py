@@ -23,10 +23,9 @@ from experiments.recipe import Recipe
 from experiments.result import (
     image_indices,
     load_network,
-    save_result,
 )
 from experiments.statistics.accuracies import wilson
-from experiments.store import damaged, read_dataset, unit_path, unwritable
+from experiments.store import damaged, read_dataset, unit_path, unwritable, write_dataset
 from networks import DETAILED, BlindspotsError, Wiring, parameters
 from networks.derive import feedforward_part, widened_to_match
 from networks.projection import FEEDBACK
@@ -189,7 +188,7 @@ def measured(aim: Controlled, bench: Bench, workers: int | None, console: Consol
     claim(aim.out)
     require_all(attempted(aim.units, aim.out, console, workers=workers, device=bench.device))
     result = assembled(aim, bench)
-    save_result(result, aim.out / "controls.nc")
+    write_dataset(result, aim.out / "controls.nc")
     try:
         path = save(gains(result), aim.out / "figures", "gains")[0]
     except OSError as error:

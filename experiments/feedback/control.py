@@ -18,7 +18,7 @@ import xarray as xr
 from experiments.bench import Bench, scored
 from experiments.individuals import Train
 from experiments.kept import Kept
-from experiments.store import fresh_unit, key_of
+from experiments.store import fresh_unit, key_of, write_dataset
 from experiments.units import FORMAT, Report, Unit
 from networks.projection import FEEDBACK
 
@@ -222,6 +222,4 @@ class Control:
             correct = PARTS[self.part](self.network.model(), student, pressure)
         correct.attrs["warnings"] = json.dumps(sorted({str(each.message) for each in caught}))
         with fresh_unit(self.stage, self.key) as directory:
-            correct.to_dataset(name=self.part).to_netcdf(
-                directory / self.product, engine="h5netcdf"
-            )
+            write_dataset(correct.to_dataset(name=self.part), directory / self.product)

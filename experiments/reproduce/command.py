@@ -15,8 +15,7 @@ from experiments.reproduce.plan import Plan, Settings, plan
 from experiments.reproduce.report import write_reproduction
 from experiments.reproduce.result import assemble
 from experiments.reproduce.units import pictures
-from experiments.result import save_result
-from experiments.store import link, unit_path, write_text
+from experiments.store import link, unit_path, write_dataset, write_text
 from experiments.units import is_complete
 
 
@@ -54,7 +53,7 @@ def reproduce(
     }
     write_text(out / "provenance.json", json.dumps(facts, indent=1))
     result.attrs |= {"failures": facts["failures"], "commit": facts["commit"] or ""}
-    save_result(result, out / "result.nc")
+    write_dataset(result, out / "result.nc")
     write_reproduction(out, result, console)
     return result
 

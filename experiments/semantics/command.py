@@ -16,7 +16,7 @@ from experiments.command import attempted, claim, require_all
 from experiments.detailed.examine import Condition
 from experiments.finished import chosen, finished, identity_of
 from experiments.provenance import commit, versions
-from experiments.result import individual_directory, load_network, save_result, set_name
+from experiments.result import individual_directory, load_network, set_name
 from experiments.semantics.assemble import assembled
 from experiments.semantics.measures import TOP
 from experiments.semantics.population import outcomes
@@ -24,7 +24,7 @@ from experiments.semantics.report import write_semantics_report
 from experiments.semantics.statistics import summarised
 from experiments.semantics.unit import Interpret
 from experiments.single import read_inputs
-from experiments.store import unwritable
+from experiments.store import unwritable, write_dataset
 from networks import DETAILED, BlindspotsError
 from networks.derive import hidden
 
@@ -73,7 +73,7 @@ def interpret(
         attack=compared.attrs["reference_attack"],
         epsilon=compared.attrs["reference_epsilon"],
     )
-    save_result(result, out / "result.nc")
+    write_dataset(result, out / "result.nc")
     finish(out, result, console)
     return result
 

@@ -12,11 +12,10 @@ import xarray as xr
 from experiments.bench import Bench, scored
 from experiments.detailed.examine import Condition, shown_images
 from experiments.finished import seed_of
-from experiments.result import save_result
 from experiments.semantics import lesions, modularity
 from experiments.semantics.activity import KINDS, Floats, Ints, activities, modules_of, readings
 from experiments.semantics.measures import MEASURES, TOP, against_null, prepared
-from experiments.store import fresh_unit, key_of
+from experiments.store import fresh_unit, key_of, write_dataset
 from experiments.units import FORMAT, Report, Unit
 from networks.derive import hidden
 
@@ -96,7 +95,7 @@ class Interpret:
         silenced = self._lesions(network, result, classes, generator, report)
         result = result.merge(silenced, join="outer")
         with fresh_unit(self.stage, self.key) as directory:
-            save_result(result, directory / self.product)
+            write_dataset(result, directory / self.product)
 
     def _lesions(
         self,

@@ -8,12 +8,11 @@ from rich.console import Console
 
 from experiments.command import attempted, claim, require_some
 from experiments.finished import finished
-from experiments.result import save_result
 from experiments.spec import read_spec
 from experiments.statistics.transfer import summarise_transfer
 from experiments.statistics.universal import summarise_universal
 from experiments.statistics.universality import universality
-from experiments.store import unwritable
+from experiments.store import unwritable, write_dataset
 from experiments.transfer.assemble import assemble
 from experiments.transfer.exchange import in_parts, of_run
 from experiments.transfer.report import write_transfer_report
@@ -56,7 +55,7 @@ def transfer(
     result = assemble(exchange).assign_attrs(failures=sorted(failures.values()))
     if universals:
         result = result.merge(universal_outcomes(result, universals))
-    save_result(result, out / "transfer.nc")
+    write_dataset(result, out / "transfer.nc")
     finish(out, result, console)
     return result
 

@@ -22,7 +22,7 @@ from experiments.audit.record import (
 )
 from experiments.audit.saved import assembled, audit_path, joined, load_audit, verdicts
 from experiments.audit.subject import Claim, Subject
-from experiments.result import save_result
+from experiments.store import write_dataset
 from networks import BlindspotsError
 
 
@@ -181,11 +181,11 @@ def test_an_audit_is_saved_and_grows(tmp_path) -> None:  # type: ignore[no-untyp
     audit_path(tmp_path).parent.mkdir()
     assert verdicts(tmp_path) == {}
     first = assembled([told("a", "trusted", []), told("b", "trusted", [])], ATTRS)
-    save_result(first, audit_path(tmp_path))
+    write_dataset(first, audit_path(tmp_path))
     again = joined(
         assembled([told("b", "suspicious", [1]), told("a-longer", "void", [0, 1])], ATTRS), tmp_path
     )
-    save_result(again, audit_path(tmp_path))
+    write_dataset(again, audit_path(tmp_path))
     assert verdicts(tmp_path) == {"a": "trusted", "b": "suspicious", "a-longer": "void"}
     saved = load_audit(tmp_path)
     assert saved["claimed"].mean("image").values.tolist() == [0.75, 0.75, 0.75]

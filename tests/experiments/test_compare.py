@@ -169,7 +169,7 @@ def test_networks_that_a_run_lacks(small_run: Path, name: str, individual: int, 
 def test_results_of_another_format_are_refused(small_run: Path, tmp_path: Path) -> None:
     result = load_result(small_run)
     result.attrs["format"] = 99
-    result.to_netcdf(tmp_path / "result.nc", engine="h5netcdf")
+    result.to_netcdf(tmp_path / "result.nc", engine="netcdf4")
     with pytest.raises(BlindspotsError, match="format 99"):
         load_result(tmp_path)
 

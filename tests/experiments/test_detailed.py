@@ -84,7 +84,7 @@ def out(cells_run: Path, said: str) -> Path:
 
 @pytest.fixture(scope="module")
 def activity(out: Path) -> xr.Dataset:
-    return xr.load_dataset(out / "activity.nc", engine="h5netcdf")
+    return xr.load_dataset(out / "activity.nc", engine="netcdf4")
 
 
 def test_everything_lies_in_one_directory(out: Path) -> None:
@@ -197,7 +197,7 @@ def test_rates_are_in_spikes_a_second(
 def test_recordings_are_of_the_variant_together(out: Path, activity: xr.Dataset) -> None:
     for name, condition in (("clean", "clean"), ("adversarial", "torch's own")):
         for simulator, variant in (("torch", "torch"), ("brian2", "together")):
-            recording = xr.load_dataset(out / f"{name}-{simulator}.nc", engine="h5netcdf")
+            recording = xr.load_dataset(out / f"{name}-{simulator}.nc", engine="netcdf4")
             assert recording.sizes["image"] == 10
             spacing = np.diff(recording["time"])
             np.testing.assert_allclose(spacing, 2.0 if simulator == "torch" else 1.0)

@@ -49,14 +49,14 @@ def test_a_directory_that_is_no_run(refused: Refused, tmp_path: Path) -> None:
 
 def test_a_run_of_other_data(refused: Refused, cells_copy: Path) -> None:
     result = load_result(cells_copy).assign_attrs(data="MNIST", data_sha256="0")
-    result.to_netcdf(cells_copy / "result.nc", engine="h5netcdf")
+    result.to_netcdf(cells_copy / "result.nc", engine="netcdf4")
     said = refused("detailed", cells_copy, "--images", 2)
     assert said == f"'{cells_copy}' was made with MNIST; MNIST is not here."
 
 
 def test_a_run_where_nothing_spikes(refused: Refused, cells_copy: Path) -> None:
     result = load_result(cells_copy).sel(network=["FC10"])
-    result.to_netcdf(cells_copy / "result.nc", engine="h5netcdf")
+    result.to_netcdf(cells_copy / "result.nc", engine="netcdf4")
     said = refused("detailed", cells_copy, "--images", 2)
     assert said.startswith(
         f"No network in '{cells_copy}' spikes, so there are no cells to simulate; "

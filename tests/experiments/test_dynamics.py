@@ -16,6 +16,7 @@ from rich.console import Console
 
 from experiments.dynamics.conditions import shuffled
 from experiments.dynamics.intervene import GAINS, Scene, phases, windows
+from experiments.store import write_dataset
 from networks import from_toml, wiring_named
 from networks.derive import without
 from sim import Network
@@ -70,7 +71,7 @@ def ask(run: Path, networks: list[str], **changes: Any) -> xr.Dataset:
 
 
 def opened(path: Path) -> xr.Dataset:
-    return xr.load_dataset(path, engine="h5netcdf")
+    return xr.load_dataset(path, engine="netcdf4")
 
 
 def test_recordings_hold_what_the_networks_do(watched: Path, small_run: Path) -> None:
@@ -361,13 +362,12 @@ def test_bad_questions_get_one_sentence(
 def test_runs_of_another_format_or_data_are_refused(
     small_run: Path, tmp_path: Path, refused: Callable[..., str], cache: Path
 ) -> None:
-    from experiments.result import save_result
 
     result = opened(small_run / "result.nc")
     for change, said in (({"format": 0}, "reads format"), ({"data_sha256": "x"}, "other data")):
         out = tmp_path / said.replace(" ", "-")
         out.mkdir()
         (out / "networks").symlink_to(small_run / "networks")
-        save_result(result.assign_attrs(change), out / "result.nc")
+        write_dataset(result.assign_attrs(change), out / "result.nc")
         assert said in refused("dynamics", out)
     assert "holds no result.nc" in refused("dynamics", tmp_path / "nothing")

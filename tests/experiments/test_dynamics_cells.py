@@ -14,7 +14,8 @@ from experiments import load_network
 from experiments.dynamics.command import dynamics
 from experiments.dynamics.figures import Drawn
 from experiments.dynamics.subject import in_cells
-from experiments.result import load_result, save_result
+from experiments.result import load_result
+from experiments.store import write_dataset
 from networks import Physiology
 from sim import Network
 from sim.brian.detailed import Detailed
@@ -53,7 +54,7 @@ def test_cells_answer_as_they_were_scored(watched: xr.Dataset, cells_run: Path) 
 def test_cells_are_measured_in_steps_and_kept_in_ms(watched: xr.Dataset, cells_run: Path) -> None:
     assert watched.sizes["time"] == 8
     out = cells_run / "dynamics" / "pgd-linf-0.1" / f"{CELLS}-0"
-    kept = xr.load_dataset(out / "recordings.nc", engine="h5netcdf")
+    kept = xr.load_dataset(out / "recordings.nc", engine="netcdf4")
     assert kept.attrs["time_unit"] == "ms"
     assert kept["v1.output"].dtype == bool
     both = kept["v1.output"].sel(condition=["clean", "adversarial"]).to_numpy().astype(float)
@@ -72,7 +73,7 @@ def test_cells_of_another_command_are_built_from_what_it_left(
         coords={"variant": ["bare", "together"], "area": ["v1", "v2"]},
         attrs={"physiology": Physiology(dt_ms=1.0).model_dump_json(), "seed": 4},
     )
-    save_result(left, tmp_path / "activity.nc")
+    write_dataset(left, tmp_path / "activity.nc")
     network = load_network(cells_run, "tiny-spiking", 0)
     assert isinstance(network, Network)
     cells = in_cells(network, tmp_path / "activity.nc")

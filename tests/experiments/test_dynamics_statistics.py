@@ -15,8 +15,7 @@ from experiments.dynamics.prediction import mean_relations, rank_correlations, r
 from experiments.dynamics.sensitivity import sensitivity
 from experiments.dynamics.sentences import back, carries, cutting
 from experiments.dynamics.summary import flips, mean_intervals
-from experiments.result import save_result
-from experiments.store import read_dataset
+from experiments.store import read_dataset, write_dataset
 from networks import from_toml
 from sim import Network
 
@@ -218,11 +217,11 @@ def test_pathways_of_all_networks_are_saved_whole(tmp_path: Path) -> None:
     def part(name: str, pathways: list[str]) -> xr.Dataset:
         answers = np.zeros((len(pathways), 2), np.int8)
         saved = xr.Dataset({"gain_answer": (("pathway", "image"), answers)}, {"pathway": pathways})
-        save_result(saved, tmp_path / name)
+        write_dataset(saved, tmp_path / name)
         return read_dataset(tmp_path / name)
 
     named = {"fc-bl": ["lateral"], "fc-bt": ["top-down"], "fc-blt": ["lateral", "top-down", "both"]}
-    save_result(together({(n, 0): part(n, p) for n, p in named.items()}), tmp_path / "result.nc")
+    write_dataset(together({(n, 0): part(n, p) for n, p in named.items()}), tmp_path / "result.nc")
     found = read_dataset(tmp_path / "result.nc")
     assert found["pathway"].to_numpy().tolist() == ["lateral", "top-down", "both"]
     here = found["gain_answer"].sel(network="fc-bt", pathway="top-down")

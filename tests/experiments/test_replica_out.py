@@ -82,7 +82,7 @@ def test_recordings_and_figures_of_clean_images(
     split, index = scored_images(data, MOST)
     expected = run(load_individual(trained).double(), split.images.double())
     for simulator in ("torch", "brian2"):
-        kept = xr.load_dataset(folder / f"clean-{simulator}.nc", engine="h5netcdf")
+        kept = xr.load_dataset(folder / f"clean-{simulator}.nc", engine="netcdf4")
         assert kept.attrs["simulator"] == simulator
         assert kept.attrs["data"] == data.name
         assert kept.attrs["weights"] == "trained"
@@ -104,7 +104,7 @@ def test_of_crafted_inputs_the_largest_epsilon_beside_the_clean_images(
     folder = tmp_path / "out" / "mine"
     assert names(folder) == {*both, *FIGURES, "contrast.png"}
     clean, crafted = (
-        xr.load_dataset(folder / f"{what}-torch.nc", engine="h5netcdf")
+        xr.load_dataset(folder / f"{what}-torch.nc", engine="netcdf4")
         for what in ("clean", "pgd-linf-0.2")
     )
     assert crafted.attrs["attack"] == "pgd-linf"
@@ -119,7 +119,7 @@ def test_of_crafted_inputs_the_largest_epsilon_beside_the_clean_images(
 def test_untrained_weights_are_said_in_the_recordings(empty_cache: Path, tmp_path: Path) -> None:
     result = told("fc-b-spiking", "--images", 1, "--seed", 3, "--out", tmp_path)
     assert result.exit_code == 0
-    kept = xr.load_dataset(tmp_path / "fc-b-spiking" / "clean-torch.nc", engine="h5netcdf")
+    kept = xr.load_dataset(tmp_path / "fc-b-spiking" / "clean-torch.nc", engine="netcdf4")
     assert kept.attrs["weights"] == "drawn from seed 3"
 
 

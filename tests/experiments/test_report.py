@@ -85,12 +85,12 @@ def test_verdicts_stand_beside_what_was_audited(small_run: Path, tmp_path: Path)
         {"verdict": ("network", ["trusted", "void"])}, coords={"network": names}, attrs=attrs
     )
     (tmp_path / "audit").mkdir()
-    audit.to_netcdf(tmp_path / "audit" / "audit.nc", engine="h5netcdf")
+    audit.to_netcdf(tmp_path / "audit" / "audit.nc", engine="netcdf4")
     told = verdicts_of(tmp_path, summary)
     assert told == dict(zip(names, ("trusted", "void"), strict=True))
     marks = {row.network: row.audit for row in rows(summary, told)}
     assert [marks[name] for name in names] == ["trusted", "void"]
     assert set(marks.values()) == {"trusted", "void", "-"}
     audit.attrs["epsilon"] = 0.123
-    audit.to_netcdf(tmp_path / "audit" / "audit.nc", engine="h5netcdf")
+    audit.to_netcdf(tmp_path / "audit" / "audit.nc", engine="netcdf4")
     assert verdicts_of(tmp_path, summary) == {}

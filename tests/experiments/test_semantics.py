@@ -134,7 +134,7 @@ def test_intact_accuracy_is_the_comparisons(
 def test_everything_is_kept_and_reported(answered: tuple[xr.Dataset, str], small_run: Path) -> None:
     result, printed = answered
     out = small_run / "semantics"
-    saved = xr.load_dataset(out / "result.nc", engine="h5netcdf")
+    saved = xr.load_dataset(out / "result.nc", engine="netcdf4")
     assert saved["information"].sizes["member"] == 128
     assert saved["information"].sel(kind="module").isnull().all()
     assert (saved["information"].sel(kind="unit").notnull()).all()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given
@@ -20,7 +21,15 @@ from experiments.bench import Bench
 from experiments.individuals import Train
 from experiments.progress import Monitor
 from experiments.recipe import Recipe
-from experiments.store import fresh_unit, key_of, link, read_dataset, unit_path, write_text
+from experiments.store import (
+    fresh_unit,
+    key_of,
+    link,
+    read_dataset,
+    unit_path,
+    write_dataset,
+    write_text,
+)
 from networks import BlindspotsError, wiring_named
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -147,6 +156,26 @@ def test_a_text_is_written_whole_or_not_at_all(
     assert everything_below(tmp_path) == ["spec.toml"]
 
 
+@pytest.mark.parametrize("error", [FULL, RuntimeError("NetCDF: HDF error")])
+def test_arrays_are_written_whole_or_not_at_all(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "result.nc"
+    arrays = xr.Dataset({"right": ("image", np.arange(2000) % 2 == 0), "network": ["fc-b", "a"]})
+    write_dataset(arrays, path)
+    xr.testing.assert_identical(read_dataset(path), arrays)
+
+    def full(self: xr.Dataset, path: Path, **options: object) -> None:
+        path.write_text("half")
+        raise error
+
+    monkeypatch.setattr(xr.Dataset, "to_netcdf", full)
+    with pytest.raises(BlindspotsError, match=r"cannot be written \(N.*; free space there"):
+        write_dataset(arrays.isel(image=slice(3)), path)
+    assert everything_below(tmp_path) == ["result.nc"]
+    xr.testing.assert_identical(read_dataset(path), arrays)
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     (tmp_path / "source" / "deep").mkdir(parents=True)
@@ -217,8 +246,8 @@ def test_a_log_that_cannot_be_opened_is_one_sentence(bench: Bench, tmp_path: Pat
 def test_labels_that_join_those_of_a_unit_are_saved_whole(tmp_path: Path) -> None:
     for name, pathway in (("short", "lateral"), ("long", "top-down")):
         xr.Dataset({"right": ("pathway", [1])}, {"pathway": [pathway]}).to_netcdf(
-            tmp_path / name, engine="h5netcdf"
+            tmp_path / name, engine="netcdf4"
         )
     parts = [read_dataset(tmp_path / name) for name in ("short", "long")]
-    xr.concat(parts, "pathway").to_netcdf(tmp_path / "both", engine="h5netcdf")
+    xr.concat(parts, "pathway").to_netcdf(tmp_path / "both", engine="netcdf4")
     assert read_dataset(tmp_path / "both")["pathway"].to_numpy().tolist() == ["lateral", "top-down"]
