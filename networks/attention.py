@@ -21,10 +21,10 @@ class Attention(Described):
     The structure is that of Bowman & Wyble (2007, Psychol. Rev. 114:38) and Wyble, Bowman &
     Nieuwenstein (2009, J. Exp. Psychol. HPP 35:787): types in parallel, a transient enhancement
     that a target triggers, tokens that are consolidated one after the other, and consolidation that
-    withholds the enhancement. Values were fitted on validation images, by the command ``blink
-    fit``, to T2|T1 of the Berkeley sample of Goodbourn et al. (2016) at an SOA of 100 ms, to T3|T1
-    of triplets with and without a distractor in the middle, and to a gate that is shut among
-    distractors; all other conditions are predictions.
+    withholds the enhancement. Values were fitted, by ``blink fit`` on validation images, to T2|T1
+    of the Berkeley sample of Goodbourn et al. (2016) at an SOA of 100 ms, to T3|T1 of triplets with
+    and without a distractor in the middle, and to a gate that is shut among distractors; all other
+    conditions are predictions.
 
     Type nodes, by class k of what the sensory network reports (:mod:`sim.attention.evidence`):
 
