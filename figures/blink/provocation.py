@@ -45,10 +45,9 @@ def provocation(found: xr.Dataset) -> Figure:
         Line2D([], [], color=colour, marker=marker, label=label(found, name))
         for name, (colour, marker) in looks.items()
     ]
-    handles += [
-        Line2D([], [], color=GREY, label="noise of the same norm and size", **NOISE),
-        Line2D([], [], color=GREY, linestyle="--", label="under L2 (else L-infinity)"),
-    ]
+    handles.append(Line2D([], [], color=GREY, label="noise of the same norm and size", **NOISE))
+    if found.sizes["norm"] > 1:
+        handles.append(Line2D([], [], color=GREY, linestyle="--", label="L2 (else L-infinity)"))
     figure, above = stage(WIDTH, 4.6, handles, columns=2)
     ((own, budget), (induced, universal)) = above.subplots(2, 2, sharex=True)
     first = found["norm"][0]
@@ -74,7 +73,7 @@ def provocation(found: xr.Dataset) -> Figure:
                .sum("individual").max())  # fmt: skip
     titled(
         figure, found, "Targets lost by a change of one frame, of those seen when clean\n"
-        f"n = {many} of each kind, mean ± SEM; budgets: of the mean, with 95 % interval",
+        f"n ≤ {many} of each kind, mean ± SEM; budgets: of the mean, with 95 % interval",
     )  # fmt: skip
     return figure
 

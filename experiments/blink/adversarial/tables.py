@@ -156,6 +156,6 @@ def with_span(mean: float, span: Sequence[float], digits: int = 2, most: float =
     def said(value: float) -> str:
         return f">{most:g}" if np.isposinf(value) else number(value, digits)
 
-    if np.isnan(span).any():
+    if np.isnan(span).any() or np.isposinf([mean, *span]).all():
         return said(mean)
     return f"{said(mean)}\n[{said(span[0])}, {said(span[1])}]"
