@@ -24,7 +24,7 @@ def moved():
         with torch.no_grad():
             for value in network.values.values():
                 value.mul_(3)
-        return Observer(network, Attention(threshold=0.05, noise=0.02, pool=4), spiking)
+        return Observer(network, Attention(threshold=0.2, noise=0.02, pool=4), spiking)
 
     return made
 
