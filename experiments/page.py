@@ -1,6 +1,7 @@
 """HTML pages that need nothing beside them, and where a user finds them."""
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ from jinja2 import Environment, PackageLoader
 from rich.console import Console
 
 from experiments.store import write_text
+
+Section = tuple[str, str, Sequence[str], Sequence[Sequence[str]]]
+"""A table of a page: title, note, heads and rows of text."""
 
 
 def page(template: str, **facts: Any) -> str:

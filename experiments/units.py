@@ -29,6 +29,11 @@ def said(description: Described) -> dict[str, Any]:
     return description.model_dump(mode="json", exclude_defaults=True)
 
 
+def all_said(description: Described) -> dict[str, Any]:
+    """All that a description says, for keys where defaults are fitted, and may be fitted again."""
+    return description.model_dump(mode="json")
+
+
 class Unit(Protocol):
     """What :func:`experiments.work.complete` gets done: a value, and a file under its key."""
 

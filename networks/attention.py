@@ -21,9 +21,10 @@ class Attention(Described):
     The structure is that of Bowman & Wyble (2007, Psychol. Rev. 114:38) and Wyble, Bowman &
     Nieuwenstein (2009, J. Exp. Psychol. HPP 35:787): types in parallel, a transient enhancement
     that a target triggers, tokens that are consolidated one after the other, and consolidation that
-    withholds the enhancement. Values were fitted, once and on validation images, to T2|T1 of the
-    Berkeley sample of Goodbourn et al. (2016) at an SOA of 100 ms, and to T3|T1 of triplets with
-    and without a distractor in the middle; all other conditions are predictions.
+    withholds the enhancement. Values were fitted, by ``blink fit`` on validation images, to T2|T1
+    of the Berkeley sample of Goodbourn et al. (2016) at an SOA of 100 ms, to T3|T1 of triplets with
+    and without a distractor in the middle, and to a gate that is shut among distractors; all other
+    conditions are predictions.
 
     Type nodes, by class k of what the sensory network reports (:mod:`sim.attention.evidence`):
 
@@ -36,15 +37,17 @@ class Attention(Described):
 
     - ``leak``: what passes the task filter of a class that is no target; 1 for targets.
     - ``gate``: "transient", which ongoing consolidation inhibits; "fatigue", which its own activity
-      does instead, by adaptation (neural fatigue: Chartier, Cousineau & Charbonneau 2004); "open",
-      which nothing inhibits or excites: what enters memory is multiplied by ``open_gain``.
+      does instead, by adaptation (neural fatigue: Chartier, Cousineau & Charbonneau 2004);
+      "coincidence", which spikes of the items open that meet spikes of the goal (Neokleous,
+      Avraamides, Neocleous & Schizas 2009, whose structure it is; the equations are ours);
+      "open", which nothing inhibits or excites: what enters memory is multiplied by ``open_gain``.
     - ``gate_ms``, ``gate_delay_ms``, ``gate_input``, ``gate_bias``, ``gate_self``: its time
       constant, the delay of its input, its weights.
     - ``gate_gain``: what enters memory is multiplied by 1 + gate_gain times the gate.
     - ``contrast_gain``: what the sensory network sees, likewise (Reynolds & Heeger 2009); the
       feedback to the first sensory area.
     - ``refractoriness``, ``refractory_ms``: weight and time constant of the inhibition of the gate
-      by ongoing consolidation (of its fatigue, where that is its kind).
+      by ongoing consolidation (of its fatigue, or of the goal, where those are its kind).
 
     Working memory, by class:
 
@@ -59,29 +62,30 @@ class Attention(Described):
     they are few, which takes the place of ``noise``.
     """
 
-    rise_ms: Positive = 50.0
-    mask_ms: Positive = 46.5
+    rise_ms: Positive = 30.0
+    mask_ms: Positive = 64.1
     icon_ms: Positive = 150.0
-    encoding_spread: NotNegative = 0.159
-    leak: NotNegative = 0.109
-    gate: Literal["transient", "fatigue", "open"] = "transient"
-    gate_ms: Positive = 55.8
+    encoding_spread: NotNegative = 0.18
+    leak: NotNegative = 0.0284
+    gate: Literal["transient", "fatigue", "coincidence", "open"] = "transient"
+    gate_ms: Positive = 18.9
     gate_delay_ms: NotNegative = 30.0
-    gate_input: NotNegative = 8.96
-    gate_bias: float = -0.873
-    gate_self: NotNegative = 1.65
-    gate_gain: NotNegative = 2.24
+    gate_input: NotNegative = 8.11
+    gate_bias: float = -2.92
+    gate_self: NotNegative = 2.67
+    coincidence_ms: Positive = 5.0
+    gate_gain: NotNegative = 3.01
     open_gain: Positive = 2.5
     contrast_gain: NotNegative = 0.0
-    refractoriness: NotNegative = 10.7
-    refractory_ms: Positive = 111.5
-    memory_ms: Positive = 37.7
-    rivalry: NotNegative = 0.436
-    noise: NotNegative = 0.657
-    threshold: Positive = 1.1
-    consolidation_per_s: Positive = 5.47
-    consolidation_spread: NotNegative = 0.0647
-    sharing: NotNegative = 0.329
+    refractoriness: NotNegative = 11.1
+    refractory_ms: Positive = 135.0
+    memory_ms: Positive = 30.7
+    rivalry: NotNegative = 0.367
+    noise: NotNegative = 0.632
+    threshold: Positive = 1.72
+    consolidation_per_s: Positive = 4.98
+    consolidation_spread: NotNegative = 0.0845
+    sharing: NotNegative = 0.383
     order_ms: NotNegative = 74.0
     pool: Annotated[int, Field(ge=1)] = 60
     rate_hz: Positive = 100.0

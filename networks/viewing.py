@@ -11,11 +11,13 @@ ITEM_CLASSES = 13
 DISTRACTOR, EMPTY, CUE = 10, 11, 12
 
 
-def viewing(wiring: Wiring, dt_ms: float, tau_ms: float = 20.0) -> Wiring:
+def viewing(
+    wiring: Wiring, dt_ms: float, tau_ms: float = 20.0, classes: int = ITEM_CLASSES
+) -> Wiring:
     """The same areas and projections for streams that are stepped by ``dt_ms``.
 
     Units forget with the time constant ``tau_ms`` (spiking ones by their beta), the output has
-    :data:`ITEM_CLASSES` units, and every delay is one of whole steps as before. A network that
+    ``classes`` units, and every delay is one of whole steps as before. A network that
     answers one still image may do without memory; one that watches a stream needs to let go of
     what has passed, and to bridge the steps of an item.
     """
@@ -30,6 +32,6 @@ def viewing(wiring: Wiring, dt_ms: float, tau_ms: float = 20.0) -> Wiring:
             assert isinstance(area.unit, RateUnit)
             changes = {"unit": area.unit.model_copy(update={"leak": leak})}
         if area.name == wiring.output:
-            changes["shape"] = (ITEM_CLASSES,)
+            changes["shape"] = (classes,)
         areas.append(area.model_copy(update=changes))
     return wiring.replace(areas=tuple(areas))

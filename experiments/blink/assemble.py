@@ -56,7 +56,7 @@ def assembled(table: pd.DataFrame, planned: BlinkPlan, spec: BlinkSpec, bench: B
     dual = {
         (name, individual): (unit, trials_of(unit, bench))
         for (name, individual, condition), unit in planned.shows.items()
-        if condition == "dual" and is_complete(unit)
+        if condition == "dual" and is_complete(unit) and not spec.observers[name].end_to_end
     }
     for more in (inside(dual), stages(dual), published(spec.task), examples(planned.filmed)):
         found = found.merge(more, join="left")

@@ -57,7 +57,6 @@ def beside_people(result: xr.Dataset, generator: np.random.Generator) -> xr.Data
         {
             "sample": human.name,
             "participants": human.participants,
-            "individuals": result.sizes["individual"],
             "ceiling": humans.CEILING_RMSE["median"],
         },
     )

@@ -8,15 +8,17 @@ import numpy as np
 import xarray as xr
 from rich.console import Console
 
-from experiments.bench import bench_for
+from experiments.bench import Bench, bench_for
 from experiments.blink.assemble import assembled, table_of
 from experiments.blink.figures import observers
 from experiments.blink.plan import BlinkPlan, blink_plan
 from experiments.blink.report import grade_table, grades, write_blink_report
-from experiments.blink.spec import BlinkSpec
+from experiments.blink.spec import BlinkSpec, blink_spec_from
 from experiments.blink.table import write_csv
 from experiments.command import attempted, check_unclaimed, claim, require_some
+from experiments.finished import bench_of
 from experiments.provenance import provenance, versions
+from experiments.spec import read_settings
 from experiments.store import link, read_dataset, unit_path, unwritable, write_dataset, write_text
 from experiments.units import is_complete
 from networks.errors import BlindspotsError, unknown
@@ -68,10 +70,11 @@ def blink(
 
 
 def keep(out: Path, planned: BlinkPlan) -> None:
-    """Sensory networks into ``out``/networks, by name and seed."""
+    """The networks into ``out``/networks, by name and seed."""
     for (name, i), unit in planned.taught.items():
         if is_complete(unit):
-            link(unit_path(unit.stage, unit.key), out / "networks" / name / f"sensory-{i}")
+            place = out / "networks" / name / f"{unit.kept_as}-{i}"
+            link(unit_path(unit.stage, unit.key), place)
 
 
 def finish(out: Path, result: xr.Dataset, console: Console) -> None:
@@ -101,6 +104,12 @@ def load_blink(run: Path) -> xr.Dataset:
             f"'{run}' holds no blink experiment of this version; run  blindspots blink  again."
         )
     return result
+
+
+def bench_of_run(run: Path, data: Path | None) -> tuple[BlinkSpec, Bench, xr.Dataset]:
+    """The specification of a finished run, the data that it was made with, and its result."""
+    result = load_blink(run)
+    return blink_spec_from(read_settings(run / "spec.toml")), bench_of(run, result, data), result
 
 
 def print_grades(run: Path, observer: str | None, console: Console) -> bool:

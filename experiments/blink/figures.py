@@ -43,6 +43,7 @@ def overall(result: xr.Dataset, beside: xr.Dataset | None) -> "Draws":
     """Figures of all observers together, by name."""
     from figures.blink import beside as beside_figure
     from figures.blink import lag_curves, population
+    from figures.blink.lags import individuals
     from figures.blink.population import FEWEST
 
     human = {
@@ -51,8 +52,9 @@ def overall(result: xr.Dataset, beside: xr.Dataset | None) -> "Draws":
     yield "lag-curves", partial(lag_curves, result, human, error=SEM)
     if beside is not None:
         yield "beside-people", partial(beside_figure, result, beside)
-    if result.sizes["individual"] >= FEWEST and "dual" in result["condition"]:
-        magnitude = shapes(result)["magnitude"].sel(condition="dual", network=observers(result))
+    many = [who for who in observers(result) if individuals(result, who) >= FEWEST]
+    if many and "dual" in result["condition"]:
+        magnitude = shapes(result)["magnitude"].sel(condition="dual", network=many)
         people = {
             "mean": MAGNITUDE_MEAN,
             "sd": MAGNITUDE_SD,

@@ -72,7 +72,7 @@ class Film:
         reel = Reel()
         with torch.no_grad():
             seen = see(
-                titrated.taught.load(),
+                titrated.sensory.load(),
                 Stream(frames, task.steps_per_item),
                 show.attention,
                 goal_of(task.targets, task.instruction),

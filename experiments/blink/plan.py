@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from experiments.bench import Bench
+from experiments.blink.endtoend import Rehearse
 from experiments.blink.film import Film
 from experiments.blink.spec import BlinkSpec
 from experiments.blink.table import Observer
 from experiments.blink.task import conditions
-from experiments.blink.units import Show, Teach, Titrate
+from experiments.blink.units import Observing, Show, Teach, Titrate
 from experiments.store import key_of
 
 Place = tuple[str, int, str]
@@ -16,9 +17,12 @@ Place = tuple[str, int, str]
 
 @dataclass(frozen=True)
 class BlinkPlan:
-    """Units by place; ``titrated`` by observer and sensory network, ``filmed`` by observer."""
+    """Units by place; ``titrated`` by observer and network, ``filmed`` by observer.
 
-    taught: dict[tuple[str, int], Teach]
+    ``taught`` is by network, and by observer where it is trained end to end.
+    """
+
+    taught: dict[tuple[str, int], Observing]
     titrated: dict[tuple[str, int], Titrate]
     shows: dict[Place, Show]
     filmed: dict[str, Film]
@@ -27,14 +31,15 @@ class BlinkPlan:
 def blink_plan(spec: BlinkSpec, bench: Bench) -> BlinkPlan:
     """The units of ``spec``; individual i has sensory network i modulo their number."""
     tasks = conditions(spec.task)
-    taught, titrated, shows = {}, {}, {}
+    taught: dict[tuple[str, int], Observing] = {}
+    titrated, shows = {}, {}
     for name, observed in spec.observers.items():
         for i in range(min(spec.sensory, spec.individuals_of(name))):
-            teach = Teach(observed.network, spec.seed + i, spec.schooling, bench)
-            taught[observed.network, i] = teach
+            unit = looking(spec, name, spec.seed + i, bench)
+            taught[name if observed.end_to_end else observed.network, i] = unit
             usual = {**dict(spec.attention), **observed.attention}
             titrated[name, i] = Titrate(
-                teach,
+                unit,
                 type(spec.attention).model_validate(usual),
                 spec.is_spiking(name),
                 spec.task,
@@ -59,6 +64,15 @@ def blink_plan(spec: BlinkSpec, bench: Bench) -> BlinkPlan:
         if not observed.control and "dual" in spec.shown_to(name)
     }
     return BlinkPlan(taught, titrated, shows, filmed)
+
+
+def looking(spec: BlinkSpec, observer: str, seed: int, bench: Bench) -> Observing:
+    """The network that an observer looks with, or is."""
+    observed = spec.observers[observer]
+    if not observed.end_to_end:
+        return Teach(observed.network, seed, spec.schooling, bench)
+    how = spec.rehearsal_of(observer)
+    return Rehearse(observed.network, seed, how, spec.task, spec.contrast, bench)
 
 
 def seed_of_trials(spec: BlinkSpec, individual: int) -> int:

@@ -1,6 +1,6 @@
 """What the command ``blink`` says: lag curves, grades and predictions, and one HTML page."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,8 @@ from experiments.blink.curves import over_individuals
 from experiments.blink.figures import observers
 from experiments.blink.grade import Row, grade
 from experiments.blink.predictions import Prediction, predictions
-from experiments.page import picture, publish
+from experiments.page import Section, picture, publish
+from experiments.store import read_dataset
 from experiments.verdict.wording import number
 from networks.errors import BlindspotsError
 
@@ -27,8 +28,10 @@ CAPTIONS = {
     "manipulations": "{}: the last target by lag under manipulations; none was fitted.",
     "inside": "{}: gate, type nodes and memory of seen and missed second targets; and how often "
     "the sensory network has T2 right, whether it is reported or not.",
+    "attack": "Second targets that are lost by a change of one frame, of those seen when clean.",
     "pools": "{}: spikes of the pools that stand for gate and memory, in the trials of the strip.",
 }
+DRAWN = (".png", ".gif")
 FEW = "No histogram over individuals: {} of each kind are too few; --preset full has a population."
 NEAR = (
     "Of T2|T1 in the dual task, over the lags of the Berkeley sample; 95 % is a bootstrap over "
@@ -38,8 +41,6 @@ NEAR = (
 GRADED = "A measure is that of the mean curve; its 95 % interval is a bootstrap over individuals."
 FORETOLD = "Differences whose sign is known of people; undecided where the interval holds 0."
 EVERY = "The last target where T1 is reported (if it is asked for), by lag in items."
-Section = tuple[str, str, Sequence[str], Sequence[Sequence[str]]]
-"""Title, note, heads and rows of text."""
 VERDICTS = {True: "pass", False: "fail", None: "not run"}
 RIGHT = {True: "as people", False: "against", None: "undecided"}
 
@@ -51,7 +52,10 @@ def write_blink_report(
     figures: Mapping[str, Path],
     console: Console,
 ) -> None:
-    """``report.html`` into ``out``; tables onto ``console``."""
+    """``report.html`` into ``out``; tables onto ``console``.
+
+    What ``blink attack`` left in ``out`` is on the page, too.
+    """
     graded = {who: grades(result, who) for who in observers(result)}
     foretold = {
         who: predictions(result, who, np.random.default_rng(0)) for who in observers(result)
@@ -59,19 +63,45 @@ def write_blink_report(
     console.print(curve_table(result))
     for who, rows in graded.items():
         console.print(grade_table(who, rows))
+    attacks = attacked_in(out)
+    figures = {**figures, **({"attack": attack_figure(out)} if attacks else {})}
     publish(
         *(out, console, "blink.html"),
         title="the attentional blink",
         data=str(result.attrs["data"]),
         attrs=result.attrs,
         individuals=result.sizes["individual"],
-        sections=list(sections(result, beside, graded, foretold)),
+        sections=[*sections(result, beside, graded, foretold), *attacks],
         few="" if "population" in figures else FEW.format(result.sizes["individual"]),
         pictures=[
             {"caption": caption(name), "data": picture(path), "kind": path.suffix[1:]}
             for name, path in figures.items()
         ],
     )
+
+
+def attacked_in(out: Path) -> list[Section]:
+    """The tables of the attack on a run, where it was attacked."""
+    from experiments.blink.adversarial.tables import sections as tables_of
+
+    path = out / "attack" / "result.nc"
+    if not path.exists() or not attack_figure(out).exists():
+        return []
+    return list(tables_of(read_dataset(path)))
+
+
+def attack_figure(out: Path) -> Path:
+    """Where its drawing lies."""
+    return out / "attack" / "figures" / "attack.png"
+
+
+def figures_in(directory: Path) -> dict[str, Path]:
+    """Figures that were drawn before, by name, in the order of :data:`CAPTIONS`."""
+    paths = {path.stem: path for path in sorted(directory.glob("*")) if path.suffix in DRAWN}
+    order = list(CAPTIONS)
+    kinds = {name: name if name in CAPTIONS else name.partition("-")[0] for name in paths}
+    known = [name for name in paths if kinds[name] in CAPTIONS]
+    return {name: paths[name] for name in sorted(known, key=lambda n: order.index(kinds[n]))}
 
 
 def sections(

@@ -142,25 +142,38 @@ def teach(
         order = torch.randperm(len(split.labels), generator=generator)
         for i in range(per_epoch):
             progress = (epoch * per_epoch + i) / (how.epochs * per_epoch)
-            for group in optimiser.param_groups:
-                group["lr"] = how.rate * one_cycle(progress)
             chosen = order[i * batch : (i + 1) * batch]
             taught = lesson(split.images[chosen], split.labels[chosen], how, generator)
             low, high = how.durations
             duration = int(torch.randint(low, high + 1, (), generator=generator))
-            lost = loss(network, taught, duration)
-            if not torch.isfinite(lost):
-                raise Diverged(
-                    f"Teaching '{wiring.name}' met a loss of {lost.item()} in epoch {epoch + 1}; "
-                    f"lower its learning rate ({how.rate})."
-                )
-            optimiser.zero_grad(set_to_none=True)
-            lost.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), STEEPEST)
-            optimiser.step()
+            descend(network, optimiser, loss(network, taught, duration), how.rate, progress)
             if i % 20 == 0:
                 report(progress, 0.0)
     return network
+
+
+def descend(
+    model: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    lost: Tensor,
+    highest: float,
+    progress: float,
+) -> None:
+    """One step of a one-cycle schedule with steep gradients cut; Diverged where loss is not finite.
+
+    ``highest`` is the schedule's highest rate, ``progress`` the fraction of it that is done.
+    """
+    if not torch.isfinite(lost):
+        raise Diverged(
+            f"Teaching to watch streams met a loss of {lost.item()} after {progress:.0%}; lower "
+            f"the learning rate ({highest})."
+        )
+    for group in optimiser.param_groups:
+        group["lr"] = highest * one_cycle(progress)
+    optimiser.zero_grad(set_to_none=True)
+    lost.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), STEEPEST)
+    optimiser.step()
 
 
 def told_apart(network: Network, taught: Lesson, duration: int) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Streams before an observer's eyes: what it reports, and what goes on inside meanwhile."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import xarray as xr
@@ -22,6 +22,21 @@ SLOTS = {"pair": 2, "TTT": 3, "TDT": 3}
 """Digits that an observer is asked for, by the pattern of its targets."""
 BATCH = 400  # trials
 TRACED = 40  # trials of each stream of work whose inside is kept
+
+
+class Watch(Protocol):
+    """An observer: trials to reports, by trial ``identity`` and ``when_ms`` (trial, slot)."""
+
+    def __call__(
+        self,
+        trials: Streams,
+        images: "torch.Tensor",
+        noise: Noise,
+        *,
+        seed: int,
+        report: Callable[[float, float], None] = ...,
+    ) -> xr.Dataset:
+        """Shows all trials; chance is that of ``seed``."""
 
 
 def slots_of(trials: Streams) -> int:
@@ -57,15 +72,24 @@ def shown(
 
     parts = []
     with torch.no_grad():
-        for start in range(0, len(trials), BATCH):
-            part = trials.part(slice(start, start + BATCH))
-            generator = torch.Generator().manual_seed(seed + start)
-            frames = pictures(part, images, noise, generator)
+        for start, part, frames, generator in batches(trials, images, noise, seed):
             parts.append(watched_part(network, part, frames, attention, spiking, generator, start))
             report((start + len(part)) / len(trials), 0.0)
     traced = ("gate", "refractory", "types", "memory")
     whole = xr.concat([part.drop_dims("traced") for part in parts], "trial")
     return whole.merge(xr.concat([part[list(traced)] for part in parts], "traced"))
+
+
+def batches(
+    trials: Streams, images: "torch.Tensor", noise: Noise, seed: int
+) -> "Iterator[tuple[int, Streams, torch.Tensor, torch.Generator]]":
+    """The first trial of each batch, its trials, their pictures, and what else draws from."""
+    import torch
+
+    for start in range(0, len(trials), BATCH):
+        part = trials.part(slice(start, start + BATCH))
+        generator = torch.Generator().manual_seed(seed + start)
+        yield start, part, pictures(part, images, noise, generator), generator
 
 
 def watched_part(

@@ -1,6 +1,7 @@
 """The specification of a blink experiment: everything that determines its numbers."""
 
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Annotated, Any, Self
 
@@ -8,18 +9,20 @@ import numpy as np
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
+from experiments.blink.endtoend import is_reportable
 from experiments.blink.pictures import Noise
+from experiments.blink.rehearsal import GRU, Rehearsal
 from experiments.blink.schooling import Schooling
 from experiments.blink.task import Task, conditions
 from experiments.store import key_of
-from networks import wiring_named
+from networks import Wiring, wiring_named
 from networks.attention import Attention
 from networks.described import Described
 from networks.errors import BlindspotsError, unknown
 from networks.wiring import explain
 from sim.attention.evidence import check
 
-PRESETS = ("quick", "full")
+PRESETS = ("quick", "full", "fit")
 VARYING = (*("refractoriness", "refractory_ms", "gate_gain", "threshold", "consolidation_per_s"),)
 
 
@@ -29,15 +32,24 @@ class Observed(Described):
     ``attention`` changes parameters of the specification's own. Gate and memory are spiking pools
     where the sensory network's units spike. ``control`` says in words what the observer is a
     control of, where it must not blink; ``conditions`` are those it is shown, by default all.
-    ``individuals`` and ``per_lag`` replace the specification's own.
+    ``individuals`` and ``per_lag`` replace the specification's own. With ``end_to_end`` the network
+    (of the catalogue, or "gru") has no attention behind it and reports by itself: it is trained on
+    whole streams (``rehearsal`` changes the specification's own).
     """
 
     network: str
+    end_to_end: bool = False
     attention: dict[str, Any] = Field(default={})
+    rehearsal: dict[str, Any] = Field(default={})
     control: str = ""
     conditions: tuple[str, ...] = ()
     individuals: Annotated[int, Field(ge=1)] | None = None
     per_lag: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def wiring(self) -> Wiring | None:
+        """That of its network; None of gated recurrent units, which have none."""
+        return None if self.end_to_end and self.network == GRU else wiring_named(self.network)
 
 
 class BlinkSpec(Described):
@@ -49,7 +61,7 @@ class BlinkSpec(Described):
     ``per_lag`` trials of each lag are shown in "dual", ``per_lag_other`` elsewhere. The noise on
     pixels is set once for each sensory network and kind of observer, on validation images, so that
     a single target is reported in a share ``level`` of trials at ``contrast``; it is the same in
-    all conditions. Only T2|T1 of "dual" was ever fitted; nothing is fitted in a run.
+    all conditions. Nothing is fitted in a run.
     """
 
     title: str = "blink"
@@ -64,6 +76,7 @@ class BlinkSpec(Described):
     level: Annotated[float, Field(gt=0, lt=1)] = 0.88
     task: Task = Task()
     schooling: Schooling = Schooling()
+    rehearsal: Rehearsal = Rehearsal()
     attention: Attention = Attention()
     seed: Annotated[int, Field(ge=0)] = 0
 
@@ -72,19 +85,48 @@ class BlinkSpec(Described):
         known = conditions(self.task)
         for who, observer in self.observers.items():
             try:
-                check(wiring_named(observer.network))
+                if wiring := observer.wiring:
+                    check(wiring)
             except BlindspotsError as error:
                 raise ValueError(f"observers.{who}: {str(error).rstrip('.')}") from None
             Attention.model_validate({**dict(self.attention), **observer.attention})
+            Rehearsal.model_validate({**dict(self.rehearsal), **observer.rehearsal})
             for name in (*self.conditions, *observer.conditions):
                 if name not in known:
                     raise ValueError(str(unknown("condition", name, known)).rstrip(".?"))
+            if observer.end_to_end:
+                self._check_whole(who, known)
         if self.task.dt_ms != self.schooling.dt_ms:
             raise ValueError(
                 f"task.dt_ms: {self.task.dt_ms:g} ms, and sensory networks are taught in steps of "
                 f"{self.schooling.dt_ms:g} ms; make them one"
             )
         return self
+
+    def _check_whole(self, who: str, known: Mapping[str, Task]) -> None:
+        """Raise ValueError where an observer trained end to end is asked for what it cannot do."""
+        if self.observers[who].attention:
+            raise ValueError(
+                f"observers.{who}: what is trained end to end has no attention; drop one of the two"
+            )
+        for name in self.shown_to(who):
+            dt_ms = self.rehearsal_of(who).dt_ms
+            if not is_reportable(known[name], dt_ms):
+                raise ValueError(
+                    f"observers.{who}: what is trained end to end reports pairs of digits, in "
+                    f"steps of {dt_ms:g} ms; '{name}' asks for something else: set "
+                    'its conditions, for example to ["dual"]'
+                )
+
+    @property
+    def attentive(self) -> dict[str, Observed]:
+        """The observers that have attention, by name."""
+        return {who: each for who, each in self.observers.items() if not each.end_to_end}
+
+    def rehearsal_of(self, observer: str) -> Rehearsal:
+        """How an observer is trained end to end."""
+        changes = self.observers[observer].rehearsal
+        return Rehearsal.model_validate({**dict(self.rehearsal), **changes})
 
     def shown_to(self, observer: str) -> tuple[str, ...]:
         """The conditions that an observer is shown."""
@@ -102,19 +144,17 @@ class BlinkSpec(Described):
 
     def is_spiking(self, observer: str) -> bool:
         """Whether the observer's units are spiking ones."""
-        return bool(wiring_named(self.observers[observer].network).spiking)
+        wiring = self.observers[observer].wiring
+        return bool(wiring and wiring.spiking)
 
     def attention_of(self, observer: str, individual: int) -> Attention:
         """The parameters of one individual; the same deviations in all kinds of observers."""
         seed = int(key_of(vary=self.seed, individual=individual)[:12], 16)
         deviations = np.random.default_rng(seed).standard_normal(len(VARYING))
         factors = np.exp(self.variation * deviations)
-        own = {
-            name: float(getattr(self.attention, name) * factor)
-            for name, factor in zip(VARYING, factors, strict=True)
-        }
-        changes = self.observers[observer].attention
-        return Attention.model_validate({**dict(self.attention), **own, **changes})
+        usual = {**dict(self.attention), **self.observers[observer].attention}
+        own = {name: float(usual[name] * f) for name, f in zip(VARYING, factors, strict=True)}
+        return Attention.model_validate({**usual, **own})
 
     def noise(self, sd: float) -> Noise:
         """What is laid over every item."""

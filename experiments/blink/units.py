@@ -2,23 +2,25 @@
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import xarray as xr
 
 from experiments.bench import Bench
+from experiments.blink.endtoend import Rehearse
 from experiments.blink.pictures import Noise
 from experiments.blink.schooling import Schooling, lesson, teach, told_apart
-from experiments.blink.showing import shown
+from experiments.blink.showing import Watch, shown
 from experiments.blink.streams import streams
 from experiments.blink.task import Task
 from experiments.store import damaged, fresh_unit, key_of, read_dataset, write_dataset
 from experiments.training import load_individual, save_individual
-from experiments.units import FORMAT, Report, Unit, product, said
+from experiments.units import FORMAT, Report, Unit, all_said, product, said
 from networks import wiring_named
 from networks.attention import Attention
+from networks.errors import BlindspotsError
 from networks.viewing import viewing
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class Teach:
 
     stage: ClassVar[str] = "teach"
     product: ClassVar[str] = "weights.safetensors"
+    kept_as: ClassVar[str] = "sensory"
     network: str
     seed: int
     how: Schooling
@@ -86,6 +89,14 @@ class Teach:
         """The network that was taught."""
         return load_individual(product(self).parent)
 
+    def observer(self, attention: Attention, spiking: bool) -> Watch:
+        """Streams to reports, with ``attention`` behind the network."""
+        return partial(shown, self.load(), attention=attention, spiking=spiking)
+
+
+Observing = Teach | Rehearse
+"""What an observer looks with, or is."""
+
 
 @dataclass(frozen=True)
 class Titrate:
@@ -97,7 +108,7 @@ class Titrate:
 
     stage: ClassVar[str] = "titrate"
     product: ClassVar[str] = "noise.json"
-    taught: Teach
+    taught: Observing
     attention: Attention
     spiking: bool
     task: Task
@@ -114,7 +125,7 @@ class Titrate:
         """Of everything that determines the outcome."""
         return key_of(
             taught=self.taught.key,
-            attention=said(self.attention),
+            attention=all_said(self.attention),
             spiking=self.spiking,
             task=said(self.task),
             level=(self.contrast, self.level),
@@ -125,9 +136,20 @@ class Titrate:
         """Units that must be complete before."""
         return (self.taught,)
 
+    @property
+    def sensory(self) -> Teach:
+        """The sensory network; BlindspotsError where there is none behind an attention."""
+        if isinstance(self.taught, Teach):
+            return self.taught
+        raise BlindspotsError(
+            f"'{self.taught.label}' was trained end to end: it has no attention to look into; name "
+            "an observer that has."
+        )
+
     def run(self, report: Report) -> None:
         """Bisect."""
-        network, split = self.taught.load(), self.taught.bench.load().validation
+        watch = self.taught.observer(self.attention, self.spiking)
+        split = self.taught.bench.load().validation
         task = self.task.but(single=True)
         per_lag = max(1, TITRATION // len(task.lags))
         trials = streams(task, per_lag, split.labels.numpy(), np.random.default_rng(1))
@@ -135,9 +157,7 @@ class Titrate:
 
         def reached(sd: float) -> float:
             noise = Noise(contrast=self.contrast, sd=sd)
-            found = shown(
-                network, trials, split.images, noise, self.attention, spiking=self.spiking, seed=1
-            )
+            found = watch(trials, split.images, noise, seed=1)
             return float((found["identity"].to_numpy() == target[:, None]).any(1).mean())
 
         low, high = 0.0, HARDEST
@@ -189,7 +209,7 @@ class Show:
             titrated=self.titrated.key,
             task=said(self.task),
             per_lag=self.per_lag,
-            attention=said(self.attention),
+            attention=all_said(self.attention),
             seed=self.seed,
         )
 
@@ -200,25 +220,17 @@ class Show:
 
     def run(self, report: Report) -> None:
         """Show all trials, and leave what was reported, and what went on inside."""
-        bench, network = self.titrated.taught.bench, self.titrated.taught.load()
-        split = bench.load().test
+        taught = self.titrated.taught
+        watch = taught.observer(self.attention, self.titrated.spiking)
+        split = taught.bench.load().test
         trials = streams(
             self.task, self.per_lag, split.labels.numpy(), np.random.default_rng(self.seed)
         )
         noise = Noise(contrast=self.titrated.contrast, sd=self.titrated.load()["sd"])
-        result = shown(
-            network,
-            trials,
-            split.images,
-            noise,
-            self.attention,
-            spiking=self.titrated.spiking,
-            seed=self.seed,
-            report=report,
-        )
+        result = watch(trials, split.images, noise, seed=self.seed, report=report)
         with fresh_unit(self.stage, self.key) as directory:
             write_dataset(result, directory / self.product)
 
     def load(self) -> xr.Dataset:
-        """What :func:`experiments.blink.showing.shown` gave."""
+        """What the observer gave (:class:`experiments.blink.showing.Watch`)."""
         return read_dataset(product(self))

@@ -1,8 +1,10 @@
 """Drawings of a blink experiment."""
 
 from figures.blink.beside import beside
+from figures.blink.cells import cells
 from figures.blink.examples import has_examples
 from figures.blink.film import film
+from figures.blink.fitted import fitted
 from figures.blink.inside import inside
 from figures.blink.lags import lag_curves
 from figures.blink.manipulations import manipulations
@@ -13,7 +15,9 @@ from figures.blink.strip import strip
 
 __all__ = [
     "beside",
+    "cells",
     "film",
+    "fitted",
     "has_examples",
     "has_spikes",
     "inside",

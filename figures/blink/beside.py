@@ -28,7 +28,7 @@ def beside(result: xr.Dataset, curves: xr.Dataset) -> Figure:
         curves: ``accuracy`` (curve, lag), ``rmse``, ``r`` (curve) with ``rmse_low``, ``rmse_high``
             (95 %, NaN where there is none), and by curve ``kind`` ("rate", "spiking", "published",
             "fitted"); ``people``, ``people_sem`` (lag) and ``lag_ms`` (lag); attributes
-            ``sample``, ``participants``, ``individuals``, ``ceiling`` (two numbers).
+            ``sample``, ``participants``, ``ceiling`` (two numbers).
     """
     looks = dict(looks_of(curves))
     handles = [Line2D([], [], label=name, **look) for name, look in looks.items()]
@@ -41,8 +41,8 @@ def beside(result: xr.Dataset, curves: xr.Dataset) -> Figure:
     drawn(left, curves, looks)
     distances(right, curves, looks)
     titled(
-        figure, result, f"T2|T1 beside people; networks: mean of {curves.attrs['individuals']} "
-        "individuals, bars of RMSE their 95 % bootstrap",
+        figure, result, "T2|T1 beside people; networks: mean over individuals, bars of RMSE their "
+        "95 % bootstrap",
     )  # fmt: skip
     return figure
 

@@ -12,13 +12,27 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from figures.blink.examples import titled
-from figures.style import BLACK, BLUE, GREY, LINES, ORANGE, SKY, VERMILLION, WIDTH, stage, styled
+from figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    LINES,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    WIDTH,
+    stage,
+    styled,
+)
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64], int]
 """Lags in ms, accuracies, and the number of people."""
 Drawn = tuple[str, str, str, str, dict[str, Any]]
 """Label, network, condition, variable, and how it looks."""
-CONTROLS = ((ORANGE, "s"), (SKY, "^"), (GREY, "v"), (BLACK, "x"))
+CONTROLS = ((ORANGE, "s"), (SKY, "^"), (GREY, "v"), (BLACK, "x"), (PURPLE, "P"), (GREEN, "d"))
+ACROSS = 3  # panels side by side
 SMALLEST = 2  # individuals that have a standard error
 
 
@@ -32,6 +46,8 @@ def lag_curves(
 ) -> Figure:
     """T2|T1 by lag in ms, one panel for each observer that is no control.
 
+    Controls stand in the first panel of those with their units.
+
     Args:
         result: `last`, `t1`, `t2` (network, individual, condition, lag), `lag_ms` (condition, lag),
             and by network `units` and `control`.
@@ -44,17 +60,23 @@ def lag_curves(
     ms, accuracy, count = people[sample]
     drawings = []
     for name in names:
-        drawings.append(looks_of(result, name))
+        others = [str(_of(result, each, "units")) for each in names[: names.index(name)]]
+        drawings.append(looks_of(result, name, controls=_of(result, name, "units") not in others))
         for label, _, _, _, look in drawings[-1]:
             handles.setdefault(label, Line2D([], [], label=label, **{**look, "linestyle": "-"}))
     human = Line2D(
         [], [], color=BLACK, marker="o", markerfacecolor="white", linestyle=":",
         label=f"people ({sample}, N = {count}; band: SEM)",
     )  # fmt: skip
+    across = min(ACROSS, len(names))
+    down = -(-len(names) // across)
     figure, above = stage(
-        min(WIDTH, 3.6 * len(names) + 0.8), 3.3, [human, *handles.values()], columns=3
+        min(WIDTH, 3.6 * across + 0.8), 1.4 + 1.9 * down, [human, *handles.values()], columns=2
     )
-    panels = above.subplots(1, len(names), squeeze=False, sharey=True)[0]
+    grid = above.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+    panels = grid.flat[: len(names)]
+    for unused in grid.flat[len(names) :]:
+        unused.set_axis_off()
     for panel, name, drawn in zip(panels, names, drawings, strict=True):
         panel.fill_between(
             ms, accuracy - error, accuracy + error, color=BLACK, alpha=0.12, linewidth=0
@@ -62,10 +84,13 @@ def lag_curves(
         panel.plot(ms, accuracy, color=BLACK, marker="o", markerfacecolor="white", linestyle=":")
         for _, who, condition, variable, look in drawn:
             curve(panel, result, who, condition, variable, **look)
-        panel.set_xlabel("lag (ms)")
         panel.set_ylim(0, 1.02)
         panel.set_title(f"{name}, {individuals(result, name)} individuals")
-    panels[0].set_ylabel("reported (share of trials)")
+    for lowest in panels[-across:]:
+        lowest.set_xlabel("lag (ms)")
+        lowest.tick_params(labelbottom=True)
+    for first in grid[:, 0]:
+        first.set_ylabel("reported (share of trials)")
     titled(
         figure, result, "Second target by lag, where the first is reported: mean and SEM over "
         "individuals",
@@ -78,8 +103,8 @@ def individuals(result: xr.Dataset, name: str) -> int:
     return int(result["last"].sel(network=name).notnull().any(["condition", "lag"]).sum())
 
 
-def looks_of(result: xr.Dataset, name: str) -> list[Drawn]:
-    """What is drawn of one observer: the dual task, T1, the ignored T1, and its controls."""
+def looks_of(result: xr.Dataset, name: str, *, controls: bool) -> list[Drawn]:
+    """What is drawn of one observer: the dual task, T1, the ignored T1, and its ``controls``."""
     units = str(_of(result, name, "units"))
     line = LINES.get(units, "-")
     blue, red = {"color": BLUE, "linestyle": line}, {"color": VERMILLION, "linestyle": line}
@@ -92,7 +117,7 @@ def looks_of(result: xr.Dataset, name: str) -> list[Drawn]:
     looks = iter(CONTROLS)
     for other in result["network"].to_numpy():
         control = str(_of(result, other, "control"))
-        if control and str(_of(result, other, "units")) == units:
+        if controls and control and str(_of(result, other, "units")) == units:
             colour, marker = next(looks, CONTROLS[-1])
             look = {"color": colour, "marker": marker, "linestyle": line}
             drawn.append((f"control: {control}", str(other), "dual", "last", look))

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from figures.blink.examples import titled
 from figures.style import BLACK, BLUE, GREY, WIDTH, styled
 
-FEWEST = 10  # individuals; fewer make no histogram
+FEWEST = 20  # individuals; fewer make no histogram
 WIDE = 0.05  # of a bin
 
 

@@ -1,62 +1,169 @@
-"""The blink under attack: what one perturbed frame costs, by its distance."""
+"""The blink under attack: what one changed frame costs, by its distance from T1 or to T2."""
 
+from typing import Any
+
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.style import BLUE, GREEN, GREY, ORANGE, VERMILLION, WIDTH, stage, styled
+from figures.blink.examples import titled
+from figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    WIDTH,
+    stage,
+    styled,
+)
 
-LABELS = {
-    "target": "the second target's frame perturbed",
-    "distractor": "a distractor perturbed, before a lone target",
-}
-LOOKS = ((BLUE, "o"), (VERMILLION, "s"), (ORANGE, "^"), (GREEN, "D"), (GREY, "v"))
+OWN = ((BLUE, "o"), (VERMILLION, "s"), (PURPLE, "P"))
+CONTROLS = ((GREY, "v"), (GREEN, "D"), (ORANGE, "^"), (SKY, "h"), (BLACK, "x"))
+NOISE: dict[str, Any] = {"linestyle": ":", "marker": "", "linewidth": 0.9}
 
 
 @styled
 def provocation(found: xr.Dataset) -> Figure:
-    """Share of targets lost by lag, of those seen in the clean stream; a row per kind of frame.
+    """Success by lag, the budget for half by lag, and the blink that a distractor induces.
+
+    Mean over individuals and standard error; budgets are those of the mean curve, with a 95 %
+    interval. Dotted: noise of the same norm and size.
 
     Args:
-        found: `success` and `sem` (network, where, observer, condition, epsilon, lag); of the
-            observers only "itself" is drawn. Dashed: random signs of the same size.
+        found: `success` (frame, norm, network, individual, condition, epsilon, lag),
+            `half_budget_of_mean` and `half_budget_interval`; of `judged` the universal frames;
+            attributes `reference_target` and so on are the budgets that are drawn.
     """
-    tried = {
-        where: found["success"].sel(where=where, observer="itself").dropna("epsilon", how="all")
-        for where in LABELS
-    }
-    columns = max(each.sizes["epsilon"] for each in tried.values())
-    names = [str(name) for name in found["network"].to_numpy()]
-    looks = dict(zip(names, (LOOKS * 3)[: len(names)], strict=True))
-    handles = [Line2D([], [], color=c, marker=m, label=name) for name, (c, m) in looks.items()] + [
-        Line2D([], [], color=GREY, linestyle="--", label="random signs of the same size")
+    looks = looks_of(found)
+    handles = [
+        Line2D([], [], color=colour, marker=marker, label=label(found, name))
+        for name, (colour, marker) in looks.items()
     ]
-    figure, above = stage(WIDTH, 4.4, handles, columns=3)
-    panels = above.subplots(len(LABELS), columns, squeeze=False, sharey=True, sharex=True)
-    for row, (where, label) in zip(panels, LABELS.items(), strict=True):
-        epsilons = tried[where]["epsilon"].to_numpy()
-        for panel, epsilon in zip(row, epsilons, strict=False):
-            here = found.sel(where=where, observer="itself", epsilon=epsilon)
-            for name, (colour, marker) in looks.items():
-                lost(panel, here.sel(network=name), colour, marker)
-            panel.set_ylim(-0.03, 1.03)
-            panel.set_title(f"ε = {epsilon:g}")
-        row[0].set_ylabel(f"{label}\nlost (share)")
-    for panel in panels[-1]:
-        panel.set_xlabel("lag (items)")
-    figure.suptitle(
-        f"Targets lost by a change of one frame ({found.attrs['attack']}), of those seen when clean"
-        f"\n{found.attrs['data']}; mean and standard error over trials"
-    )
+    handles.append(Line2D([], [], color=GREY, label="noise of the same norm and size", **NOISE))
+    if found.sizes["norm"] > 1:
+        handles.append(Line2D([], [], color=GREY, linestyle="--", label="L2 (else L-infinity)"))
+    figure, above = stage(WIDTH, 4.6, handles, columns=2)
+    ((own, budget), (induced, universal)) = above.subplots(2, 2, sharex=True)
+    first = found["norm"][0]
+    for panel, frame, title in (
+        (own, "target", "T2's own frame changed"),
+        (induced, "distractor", "a distractor changed, before a lone T2"),
+    ):
+        epsilon = found.attrs[f"reference_{frame}"]
+        for name, look in looks.items():
+            rates = found["success"].sel(frame=frame, norm=first, network=name, epsilon=epsilon)
+            curves(panel, rates, *look)
+        dress(panel, f"{title} (ε = {epsilon:g})", "T2s lost (share)")
+    budgets(budget, found, looks)
+    if "judged" in found:
+        by_universal(universal, found, looks)
+    else:
+        universal.set_visible(False)
+    for panel, words in ((own, "T1"), (budget, "T1"), (induced, None), (universal, None)):
+        panel.set_xticks(found["lag"].to_numpy())
+        panel.tick_params(labelbottom=True)
+        panel.set_xlabel("items from T1 to T2" if words else "items from the distractor to T2")
+    many = int(found["success"].notnull().any(("frame", "norm", "condition", "epsilon", "lag"))
+               .sum("individual").max())  # fmt: skip
+    titled(
+        figure, found, "Targets lost by a change of one frame, of those seen when clean\n"
+        f"n ≤ {many} of each kind, mean ± SEM; budgets: of the mean, with 95 % interval",
+    )  # fmt: skip
     return figure
 
 
-def lost(panel: Axes, here: xr.Dataset, colour: str, marker: str) -> None:
-    """One network: attacked, and random signs."""
-    for condition, line, size in (("attacked", "-", 3.8), ("noise", "--", 0)):
-        values = here.sel(condition=condition)
+def looks_of(found: xr.Dataset) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each network."""
+    own, controls = iter(OWN), iter(CONTROLS * 3)
+    return {
+        str(name): next(controls if str(control) else own, CONTROLS[-1])
+        for name, control in zip(
+            found["network"].to_numpy(), found["control"].to_numpy(), strict=True
+        )
+    }
+
+
+def label(found: xr.Dataset, name: str) -> str:
+    """The network, and what it is a control of."""
+    control = str(found["control"].sel(network=name).item())
+    return f"{name}: {control}" if control else name
+
+
+def curves(panel: Axes, rates: xr.DataArray, colour: str, marker: str) -> None:
+    """Attacked, and noise; rates (individual, condition, lag)."""
+    for condition in ("noise", "attacked"):
+        values = rates.sel(condition=condition)
+        count = values.notnull().sum("individual")
+        if not count.any():
+            continue
+        error = (values.std("individual", ddof=1) / np.sqrt(count)).where(count > 1, 0)
+        there = (count > 0).to_numpy()
+        look: dict[str, Any] = NOISE if condition == "noise" else {"marker": marker}
         panel.errorbar(
-            values["lag"], values["success"], values["sem"], color=colour, marker=marker,
-            markersize=size, linestyle=line, elinewidth=0.7,
+            values["lag"][there], values.mean("individual")[there], error[there],
+            color=colour, elinewidth=0.7, **look,
         )  # fmt: skip
+
+
+def budgets(panel: Axes, found: xr.Dataset, looks: dict[str, tuple[str, str]]) -> None:
+    """The budget for half of T2's own frame by lag; dashed under the second norm.
+
+    What is beyond the largest budget tried stands at the upper edge, hollow.
+    """
+    here = found.sel(frame="target", condition="attacked")
+    tried = here["success"].dropna("epsilon", how="all")["epsilon"].to_numpy()
+    most = float(tried[-1])
+    for name, (colour, marker) in looks.items():
+        for norm, line in zip(found["norm"].to_numpy(), ("-", "--"), strict=False):
+            there = here.sel(network=name, norm=norm)
+            values = there["half_budget_of_mean"].to_numpy()
+            if np.isnan(values).all():
+                continue
+            spans = there["half_budget_interval"].transpose("bound", "lag").to_numpy()
+            low, high = np.minimum(np.where(np.isnan(spans), values, spans), most)
+            values = np.minimum(values, most)
+            panel.errorbar(
+                found["lag"], values, [np.maximum(values - low, 0), np.maximum(high - values, 0)],
+                color=colour, marker=marker, linestyle=line, elinewidth=0.7,
+            )  # fmt: skip
+    panel.axhline(most, color=GREY, linewidth=0.6)
+    panel.annotate(
+        "largest tried", (1, most), xycoords=("axes fraction", "data"), xytext=(0, 2),
+        textcoords="offset points", ha="right", color=GREY, fontsize=6.5,
+    )  # fmt: skip
+    panel.set_ylim(0, 1.12 * most)
+    panel.set_title("T2's own frame: budget at which half are lost")
+    panel.set_ylabel("ε (of L2: root mean square)")
+
+
+def by_universal(panel: Axes, found: xr.Dataset, looks: dict[str, tuple[str, str]]) -> None:
+    """One change for all distractors: before whom it was crafted on, and before controls."""
+    judged = found["judged"].sel(frame="universal")
+    for name, look in looks.items():
+        if found["control"].sel(network=name).item():
+            continue
+        rates = judged.sel(network=name)
+        curves(panel, rates.sel(judge="itself"), *look)
+        for judge in rates["judge"].to_numpy():
+            if str(judge) in looks and found["control"].sel(network=judge).item():
+                shown = rates.sel(judge=judge, condition=["attacked"])
+                curves(panel, shown.reindex(condition=["noise", "attacked"]), *looks[str(judge)])
+    epsilon = found.attrs["reference_universal"]
+    dress(
+        panel,
+        f"one change for all distractors, before controls too (ε = {epsilon:g})",
+        "T2s lost (share)",
+    )
+
+
+def dress(panel: Axes, title: str, words: str) -> None:
+    """Title, label and range of a share."""
+    panel.set_title(title)
+    panel.set_ylabel(words)
+    panel.set_ylim(-0.03, 1.03)

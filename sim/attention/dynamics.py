@@ -11,6 +11,16 @@ classes of theirs, f_k the task filter; [.]+ cuts at nought; time in seconds, dt
                dc_k/dt = kappa_k (1 + min(x_k, 3) / theta) / 2 / (1 + sharing (under way - 1))
                until c_k = 1, when it is bound, and inhibits the gate no more
 
+A gate that coincidences open hears spikes of the items that meet spikes of the goal, whose own rate
+the task raises and consolidation lowers; S = min(1, sum_k f_k V_k(t - delay)):
+
+    goal       G = sigmoid(b_0 - w_E E + w_BB B)
+    gate       tau_gate dB/dt = -B + 1 - exp(-w_in S G)
+
+S G is the rate of coincidences of independent trains over its highest, and the right-hand side how
+likely a cell of the gate hears one at least, where w_in of them come at the highest rates. Where
+pools spike, those of S and G are paired cell by cell, and their spikes are what is counted.
+
 The filter of a goal of categories is 1 for digits and ``leak`` for all else; that of what is cued
 is leak + (1 - leak) C for every digit, with C a type node of the cue.
 
@@ -28,6 +38,7 @@ from torch import Tensor
 
 from networks.attention import Attention
 from networks.viewing import DISTRACTOR, EMPTY
+from sim.attention.crowd import Crowd
 from sim.attention.pools import Pools
 
 DIGITS = 10
@@ -70,7 +81,7 @@ class Chance:
     generator: torch.Generator
 
     @classmethod
-    def drawn(cls, p: Attention, trials: int, generator: torch.Generator) -> "Chance":
+    def drawn(cls, p: Attention | Crowd, trials: int, generator: torch.Generator) -> "Chance":
         """Of ``trials`` trials."""
         gains = torch.randn(trials, DIGITS + 2, generator=generator)
         rates = torch.randn(trials, DIGITS, generator=generator)
@@ -81,7 +92,7 @@ class Chance:
         )
 
 
-def at_rest(p: Attention, trials: int, dt_ms: float) -> AttentionState:
+def at_rest(p: Attention | Crowd, trials: int, dt_ms: float) -> AttentionState:
     """Nothing seen, nothing remembered."""
     delay = max(1, round(p.gate_delay_ms / dt_ms))
     none, digits = torch.zeros(trials), torch.zeros(trials, DIGITS)
@@ -91,7 +102,7 @@ def at_rest(p: Attention, trials: int, dt_ms: float) -> AttentionState:
 
 
 def attend(
-    p: Attention,
+    p: Attention | Crowd,
     state: AttentionState,
     evidence: Tensor,
     cue: Tensor,
@@ -118,7 +129,7 @@ def attend(
     return AttentionState(types, gate, refractory, memory, consolidated, ignited, saliences)
 
 
-def filter_of(p: Attention, types: Tensor, goal: Goal) -> Tensor:
+def filter_of(p: Attention | Crowd, types: Tensor, goal: Goal) -> Tensor:
     """What passes of each class, (n, 11): digits, and the distractor."""
     if goal == "cue":
         passes = p.leak + (1 - p.leak) * types[:, DIGITS + 1 :].clamp(0, 1)
@@ -134,7 +145,7 @@ def goal_of(targets: str, instruction: str) -> Goal:
 
 
 def _types(
-    p: Attention,
+    p: Attention | Crowd,
     types: Tensor,
     evidence: Tensor,
     cue: Tensor,
@@ -151,17 +162,22 @@ def _types(
     return types + dt_ms * (chance.gains * rises - types * (rises + falls))
 
 
-def _gate(p: Attention, state: AttentionState, pools: Pools, dt_ms: float) -> Tensor:
+def _gate(p: Attention | Crowd, state: AttentionState, pools: Pools, dt_ms: float) -> Tensor:
     if p.gate == "open":
         return torch.full_like(state.gate, (p.open_gain - 1) / max(p.gate_gain, 1e-9))
-    drive = p.gate_input * state.saliences[0] + p.gate_bias + p.gate_self * state.gate
-    wanted = torch.sigmoid(drive - p.refractoriness * state.refractory)
+    inside = p.gate_bias + p.gate_self * state.gate - p.refractoriness * state.refractory
+    if p.gate == "coincidence":
+        salient, goal = state.saliences[0].clamp(0, 1), torch.sigmoid(inside)
+        meets = pools.coincide(salient[:, None], goal[:, None], p.coincidence_ms)[:, 0]
+        wanted = -torch.expm1(-p.gate_input * meets)
+    else:
+        wanted = torch.sigmoid(p.gate_input * state.saliences[0] + inside)
     heard = pools.deliver("gate", wanted[:, None])[:, 0]
     return state.gate + dt_ms / p.gate_ms * (heard - state.gate)
 
 
 def _memory(
-    p: Attention,
+    p: Attention | Crowd,
     state: AttentionState,
     passed: Tensor,
     gate: Tensor,
@@ -172,7 +188,7 @@ def _memory(
     held = state.memory.clamp_min(0)
     rivals = (held.sum(1, keepdim=True) - held) * (1 - state.under_way)
     enters = passed * (1 + p.gate_gain * gate[:, None]) - p.rivalry * rivals
-    highest = 1 + max(p.gate_gain, p.open_gain - 1)
+    highest = 1 + torch.as_tensor(p.gate_gain).clamp_min(p.open_gain - 1)
     heard = highest * pools.deliver("memory", enters.clamp_min(0) / highest)
     memory = state.memory + dt_ms / p.memory_ms * (heard - state.memory)
     if pools.is_noisy:

@@ -7,6 +7,7 @@ with o the output's potential (:mod:`networks.viewing`).
 """
 
 from collections.abc import Iterator
+from copy import copy
 from typing import NamedTuple
 
 import torch
@@ -46,6 +47,12 @@ class Watched:
         self.sent: dict[int, dict[str, Tensor]] = {}
         self.contrasts: list[Tensor | float] = []
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Steps until the last item has been felt, and trials."""
+        trials, items = self.stream.items.shape[:2]
+        return items * self.stream.steps + self.circuit.wiring.first_answer, trials
+
     def look(self, contrast: Tensor | float = 1.0) -> Tensor:
         """The output's potential (n, classes) one step on; ``contrast`` (n,) of what is seen."""
         self.contrasts.append(contrast)
@@ -61,6 +68,16 @@ class Watched:
         self.t += 1
         return self.state.potentials[wiring.output].expand(len(frame), -1)
 
+    def before(self, items: Tensor) -> "Watched":
+        """A copy at the same step that sees other ``items`` from now on; this one stays as it is.
+
+        What has been shown so far is to be the same in both.
+        """
+        other = copy(self)
+        other.stream = self.stream._replace(items=items)
+        other.sent, other.contrasts = {}, list(self.contrasts)
+        return other
+
     def _item(self, t: int) -> int:
         return min(t // self.stream.steps, self.stream.items.shape[1] - 1)
 
@@ -70,6 +87,35 @@ class Watched:
             self.sent = {k: v for k, v in self.sent.items() if k >= item - self.longest}
             self.sent[item] = still_drives(self.circuit, self.stream.items[:, item])
         return self.sent[item][projection]
+
+
+class Kept:
+    """What a network answered to a stream once, potentials (time, n, classes), step by step again.
+
+    It was seen as it is, so that no gate can act back on it.
+    """
+
+    def __init__(self, potentials: Tensor):
+        self.potentials, self.t = potentials, 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Steps and trials."""
+        return self.potentials.shape[0], self.potentials.shape[1]
+
+    def before(self, items: Tensor) -> "Kept":
+        """Never: BlindspotsError, since what was seen once is all that there is."""
+        raise BlindspotsError("What was seen once cannot be seen before other items; show it anew.")
+
+    def look(self, contrast: Tensor | float = 1.0) -> Tensor:
+        """The potential one step on; BlindspotsError at any contrast but 1."""
+        if not isinstance(contrast, float) or contrast != 1:
+            raise BlindspotsError(
+                "What was seen once cannot be seen again at another contrast; set contrast_gain "
+                "to 0."
+            )
+        self.t += 1
+        return self.potentials[self.t - 1]
 
 
 def watched(network: Network, stream: Stream, steps: int) -> Iterator[Tensor]:

@@ -5,9 +5,10 @@ through one of these, so that both readings share equations and parameters.
 """
 
 from collections.abc import Callable
+from copy import copy
 from functools import cache
 from math import ceil, exp, sqrt
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -39,6 +40,15 @@ class Pools(Protocol):
     def deliver(self, name: str, wanted: Tensor) -> Tensor:
         """What arrives during one step of a variable's wanted activity (n, variables) in [0, 1]."""
 
+    def coincide(self, items: Tensor, goal: Tensor, window_ms: float) -> Tensor:
+        """Coincidences of two wanted activities over their highest number, (n, variables).
+
+        One spike waits for the other for ``window_ms`` on average.
+        """
+
+    def with_chance(self, generator: torch.Generator) -> Self:
+        """A copy as it is now, whose chance to come is of ``generator``."""
+
 
 class Graded:
     """The number itself: a pool without end."""
@@ -49,20 +59,73 @@ class Graded:
         """``wanted``."""
         return wanted
 
+    def coincide(self, items: Tensor, goal: Tensor, window_ms: float) -> Tensor:
+        """What independent trains of these rates are expected to have, their product."""
+        return items * goal
 
-class Spikes:
-    """For each variable ``size`` leaky integrate-and-fire cells, driven to fire at its activity.
+    def with_chance(self, generator: torch.Generator) -> Self:
+        """Itself: it has no chance, and no past."""
+        return self
+
+
+class Counted:
+    """Pools of cells: what is delivered is their number of spikes over the highest one.
+
+    For each variable ``size`` cells fire at up to ``rate_hz``. Gradients pass as through the number
+    itself. ``told`` hears of all spikes.
+    """
+
+    is_noisy = True
+
+    def __init__(self, size: int, rate_hz: float, dt_ms: float, told: Emission = unheard):
+        self.size, self.rate_hz, self.dt_ms, self.told = size, rate_hz, dt_ms, told
+        self.most = rate_hz * dt_ms / 1000  # spikes of a cell in a step
+        self.waiting: tuple[Tensor, Tensor] | None = None
+
+    def counts(self, name: str, wanted: Tensor) -> Tensor:
+        """Spikes (n, variables, cells) of the pools of ``name`` in one step."""
+        raise NotImplementedError
+
+    def deliver(self, name: str, wanted: Tensor) -> Tensor:
+        """Spikes of the pools of ``name`` over the highest number; (n, variables)."""
+        got = self._spikes(name, wanted).mean(-1) / self.most
+        return wanted + (got - wanted).detach()
+
+    def coincide(self, items: Tensor, goal: Tensor, window_ms: float) -> Tensor:
+        """Pairs of spikes of cells that stand opposite, over what the highest rates would give.
+
+        A spike of either pool leaves a trace that decays with ``window_ms``, and counts for each
+        later spike of the other pool by what is left of it; spikes of one step count in full.
+        """
+        first, second = self._spikes("items", items), self._spikes("goal", goal)
+        kept = exp(-self.dt_ms / window_ms)
+        old, other = self.waiting or (torch.zeros_like(first), torch.zeros_like(second))
+        pairs = (first * second + first * other + old * second).mean(-1)
+        self.waiting = (kept * (old + first), kept * (other + second))
+        got = pairs / (self.most**2 * (1 + 2 * kept / (1 - kept)))
+        wanted = items * goal
+        return wanted + (got - wanted).detach()
+
+    def with_chance(self, generator: torch.Generator) -> Self:
+        """A copy as it is now, whose chance to come is of ``generator``."""
+        raise NotImplementedError
+
+    def _spikes(self, name: str, wanted: Tensor) -> Tensor:
+        with torch.no_grad():
+            counts = self.counts(name, wanted.detach().clamp(0, 1))
+        self.told(name, counts)
+        return counts
+
+
+class Spikes(Counted):
+    """Leaky integrate-and-fire cells, driven to fire at the activity that they stand for.
 
         tau du/dt = -u + I + noise,    u is put to 0 when it exceeds 1
 
     with tau 10 ms, in substeps of at most 2.5 ms, exact between them for a constant I and white
     noise of standard deviation 0.2 at rest. A cell that is to fire at ``wanted * rate_hz`` gets the
-    current at which such cells do (measured once, :func:`currents_and_rates`). What is delivered is
-    the number of spikes over ``size * rate_hz * dt``. Gradients pass as through the number itself.
-    ``told`` hears of all spikes.
+    current at which such cells do (measured once, :func:`currents_and_rates`).
     """
-
-    is_noisy = True
 
     def __init__(
         self,
@@ -72,21 +135,24 @@ class Spikes:
         generator: torch.Generator,
         told: Emission = unheard,
     ):
-        self.size, self.rate_hz, self.dt_ms, self.generator = size, rate_hz, dt_ms, generator
+        super().__init__(size, rate_hz, dt_ms, told)
+        self.generator = generator
         self.membranes: dict[str, Tensor] = {}
-        self.told = told
 
-    def deliver(self, name: str, wanted: Tensor) -> Tensor:
-        """Spikes of the pools of ``name`` over the highest number; (n, variables)."""
-        with torch.no_grad():
-            current = current_for(wanted.detach().clamp(0, 1) * self.rate_hz)[..., None]
-            u = self.membranes.get(name)
-            if u is None:
-                u = torch.rand((*wanted.shape, self.size), generator=self.generator)
-            self.membranes[name], counts = fired(u, current, self.dt_ms, self.generator)
-            self.told(name, counts)
-            got = counts.sum(-1) / (self.size * self.rate_hz * self.dt_ms / 1000)
-        return wanted + (got - wanted).detach()
+    def counts(self, name: str, wanted: Tensor) -> Tensor:
+        """Spikes (n, variables, cells) of one step."""
+        current = current_for(wanted * self.rate_hz)[..., None]
+        u = self.membranes.get(name)
+        if u is None:
+            u = torch.rand((*wanted.shape, self.size), generator=self.generator)
+        self.membranes[name], counts = fired(u, current, self.dt_ms, self.generator)
+        return counts
+
+    def with_chance(self, generator: torch.Generator) -> Self:
+        """A copy with the same membranes, whose noise to come is of ``generator``."""
+        other = copy(self)
+        other.generator, other.membranes = generator, dict(self.membranes)
+        return other
 
 
 def fired(

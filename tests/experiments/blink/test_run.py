@@ -1,7 +1,8 @@
 """A small experiment on the bundled digits, from the command to the report."""
 
 import json
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from io import StringIO
 from pathlib import Path
@@ -10,18 +11,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import xarray as xr
+from matplotlib.figure import Figure
 from rich.console import Console
+from torch import Tensor
 from typer.testing import CliRunner
 
-from experiments.blink.attack import attack_blink
+from experiments.blink.adversarial.command import attack_blink
+from experiments.blink.adversarial.judge import CONDITIONS
+from experiments.blink.adversarial.observer import AttackedFrame
+from experiments.blink.adversarial.plan import Effort
+from experiments.blink.cells import blink_cells
 from experiments.blink.command import blink, load_blink, print_grades
 from experiments.blink.figures import observers
-from experiments.blink.provoke import CONDITIONS, Observer
+from experiments.blink.fit import fit_attention
 from experiments.blink.spec import BlinkSpec, blink_spec_from
-from experiments.blink.streams import Streams
 from experiments.cli import app
+from experiments.spec import read_settings
 from networks import BlindspotsError
+from sim.attention import Spikes
 
 SETTINGS: dict[str, Any] = {
     "observers": {
@@ -30,11 +39,15 @@ SETTINGS: dict[str, Any] = {
         "spiking": {
             "network": "fc-b-spiking", "attention": {"pool": 5}, "conditions": ["dual"],
         },
+        "whole": {
+            "network": "gru", "end_to_end": True, "conditions": ["dual"], "control": "no gate",
+        },
     },
     "conditions": ["dual", "ignore-t1"],
     "sensory": 1, "individuals": 2, "per_lag": 3, "per_lag_other": 2,
     "task": {"items": 15, "first": [3], "lags": [1, 2, 7]},
     "schooling": {"epochs": 1, "streams": 16}, "attention": {"threshold": 0.15},
+    "rehearsal": {"batches": 2, "per_lag": 2, "units": 8},
 }  # fmt: skip
 
 
@@ -64,6 +77,7 @@ def test_the_directory_holds_all_that_was_promised(run: Path, spec: BlinkSpec) -
     assert {"spec.toml", "provenance.json", "trials.csv", "result.nc", "report.html"} <= names
     assert (run / "figures" / "lag-curves.png").exists()
     assert (run / "networks" / "fc-b" / "sensory-0" / "weights.safetensors").exists()
+    assert (run / "networks" / "whole" / "whole-0" / "weights.safetensors").exists()
     page = (run / "report.html").read_text()
     assert "Does gated blink as people do?" in page
     assert "This is not MNIST" in page
@@ -83,7 +97,7 @@ def test_the_table_has_every_trial_and_the_curves_are_its_means(run: Path) -> No
         t1 = result["t1"].sel(network=who, individual=i, condition="dual", lag=lag)
         assert float(t1) == pytest.approx(rows["t1_correct_anyorder"].astype(float).mean())
     assert observers(result) == ["gated", "spiking"]
-    assert result["units"].to_numpy().tolist() == ["rate", "rate", "spiking"]
+    assert result["units"].to_numpy().tolist() == ["rate", "rate", "spiking", "rate"]
     assert (result["noise_sd"] >= 0).all()
 
 
@@ -139,6 +153,31 @@ def test_grades_end_with_a_code(run: Path) -> None:
     assert CliRunner().invoke(app, ["blink", "grade", str(run)]).exit_code == 1
 
 
+def test_attention_is_fitted_and_its_table_makes_a_specification(
+    run: Path, spec: BlinkSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    here_on_digits: Callable[[], AbstractContextManager[Any]],
+) -> None:  # fmt: skip
+    """With the sensory networks and the noise of the run."""
+    monkeypatch.setattr("experiments.blink.units.TITRATION", 9)
+    monkeypatch.setattr("experiments.blink.units.BISECTIONS", 2)
+    monkeypatch.setattr("experiments.blink.evolve.POPULATION", 5)
+    monkeypatch.setattr("experiments.blink.fit.INDIVIDUALS", 4)
+    console, out = Console(record=True, width=120, file=StringIO()), tmp_path / "fit"
+    with here_on_digits() as work:
+        best = fit_attention(spec, out, generations=0, per_lag=2, seed=0, console=console)
+    assert len(work.done) == 1  # the spiking observer's noise, in the rate reading
+    table = tomllib.loads((out / "attention.toml").read_text())
+    assert blink_spec_from({**SETTINGS, **table}).attention == best
+    assert read_settings(out / "spec.toml")["fit"] == {"per_lag": 2, "seed": 0}
+    facts = json.loads((out / "fit.json").read_text())
+    assert len(facts["history"]) == 1
+    assert set(facts["observers"]) == {"gated", "spiking"}
+    assert (out / "figures" / "fitted.png").exists()
+    assert "generation 0" in console.export_text()
+    with here_on_digits(), pytest.raises(BlindspotsError, match="holds another"):
+        fit_attention(spec, out, generations=0, per_lag=2, seed=1, console=console)
+
+
 def test_what_is_no_blink_experiment_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         BlindspotsError, match=r"holds no result\.nc; name the directory of a blink"
@@ -146,50 +185,109 @@ def test_what_is_no_blink_experiment_is_refused(tmp_path: Path) -> None:
         load_blink(tmp_path)
 
 
-def made_up(observer: Observer, trials: Streams, *given: object, **asked: Any) -> xr.Dataset:
-    """Targets at lag 1 are lost under attack, whoever judges; nothing else is."""
-    who, epsilons = ["itself", *asked["judges"]], list(asked["epsilons"])
-    shape = (len(who), len(CONDITIONS), len(epsilons), 2, len(trials))
-    t2 = np.ones(shape, np.int8)
-    t2[:, CONDITIONS.index("attacked"), ..., trials.lag == 1] = 0
-    dims = ("observer", "condition", "epsilon", "draw", "trial")
+def as_bright(model: AttackedFrame, points: Tensor) -> tuple[Tensor, Tensor]:
+    """A margin that is the frame's brightness."""
+    return points.mean((1, 2, 3)), torch.zeros(len(points))
+
+
+def made_up(
+    model: AttackedFrame, inputs: dict[str, Tensor], epsilons: Sequence[float]
+) -> xr.Dataset:
+    """T2s at lag 1 are lost under attack by who has a gate, at budgets above 0.1."""
+    gated = model.observer.attention.gate == "transient"
+    shape = (len(CONDITIONS), len(epsilons), 2, len(model.trials))
+    t1, t2 = np.ones((2, *shape), np.int8)
+    lost = np.ix_(np.array(epsilons) > 0.1, [0, 1], model.trials.lag == 1)
+    t2[CONDITIONS.index("attacked")][lost] = not gated
+    dims = ("condition", "epsilon", "draw", "trial")
     return xr.Dataset(
-        {"t1": (dims, np.ones(shape, np.int8)), "t2": (dims, t2), "lag": ("trial", trials.lag)},
-        {"observer": who, "condition": list(CONDITIONS), "epsilon": epsilons},
+        {"t1": (dims, t1), "t2": (dims, t2), "lag": ("trial", model.trials.lag)},
+        {"condition": list(CONDITIONS), "epsilon": list(epsilons)},
+        {"lone": int(model.trials.task.single)},
     )
 
 
-def test_frames_are_attacked_and_judged_by_the_controls(
+def test_frames_are_attacked_and_judged_by_others_and_the_controls(
     run: Path, monkeypatch: pytest.MonkeyPatch,
     here_on_digits: Callable[[], AbstractContextManager[Any]],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("experiments.blink.attack.provoked", made_up)
+    monkeypatch.setattr("experiments.blink.adversarial.observer.AttackedFrame.watched", as_bright)
+    monkeypatch.setattr("experiments.blink.adversarial.judge.answered", made_up)
+    effort = Effort(
+        target=(0.1, 0.3), distractor=(0.2,), universal=0.25, lags=(1, 2), steps=1,
+        universal_steps=1, queries=1, per_lag=3, individuals=1, lone=1, norms=("linf",),
+    )  # fmt: skip
     console = Console(record=True, width=120, file=StringIO())
     with here_on_digits():
-        found = attack_blink(
-            *(run, ["gated"]),
-            attack="pgd-linf", epsilons={"target": [0.1, 0.3], "distractor": [0.2]}, lags=[1, 2],
-            steps=1, per_lag=3, individuals=2, data=None, workers=None, console=console,
-        )  # fmt: skip
-    assert found["observer"].to_numpy().tolist() == ["itself", "open"]
-    attacked = found["success"].sel(condition="attacked", network="gated", observer="itself")
-    assert attacked.sel(where="target", epsilon=0.3).to_numpy().tolist() == [1.0, 0.0]
-    assert attacked.sel(where="distractor", epsilon=0.1).isnull().all()
-    assert (found["counted"] == 2 * 3 * 2).all()
-    half = found["half_budget"].sel(condition="attacked", network="gated", observer="itself")
-    assert half.sel(where="target").to_numpy().tolist() == [0.05, np.inf]
+        found = attack_blink(run, ["gated"], effort, console=console)
+    attacked = found["success"].sel(condition="attacked", norm="linf")
+    gated = attacked.sel(network="gated")
+    assert (gated.sel(frame="target", epsilon=0.3) == [1, 0]).all()
+    assert (gated.sel(frame="target", epsilon=0.1) == 0).all()
+    assert gated.sel(frame="distractor", epsilon=0.1).isnull().all()
+    assert (found["counted"].sel(network="gated").dropna("frame") == 3 * 2).all()
+    half = found["half_budget"].sel(
+        condition="attacked", norm="linf", network="gated", individual=0
+    )
+    assert half.sel(frame="target").to_numpy().tolist() == [pytest.approx(0.2), np.inf]
+    judges = ["another, same senses", "itself", "open", "the other reading"]
+    assert sorted(found["judge"].to_numpy()) == judges
+    seen = found["judged"].sel(network="gated", condition="attacked", lag=1).mean("individual")
+    for frame in ("distractor", "universal"):
+        assert seen.sel(frame=frame, judge=judges).to_numpy().tolist() == [1, 1, 0, 1]
+    assert (found["queried"].sel(network="gated", condition="attacked", lag=1) == 1).all()
     assert (run / "attack" / "figures" / "attack.png").exists()
-    assert "noise" in console.export_text()
+    page = (run / "report.html").read_text()
+    assert "Frames before others" in page
+    assert "Does gated blink as people do?" in page
+    said = console.export_text()
+    assert "noise, linf" in said
+    assert "too few" in said
 
 
 def test_what_cannot_be_attacked_is_refused(run: Path) -> None:
+    with pytest.raises(BlindspotsError, match="did you mean 'gated'"):
+        attack_blink(run, ["gate"], Effort())
+    with pytest.raises(BlindspotsError, match="No lag was given"):
+        attack_blink(run, ["gated"], Effort(lags=()))
+    found = CliRunner().invoke(app, ["blink", "attack", str(run), "--norms", "l3"])
+    assert isinstance(found.exception, BlindspotsError)
+    assert "There is no norm 'l3'" in str(found.exception)
+
+
+def test_cells_stand_for_the_pools_before_the_same_trials(
+    run: Path, monkeypatch: pytest.MonkeyPatch,
+    here_on_digits: Callable[[], AbstractContextManager[Any]],
+) -> None:  # fmt: skip
+    """With pools of the usual kind in the place of Brian2's, which have tests of their own."""
+
+    def pools(brian2: object, *kind: Any) -> Spikes:
+        size, rate, dt, _, seed, told = kind
+        return Spikes(size, rate, dt, torch.Generator().manual_seed(seed - 1), told)
+
+    monkeypatch.setattr("sim.brian.pools.CellPools", pools)
+    monkeypatch.setattr("figures.blink.cells", lambda found: Figure())  # drawn elsewhere
+    console = Console(record=True, width=120, file=StringIO())
     asked: dict[str, Any] = {
-        "epsilons": {"target": [0.1], "distractor": [0.1]}, "lags": [1], "steps": 1, "per_lag": 1,
-        "individuals": 1, "data": None, "workers": None, "console": Console(quiet=True),
+        "individual": 0, "per_lag": 2, "data": None, "workers": None, "console": console,
     }  # fmt: skip
-    for attack, who, says in (
-        ("pgd-l2", [], "is no L-infinity attack by gradient or query; try pgd-linf"),
-        ("pgd-linf", ["gate"], "did you mean 'gated'"),
-    ):
+    with here_on_digits():
+        found = blink_cells(run, None, **asked)
+    assert found.attrs["observer"] == "spiking"
+    assert found["trials"].to_numpy().tolist() == [2, 2]
+    own = found.sel(reading="pools")
+    assert (own["same"] == 1).all()
+    assert own["correlation"].sel(pool="gate").to_numpy() == pytest.approx(1)
+    again, cells = (found.sel(reading=name) for name in ("pools again", "cells"))
+    xr.testing.assert_equal(
+        again["trace"].drop_vars("reading"), cells["trace"].drop_vars("reading")
+    )
+    assert (own["trace"] != cells["trace"]).any()
+    assert found["example_spikes"].sizes["cell"] == 5
+    assert (run / "cells" / "spiking-0" / "figures" / "cells.png").exists()
+    assert "pools again" in console.export_text()
+    for observer, says in (("whole", "no spiking observer 'whole'"), ("gated", "'gated'")):
         with pytest.raises(BlindspotsError, match=says):
-            attack_blink(run, who, attack=attack, **asked)
+            blink_cells(run, observer, **asked)
+    with pytest.raises(BlindspotsError, match="has individuals 0 to 1"):
+        blink_cells(run, None, **{**asked, "individual": 5})

@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 from networks.attention import Attention
 from networks.viewing import DISTRACTOR, EMPTY
 from sim.attention import AttentionState, Chance, Graded, Spikes, at_rest, attend
-from sim.attention.dynamics import Goal, filter_of
+from sim.attention.dynamics import Goal, _gate, filter_of
 
 QUIET = Attention(noise=0.0, encoding_spread=0.0, consolidation_spread=0.0, order_ms=0.0)
 
@@ -62,7 +62,7 @@ def test_before_ignition_it_is_the_differential_equation() -> None:
     solved = solve_ivp(slope, (0, ms), np.zeros(4), max_step=0.5, rtol=1e-8).y[:, -1]
     last = states(p, stream, dt_ms)[-1]
     found = [last.types[0, 3], last.types[0, DISTRACTOR], last.gate[0], last.memory[0, 3]]
-    np.testing.assert_allclose([float(each) for each in found], solved, atol=4e-3)
+    np.testing.assert_allclose([float(each) for each in found], solved, rtol=2e-3, atol=4e-3)
 
 
 def test_an_item_is_masked_by_another_and_lingers_on_an_empty_screen() -> None:
@@ -93,15 +93,14 @@ def second_ignites(p: Attention, apart_ms: float) -> bool:
 
 
 def test_a_second_target_is_spared_lost_and_regained_by_its_distance() -> None:
-    p = QUIET.model_copy(update={"threshold": 1.5})
-    assert [second_ignites(p, ms) for ms in (100.0, 200.0, 700.0)] == [True, False, True]
+    assert [second_ignites(QUIET, ms) for ms in (100.0, 200.0, 700.0)] == [True, False, True]
 
 
 @pytest.mark.parametrize(
     "change", [{"refractoriness": 0.0}, {"gate": "open"}], ids=["uninhibited", "open"]
 )
 def test_without_inhibition_of_the_gate_nothing_is_lost(change: dict[str, object]) -> None:
-    p = QUIET.model_copy(update={"threshold": 1.5, **change})
+    p = QUIET.model_copy(update=change)
     assert all(second_ignites(p, ms) for ms in (100.0, 200.0, 300.0, 700.0))
 
 
@@ -156,3 +155,45 @@ def test_gradients_reach_the_evidence_through_spikes_and_ignition() -> None:
     assert stream.grad is not None
     assert torch.isfinite(stream.grad).all()
     assert stream.grad[:10, 0, 3].abs().max() > 0
+
+
+def test_coincidences_open_the_gate_as_the_equations_say() -> None:
+    """At a step of 0.1 ms, beside scipy's solver, with the goal held down by consolidation."""
+    p = QUIET.model_copy(
+        update={"gate": "coincidence", "gate_delay_ms": 0.1, "gate_input": 4.0, "gate_bias": 1.0}
+    )
+    dt_ms, ms, inhibited = 0.1, 120.0, 0.3
+    salient = 0.7
+    state = at_rest(p, 1, dt_ms)._replace(saliences=(torch.tensor([salient]),))
+
+    def slope(t: float, y: np.ndarray) -> np.ndarray:
+        goal = 1 / (1 + np.exp(-(1.0 - p.refractoriness * inhibited + p.gate_self * y)))
+        return (1 - np.exp(-4.0 * salient * goal) - y) / p.gate_ms
+
+    solved = solve_ivp(slope, (0, ms), [0.0], max_step=0.5, rtol=1e-8).y[0, -1]
+    for _ in range(round(ms / dt_ms)):
+        state = state._replace(refractory=torch.tensor([inhibited]))
+        state = state._replace(gate=_gate(p, state, Graded(), dt_ms))
+    assert float(state.gate[0]) == pytest.approx(solved, abs=2e-3)
+
+
+@pytest.mark.parametrize(("items", "goal"), [(0.8, 0.9), (0.5, 0.3), (0.2, 1.0)])
+def test_pairs_of_spikes_come_as_often_as_their_expectation(items: float, goal: float) -> None:
+    pools = Spikes(60, 100.0, 10.0, torch.Generator().manual_seed(0))
+    asked = torch.full((50, 1), items), torch.full((50, 1), goal)
+    met = torch.stack([pools.coincide(*asked, 5.0) for _ in range(60)])[10:]
+    expected = Graded().coincide(*asked, 5.0)
+    assert float(met.mean()) == pytest.approx(float(expected.mean()), rel=0.06)
+    assert float(met.std()) > 0
+
+
+def test_coincidences_make_a_blink_and_without_inhibition_of_the_goal_none() -> None:
+    p = QUIET.model_copy(
+        update={
+            "gate": "coincidence", "threshold": 1.9, "gate_input": 4.0, "gate_bias": 2.0,
+            "refractoriness": 8.0,
+        }
+    )  # fmt: skip
+    assert [second_ignites(p, ms) for ms in (100.0, 200.0, 700.0)] == [True, False, True]
+    free = p.model_copy(update={"refractoriness": 0.0})
+    assert all(second_ignites(free, ms) for ms in (100.0, 200.0, 300.0, 700.0))

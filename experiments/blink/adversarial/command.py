@@ -1,0 +1,76 @@
+"""Is the blink a window of adversarial weakness? The command ``blink attack``."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import tomli_w
+import xarray as xr
+from rich.console import Console
+
+from experiments.blink.adversarial.gather import gathered
+from experiments.blink.adversarial.plan import Cast, Effort, attack_plan
+from experiments.blink.adversarial.tables import tables
+from experiments.blink.beside import beside_people
+from experiments.blink.command import load_blink
+from experiments.blink.plan import blink_plan
+from experiments.blink.report import figures_in, write_blink_report
+from experiments.blink.spec import blink_spec_from
+from experiments.command import attempted, claim, require_all
+from experiments.finished import bench_of
+from experiments.provenance import versions
+from experiments.spec import read_settings
+from experiments.store import unwritable, write_dataset
+
+
+def attack_blink(
+    run: Path,
+    observers: Sequence[str],
+    effort: Effort,
+    *,
+    data: Path | None = None,
+    workers: int | None = None,
+    console: Console | None = None,
+) -> xr.Dataset:
+    """Attack single frames before ``observers`` of ``run``.
+
+    By default those are the observers with the run's own gate, and the controls.
+
+    Everything goes to RUN/attack, and onto the run's page. Raises BlindspotsError where nothing
+    can be attacked.
+    """
+    effort.check()
+    console = console or Console(stderr=True)
+    result = load_blink(run)
+    bench = bench_of(run, result, data)
+    spec = blink_spec_from(read_settings(run / "spec.toml"))
+    cast = Cast(spec, blink_plan(spec, bench).titrated)
+    cast.check(observers)
+    kinds = list(observers) or cast.usual()
+    plan = attack_plan(cast, kinds, effort)
+    out = run / "attack"
+    claim(out, tomli_w.dumps({"observers": kinds, **asdict(effort)}))
+    require_all(attempted(plan.units(), out, console, workers=workers))
+    found = gathered(plan, effort, result).assign_attrs(versions=json.dumps(versions()))
+    write_dataset(found, out / "result.nc")
+    finish(out, found, console)
+    if (run / "report.html").exists():
+        beside = beside_people(result, np.random.default_rng(0))
+        quiet = Console(quiet=True)
+        write_blink_report(run, result, beside, figures_in(run / "figures"), quiet)
+    return found
+
+
+def finish(out: Path, found: xr.Dataset, console: Console) -> None:
+    """Figure and tables from the saved result alone."""
+    from figures.blink import provocation
+    from figures.save import save
+
+    try:
+        save(provocation(found), out / "figures", "attack")
+    except OSError as error:
+        raise unwritable(out / "figures", error) from None
+    for table in tables(found):
+        console.print(table)

@@ -1,0 +1,130 @@
+"""Teaching a network the whole task: to watch a stream and say both digits after it.
+
+The controls that were built for nothing: no gate, no working memory, no attention; a recurrent
+network of which nothing is fixed but the pixels and the two answers. It is shown streams of
+training images in noise with every lag, and single targets, and is never told which lag it was.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from experiments.blink.baselines import ranks
+from experiments.blink.pictures import Noise, pictures
+from experiments.blink.schooling import descend
+from experiments.blink.streams import Ints, Streams, streams
+from experiments.blink.task import Task
+from experiments.data.dataset import Split
+from networks import wiring_named
+from networks.described import Described
+from networks.viewing import viewing
+from sim.attention import Stream
+from sim.attention.reporting import CHOICES, NONE, REPORTS, Gated, Reporting, Wired
+
+Report = Callable[[float, float], None]
+Positive = Annotated[float, Field(gt=0)]
+GRU = "gru"
+SINGLES = 4  # one batch's trial in so many has a single target
+PIXELS = 28 * 28
+
+
+class Rehearsal(Described):
+    """How a network is trained end to end.
+
+    ``batches`` of ``per_lag`` streams of each lag, one in four of them with a single target; the
+    noise on pixels has a standard deviation up to ``noise``, drawn for each batch. AdamW with a
+    one-cycle schedule up to ``rate``. The network is stepped by ``dt_ms``, a divisor of the task's
+    interval; units of a wiring forget over ``tau_ms``, and gated recurrent units are ``units``.
+    Beside the answer after the stream, those of a stream that had ended with any earlier item are
+    asked for, with the weight ``prefixes``.
+    """
+
+    batches: Annotated[int, Field(ge=1)] = 1500
+    per_lag: Annotated[int, Field(ge=1)] = 8
+    rate: Positive = 3e-3
+    noise: Annotated[float, Field(ge=0)] = 0.4
+    dt_ms: Positive = 50.0
+    tau_ms: Positive = 100.0
+    units: Annotated[int, Field(ge=1)] = 128
+    prefixes: Annotated[float, Field(ge=0)] = 1.0
+
+
+def untaught(network: str, how: Rehearsal, seed: int) -> Reporting:
+    """A wiring of the catalogue, or "gru", whose first values are drawn from ``seed``."""
+    if network == GRU:
+        return Gated(PIXELS, how.units, seed)
+    return Wired(viewing(wiring_named(network), how.dt_ms, how.tau_ms, REPORTS * CHOICES), seed)
+
+
+class Exercise(NamedTuple):
+    """Frames (n, items, 1, 28, 28), and the right answers after each item (n, items, 2)."""
+
+    frames: Tensor
+    answers: Tensor
+
+
+def answers_to(trials: Streams) -> Ints:
+    """What there is to report once each item has been shown, (n, items, 2); 10 for nothing."""
+    rank = ranks(trials)
+    by_report = []
+    for report in range(REPORTS):
+        here = rank == report
+        digit = (trials.label * here).sum(1, keepdims=True)
+        by_report.append(np.where(here.cumsum(1) > 0, digit, NONE))
+    return np.stack(by_report, 2)
+
+
+def exercise(
+    task: Task,
+    split: Split,
+    how: Rehearsal,
+    contrast: float,
+    chance: tuple[np.random.Generator, torch.Generator],
+) -> Exercise:
+    """One batch: pairs and single targets in one noise."""
+    noise = Noise(contrast=contrast, sd=float(chance[0].uniform(0, how.noise)))
+    labels = split.labels.numpy()
+    alone = max(1, how.per_lag // SINGLES)
+    parts = []
+    for each, count in ((task, how.per_lag - alone), (task.but(single=True), alone)):
+        if count:
+            trials = streams(each, count, labels, chance[0])
+            seen = pictures(trials, split.images, noise, chance[1])
+            parts.append(Exercise(seen, torch.from_numpy(answers_to(trials))))
+    return Exercise(torch.cat([p.frames for p in parts]), torch.cat([p.answers for p in parts]))
+
+
+def loss(model: Reporting, given: Exercise, how: Rehearsal, steps: int) -> Tensor:
+    """Cross-entropy of the reports after the stream, and of those after any item before."""
+    logits = model(Stream(given.frames, steps))[:, steps - 1 :: steps]
+    each = F.cross_entropy(logits.flatten(0, 2), given.answers.flatten(), reduction="none")
+    by_item = each.view(given.answers.shape).mean((0, 2))
+    return by_item[-1] + how.prefixes * by_item.mean()
+
+
+def rehearse(
+    network: str,
+    how: Rehearsal,
+    task: Task,
+    split: Split,
+    contrast: float,
+    seed: int,
+    report: Report = lambda done, score: None,
+) -> Reporting:
+    """The network that the exercises lead to; Diverged where the loss is not finite."""
+    model = untaught(network, how, seed)
+    chance = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=how.rate, weight_decay=1e-4, fused=True)
+    steps = round(task.soa_ms / how.dt_ms)
+    for i in range(how.batches):
+        given = exercise(task, split, how, contrast, chance)
+        lost = loss(model, given, how, steps)
+        descend(model, optimiser, lost, how.rate, i / how.batches)
+        if i % 20 == 0:
+            report(i / how.batches, 0.0)
+    return model
