@@ -90,6 +90,7 @@ class ThroughTime(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, wiring: Wiring, shown: int, *given: Tensor) -> Tensor:
+        """The answer; what the way back needs stays in ``ctx``."""
         way = Way(wiring, shown, given)
         rows = way.there(keep=any(ctx.needs_input_grad))
         ctx.wiring, ctx.shown, ctx.potentials = wiring, shown, way.potentials
@@ -99,6 +100,7 @@ class ThroughTime(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of all that was given, from that by the answer."""
         way = Way(ctx.wiring, ctx.shown, ctx.saved_tensors)
         way.potentials = ctx.potentials
         back = Back(way, ctx.needs_input_grad[2:])
