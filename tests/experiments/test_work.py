@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -178,19 +177,8 @@ def test_a_worker_computes_what_this_process_does(
     assert torch.equal(load_file(product(story.clean))["prediction"][0], clean.to(torch.int8))
 
 
-def test_units_that_are_done_with_are_told(
-    own_cache: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_units_that_are_done_with_are_told(own_cache: Path, bench: Bench, in_threads: None) -> None:
     """A training is spent after its craft and scores, a craft after its last score."""
-
-    class Threads(ThreadPoolExecutor):
-        """In place of processes, which take seconds to start and change nothing here."""
-
-        def __init__(self, workers: int, *, initargs: tuple[object], **others: object):
-            super().__init__(workers)
-            monkeypatch.setattr(work, "_messages", *initargs)
-
-    monkeypatch.setattr(work, "ProcessPoolExecutor", Threads)
     good = Train(FC10, Recipe(epochs=1, batch=100, rate=1e-3), 2, bench)
     craft = Craft(good, "uniform", (0.1,), 10, 5, bench)
     scores = [Score(good, None, 10, bench), Score(good, craft, 10, bench)]
