@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
+from experiments import work
 from experiments.spec import Spec, spec_from
 from networks import BlindspotsError, wiring_named
 
@@ -185,6 +187,21 @@ class Work:
             tell({"what": "done", "unit": unit, "seconds": 0.0})
             self.done.append(unit)
         return {}
+
+
+class Threads(ThreadPoolExecutor):
+    """In place of worker processes, which take seconds to start."""
+
+    def __init__(self, workers: int, *, initargs: tuple[object], **others: object):
+        super().__init__(workers)
+        (work._messages,) = initargs
+
+
+@pytest.fixture
+def in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units are worked on in threads of this process."""
+    monkeypatch.setattr(work, "_messages", None)
+    monkeypatch.setattr(work, "ProcessPoolExecutor", Threads)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from experiments import load_result
+from experiments import load_result, work
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
 from experiments.bring import fingerprint, imported, size_of
@@ -20,7 +20,7 @@ from experiments.inputs import Craft
 from experiments.plan import entries_of, entry, plan
 from experiments.scoring import Score
 from experiments.spec import spec_from
-from experiments.units import is_complete
+from experiments.units import Unit, is_complete
 from networks import BlindspotsError, wiring_named
 
 HEAD = """
@@ -223,9 +223,20 @@ def test_without_gradients_it_is_scored_but_not_followed(
 CHANCY = "shift = 100 * torch.rand(10)\ndef chancy(images):\n    return plain(images) + shift\n"
 
 
-def test_others_go_on_where_one_cannot(bring: Bring, empty_cache: Path, tmp_path: Path) -> None:
+def test_others_go_on_where_one_cannot(
+    bring: Bring, empty_cache: Path, tmp_path: Path, in_threads: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     """One network without gradients, one that is never the same, and one that is well."""
     name = bring(CHANCY)
+
+    def anew(unit: Unit, work: Callable[[Unit], float] = work._work) -> float:
+        """Work in a worker that has imported nothing yet."""
+        sys.modules.pop(name, None)
+        imported.cache_clear()
+        return work(unit)
+
+    monkeypatch.setattr(work, "_work", anew)
     odd, chancy = f"{name}:through_numpy", f"{name}:chancy"
     spec = spec_from({
         **{"networks": ["FC10", odd, chancy], "sources": ["FC10"], "individuals": 1, "images": 10},

@@ -48,13 +48,16 @@ def watched(small_run: Path, here_on_digits: Callable[[], AbstractContextManager
 
 @contextmanager
 def without_pages() -> Iterator[None]:
-    """No figures of individuals, no search for fixed points, few resamples: all take seconds."""
+    """No figures of individuals, no search for fixed points; few gains, steps and resamples."""
+    from experiments.attacks.movies import strongest
     from experiments.dynamics.figures import Drawn
     from experiments.dynamics.summary import summarise_dynamics
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("experiments.dynamics.command.draw_individual", lambda *a: Drawn({}, []))
         patch.setattr("experiments.dynamics.watch.comes_to_rest", lambda wiring: False)
+        patch.setattr("experiments.dynamics.intervene.GAINS", (0.0, 1.0))
+        patch.setattr("experiments.attacks.movies.strongest", partial(strongest, steps=4))
         few = partial(summarise_dynamics, resamples=50)
         patch.setattr("experiments.dynamics.command.summarise_dynamics", few)
         yield
@@ -188,6 +191,7 @@ def test_all_see_what_was_crafted_on_one(
         return [folder / f"{name}.png"]
 
     monkeypatch.setattr("experiments.dynamics.command.distortions", lambda *a: {})
+    monkeypatch.setattr("experiments.dynamics.watch.is_sensible", lambda network: False)
     monkeypatch.setattr("figures.save.save", saved)  # drawing to files takes seconds
     with here_on_digits(), without_pages():
         compared = opened(small_run / "result.nc")

@@ -31,10 +31,11 @@ epsilons = [0.1]
 reference_attack = "fgsm"
 reference_epsilon = 0.1
 [training]
-epochs = 40
+epochs = 20
 batch = 100
 rate = 5e-3
 """
+WORDS = ("compare", "--spec", "spec.toml", "--out", "run", "--workers", "1")  # starts take seconds
 PATIENCE = 120  # seconds until a test gives up; nothing is measured by them
 OnDigits = Callable[..., AbstractContextManager[object]]
 
@@ -55,7 +56,7 @@ class Command:
 
     def start(self) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, SCRIPT, "compare", "--spec", "spec.toml", "--out", "run"],
+            [sys.executable, SCRIPT, *WORDS],
             cwd=self.directory,
             env=self.environment,
             stdout=subprocess.PIPE,

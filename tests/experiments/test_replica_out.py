@@ -94,11 +94,11 @@ def test_recordings_and_figures_of_clean_images(
 
 
 def test_of_crafted_inputs_the_largest_epsilon_beside_the_clean_images(
-    trained: Path, inputs: Path, tmp_path: Path
+    trained: Path, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The set is called as in the run."""
     run_directory = trained.parents[2]
-    words = ("mine", "--run", run_directory, "--inputs", inputs.name, "--images", 12)
+    words = ("mine", "--run", run_directory, "--inputs", inputs.name, "--images", 3)
     assert told(*words, "--out", tmp_path / "out").exit_code == 0
     both = {f"{what}-{on}.nc" for what in ("clean", "pgd-linf-0.2") for on in ("torch", "brian2")}
     folder = tmp_path / "out" / "mine"
@@ -111,6 +111,7 @@ def test_of_crafted_inputs_the_largest_epsilon_beside_the_clean_images(
     assert crafted.attrs["epsilon"] == 0.2
     pixels = [each["input.output"].values[0].reshape(-1, 28, 28) for each in (clean, crafted)]
     np.testing.assert_array_equal(pixels[1], pixels[0][:, ::-1])
+    monkeypatch.setattr("experiments.recordings.draw", lambda *given: None)
     chosen = tmp_path / "chosen"
     assert told(*words, "--out", chosen, "--epsilon", 0.05).exit_code == 0
     assert "pgd-linf-0.05-brian2.nc" in names(chosen / "mine")

@@ -45,10 +45,11 @@ projections = [ { source = "input", target = "h1" }, { source = "h1", target = "
 
 @pytest.fixture(scope="module")
 def answered(small_run: Path, here_on_digits: Callable) -> Iterator[tuple[xr.Dataset, str]]:
-    """The result of the command on two networks, with few shuffles, and what it prints."""
+    """The result of the command on two networks, with few shuffles and lesions; what it prints."""
     with pytest.MonkeyPatch.context() as patch, here_on_digits():
         patch.setattr("experiments.semantics.measures.PERMUTATIONS", 4)
         patch.setattr("experiments.semantics.modularity.SHUFFLES", 3)
+        patch.setattr("experiments.semantics.lesions.SINGLE", 4)
         patch.setattr("experiments.semantics.statistics.RESAMPLES", 20)
         console = Console(width=80, record=True, quiet=False, force_terminal=False)
         result = interpret(

@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -26,14 +25,15 @@ from experiments.work import STAGES, Event, complete
 from networks import BlindspotsError, wiring_named
 
 FC10 = wiring_named("FC10")
-LEARNS = Recipe(epochs=6, batch=100, rate=5e-3)
+LEARNS = Recipe(epochs=40, batch=100, rate=5e-3)  # as long as it takes to be killed midway
 DIVERGES = Recipe(epochs=6, batch=100, rate=1e38)
 
 
 class Story:
-    """A training that ends well and one that diverges, with all that hangs on them.
+    """A training that is killed once and ends well, one that diverges, and all that hangs on them.
 
-    Worked on by two workers, with one process beside them that is none of theirs.
+    Worked on by one worker process at a time, since a start takes seconds, with one process beside
+    it that is none of its pool.
     """
 
     def __init__(self, bench: Bench):
@@ -48,11 +48,13 @@ class Story:
             Score(self.bad, self.craft, 20, bench),
             Score(self.good, self.never_crafted, 20, bench),
         ]
+        self.killed = self.kill()
+        self.good_survived = is_complete(self.good)
         self.events: list[Event] = []
         self.asked = [self.clean, *self.never_scored, self.fooled, self.fooled, self.good]
         bystander = mp.get_context("spawn").Process(target=time.sleep, args=(300,))
         bystander.start()
-        self.failures = complete(self.asked, 2, self.events.append)
+        self.failures = complete(self.asked, 1, self.events.append)
         self.left = mp.active_children()
         bystander.join(0.5)
         self.bystander_lives = bystander.is_alive()
@@ -60,6 +62,18 @@ class Story:
         bystander.kill()
         for child in self.left:
             child.join(30)
+
+    def kill(self) -> str:
+        """Kill the worker after an epoch of the good training; what is said of it."""
+
+        def kill(event: Event) -> None:
+            if event["what"] == "progress" and event["done"] > 0:
+                for child in mp.active_children():
+                    os.kill(child.pid or 0, signal.SIGKILL)
+
+        with pytest.raises(BlindspotsError) as error:
+            complete([self.good], 1, kill)
+        return str(error.value)
 
     def when(self, what: str, unit: Train | Craft | Score) -> list[int]:
         """Places in the order of events."""
@@ -152,6 +166,7 @@ def test_a_second_call_starts_no_worker(story: Story, monkeypatch: pytest.Monkey
 def test_a_worker_computes_what_this_process_does(
     story: Story, bench: Bench, tmp_path: Path, one_thread: None
 ) -> None:
+    """Though the first worker was killed in the middle of the training."""
     network, _ = train(FC10, LEARNS, bench.load(), 1, checkpoint=tmp_path)
     for name, value in load_file(product(story.good)).items():
         assert torch.equal(network.values[name], value)
@@ -162,56 +177,25 @@ def test_a_worker_computes_what_this_process_does(
     assert torch.equal(load_file(product(story.clean))["prediction"][0], clean.to(torch.int8))
 
 
-def test_units_that_are_done_with_are_told(
-    own_cache: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_units_that_are_done_with_are_told(own_cache: Path, bench: Bench, in_threads: None) -> None:
     """A training is spent after its craft and scores, a craft after its last score."""
-
-    class Threads(ThreadPoolExecutor):
-        """In place of processes, which take seconds to start and change nothing here."""
-
-        def __init__(self, workers: int, *, initargs: tuple[object], **others: object):
-            super().__init__(workers)
-            monkeypatch.setattr(work, "_messages", *initargs)
-
-    monkeypatch.setattr(work, "ProcessPoolExecutor", Threads)
     good = Train(FC10, Recipe(epochs=1, batch=100, rate=1e-3), 2, bench)
     craft = Craft(good, "uniform", (0.1,), 10, 5, bench)
     scores = [Score(good, None, 10, bench), Score(good, craft, 10, bench)]
     events: list[Event] = []
-    assert complete(scores, 1, events.append) == {}
+    assert complete(scores, 2, events.append) == {}
     order = [(e["what"], e["unit"]) for e in events if e["what"] != "progress"]
     assert order.count(("spent", craft)) == order.count(("spent", good)) == 1
     assert order.index(("spent", craft)) > order.index(("done", scores[1]))
     assert order.index(("spent", good)) > max(order.index(("done", s)) for s in scores)
 
 
-def test_a_killed_worker_is_one_sentence_and_the_next_call_completes(
-    own_cache: Path, bench: Bench, tmp_path: Path, one_thread: None
-) -> None:
-    recipe = Recipe(epochs=120, batch=100, rate=5e-3)
-    unit = Train(FC10, recipe, 9, bench)
-
-    def kill(event: Event) -> None:
-        if event["what"] == "progress" and event["done"] > 0:
-            for child in mp.active_children():
-                os.kill(child.pid or 0, signal.SIGKILL)
-
-    with pytest.raises(BlindspotsError, match="A worker process was killed") as error:
-        complete([unit], 1, kill)
-    assert "\n" not in str(error.value)
-    assert not is_complete(unit)
-    first: list[float] = []
-
-    def listen(event: Event) -> None:
-        if event["what"] == "progress":
-            first.append(event["done"])
-
-    assert complete([unit], 1, listen) == {}
-    assert first[0] > 0
-    network, _ = train(FC10, recipe, bench.load(), 9, checkpoint=tmp_path)
-    for name, value in load_file(product(unit)).items():
-        assert torch.equal(network.values[name], value)
+def test_a_killed_worker_is_one_sentence_and_the_next_call_goes_on(story: Story) -> None:
+    assert story.killed.startswith("A worker process was killed")
+    assert "\n" not in story.killed
+    assert not story.good_survived
+    told = [e["done"] for e in story.events if (e["what"], e["unit"]) == ("progress", story.good)]
+    assert told[0] > 0
 
 
 # Units in this process

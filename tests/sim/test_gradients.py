@@ -21,9 +21,15 @@ def as_function(wiring):
     return logits
 
 
-@pytest.mark.parametrize("readout", ["mean", "last"])
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
-@pytest.mark.parametrize("leak", [0.3, 1.0])
+@pytest.mark.parametrize(
+    ("readout", "activation", "leak"),  # any two of them in every combination
+    [
+        ("mean", "tanh", 0.3),
+        ("last", "sigmoid", 0.3),
+        ("mean", "sigmoid", 1.0),
+        ("last", "tanh", 1.0),
+    ],
+)
 def test_whole_loop_against_finite_differences(loops, readout, activation, leak):
     """Images, weights and biases, through lateral, top-down and delayed projections."""
     wiring = loops(RateUnit(activation=activation, leak=leak), 11).replace(readout=readout)

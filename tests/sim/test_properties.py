@@ -18,7 +18,7 @@ RATES = st.builds(
     leak=st.floats(0.05, 1),
 )
 SPIKING = st.builds(SpikingUnit, beta=st.floats(0, 0.98), threshold=st.floats(0.1, 1.5))
-MANY, FEW = 40, 4  # on torch a small run takes a millisecond, in Brian2 a hundred
+MANY, FEW = 30, 3  # on torch a small run takes a millisecond, in Brian2 a hundred
 
 
 def holds_for(**strategies):
