@@ -27,7 +27,7 @@ from experiments.result import (
 )
 from experiments.spec import Spec
 from experiments.statistics import summarise
-from experiments.store import link, unit_path, unwritable, write_dataset, write_text
+from experiments.store import link, unit_path, write_dataset, write_text, writing
 from experiments.units import Unit, is_complete, product
 from experiments.work import Event
 from networks import contrasts
@@ -96,11 +96,8 @@ def finish(out: Path, result: xr.Dataset, console: Console) -> None:
     from figures import draw_all
 
     summary = summarised(result)
-    with console.status("drawing figures"):
-        try:
-            paths = draw_all(result, summary, out / "figures")
-        except OSError as error:
-            raise unwritable(out / "figures", error) from None
+    with console.status("drawing figures"), writing(out / "figures"):
+        paths = draw_all(result, summary, out / "figures")
     write_report(out, result, summary, paths, console)
 
 

@@ -63,6 +63,15 @@ def write_text(path: Path, text: str) -> None:
         raise unwritable(path.parent, error) from None
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A block that puts files into ``path``; BlindspotsError where that cannot be."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(path, error) from None
+
+
 def unwritable(path: Path, error: Exception) -> BlindspotsError:
     """The error for a directory that takes no files, with the system's reason."""
     reason = getattr(error, "strerror", None) or error

@@ -19,7 +19,7 @@ from experiments.command import attempted, check_unclaimed, claim, require_some
 from experiments.finished import bench_of
 from experiments.provenance import provenance, versions
 from experiments.spec import read_settings
-from experiments.store import link, read_dataset, unit_path, unwritable, write_dataset, write_text
+from experiments.store import link, read_dataset, unit_path, write_dataset, write_text, writing
 from experiments.units import is_complete
 from networks.errors import BlindspotsError, unknown
 
@@ -83,11 +83,8 @@ def finish(out: Path, result: xr.Dataset, console: Console) -> None:
     from experiments.blink.figures import draw
 
     beside = beside_people(result, np.random.default_rng(0))
-    with console.status("drawing figures"):
-        try:
-            paths = draw(result, beside, out / "figures")
-        except OSError as error:
-            raise unwritable(out / "figures", error) from None
+    with console.status("drawing figures"), writing(out / "figures"):
+        paths = draw(result, beside, out / "figures")
     write_blink_report(out, result, beside, paths, console)
 
 

@@ -8,7 +8,7 @@ from experiments.bench import Bench
 from experiments.detailed.examine import Examine, shown_images
 from experiments.origin import TRAINED
 from experiments.recordings import MOST, Pair, first_true, fooled
-from experiments.store import unwritable, write_dataset
+from experiments.store import write_dataset, writing
 
 
 def drawn(out: Path, together: Examine, result: xr.Dataset, bench: Bench) -> dict[str, Path]:
@@ -39,10 +39,11 @@ def drawn(out: Path, together: Examine, result: xr.Dataset, bench: Bench) -> dic
         "rates": lambda: rates(dict(zip(names, first, strict=True))),
         "contrast": lambda: contrast(first[1], last[1], image=at),
     }
-    try:
-        return {name: save(draw(), out / "figures", name)[0] for name, draw in figures.items()}
-    except OSError as error:
-        raise unwritable(out / "figures", error) from None
+    paths = {}
+    with writing(out / "figures"):
+        for name, draw in figures.items():
+            paths[name] = save(draw(), out / "figures", name)[0]
+    return paths
 
 
 def watched(together: Examine, result: xr.Dataset, bench: Bench) -> tuple[Pair, Pair]:

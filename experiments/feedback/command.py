@@ -25,7 +25,7 @@ from experiments.result import (
     load_network,
 )
 from experiments.statistics.accuracies import wilson
-from experiments.store import damaged, read_dataset, unit_path, unwritable, write_dataset
+from experiments.store import damaged, read_dataset, unit_path, write_dataset, writing
 from networks import DETAILED, BlindspotsError, Wiring, parameters
 from networks.derive import feedforward_part, widened_to_match
 from networks.projection import FEEDBACK
@@ -189,10 +189,8 @@ def measured(aim: Controlled, bench: Bench, workers: int | None, console: Consol
     require_all(attempted(aim.units, aim.out, console, workers=workers, device=bench.device))
     result = assembled(aim, bench)
     write_dataset(result, aim.out / "controls.nc")
-    try:
+    with writing(aim.out / "figures"):
         path = save(gains(result), aim.out / "figures", "gains")[0]
-    except OSError as error:
-        raise unwritable(aim.out / "figures", error) from None
     write_controls_report(aim.out, result, path, console)
     return result
 

@@ -14,7 +14,7 @@ from experiments.page import picture, publish
 from experiments.reproduce.published import szegedy
 from experiments.reproduce.result import summarise
 from experiments.reproduce.units import LITERAL
-from experiments.store import unwritable
+from experiments.store import writing
 
 
 @dataclass(frozen=True)
@@ -210,8 +210,6 @@ def drawn(out: Path, summary: xr.Dataset) -> dict[str, Path]:
             continue
         title = f"Table {number}: {text}"
         figure = error_matrix(summary, names, level, deviations(panel, level), title)
-        try:
+        with writing(out / "figures"):
             paths[title] = save(figure, out / "figures", f"table-{number}")[0]
-        except OSError as error:
-            raise unwritable(out / "figures", error) from None
     return paths

@@ -24,7 +24,7 @@ from experiments.semantics.report import write_semantics_report
 from experiments.semantics.statistics import summarised
 from experiments.semantics.unit import Interpret
 from experiments.single import read_inputs
-from experiments.store import unwritable, write_dataset
+from experiments.store import write_dataset, writing
 from networks import DETAILED, BlindspotsError
 from networks.derive import hidden
 
@@ -166,9 +166,6 @@ def finish(out: Path, result: xr.Dataset, console: Console) -> None:
     }
     for name in (str(each) for each in result["network"].to_numpy()):
         draws[f"activating-{name}"] = partial(activating, result, name)
-    with console.status("drawing figures"):
-        try:
-            paths = {name: save(draw(), out / "figures", name)[0] for name, draw in draws.items()}
-        except OSError as error:
-            raise unwritable(out / "figures", error) from None
+    with console.status("drawing figures"), writing(out / "figures"):
+        paths = {name: save(draw(), out / "figures", name)[0] for name, draw in draws.items()}
     write_semantics_report(out, result, summary, paths, console)

@@ -12,7 +12,7 @@ from experiments.spec import read_spec
 from experiments.statistics.transfer import summarise_transfer
 from experiments.statistics.universal import summarise_universal
 from experiments.statistics.universality import universality
-from experiments.store import unwritable, write_dataset
+from experiments.store import write_dataset, writing
 from experiments.transfer.assemble import assemble
 from experiments.transfer.exchange import in_parts, of_run
 from experiments.transfer.report import write_transfer_report
@@ -78,9 +78,6 @@ def finish(out: Path, result: xr.Dataset, console: Console) -> None:
         drawn["montage"] = lambda: montage(result)
     if universal:
         drawn["universal"] = lambda: universal_perturbations(summary)
-    with console.status("drawing figures"):
-        try:
-            paths = {name: save(draw(), out / "figures", name)[0] for name, draw in drawn.items()}
-        except OSError as error:
-            raise unwritable(out / "figures", error) from None
+    with console.status("drawing figures"), writing(out / "figures"):
+        paths = {name: save(draw(), out / "figures", name)[0] for name, draw in drawn.items()}
     write_transfer_report(out, result, summary, spread, paths, console)
