@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from figures.blink.lags import Curve
-from figures.style import BLACK, BLUE, GREY, SKY, WIDTH, stage, styled
+from figures.blink.lags import PEOPLE, Curve, band
+from figures.style import BLUE, GREY, SKY, WIDTH, stage, styled
 
 LOOKS: dict[tuple[str, str], tuple[str, str, str, Any]] = {
     ("start", "fresh"): ("before the fit, fresh streams", GREY, "s", "--"),
@@ -27,10 +27,8 @@ def fitted(curves: xr.Dataset, people: Curve, error: NDArray[np.float64]) -> Fig
         people: their curve.
         error: its standard error by lag, drawn as a band.
     """
-    ms, accuracy, count = people
     handles = [
-        Line2D([], [], label=f"people (N = {count}; band: SEM)", color=BLACK, marker="o",
-               markerfacecolor="white", linestyle=":"),
+        Line2D([], [], label=f"people (N = {people[2]}; band: SEM)", **PEOPLE),
         *(Line2D([], [], label=label, color=colour, marker=marker, linestyle=line)
           for label, colour, marker, line in LOOKS.values()),
     ]  # fmt: skip
@@ -38,10 +36,7 @@ def fitted(curves: xr.Dataset, people: Curve, error: NDArray[np.float64]) -> Fig
     figure, above = stage(min(WIDTH, 3.6 * len(names) + 0.8), 3.0, handles, columns=2)
     panels = above.subplots(1, len(names), squeeze=False, sharey=True)[0]
     for panel, name in zip(panels, names, strict=True):
-        panel.fill_between(
-            ms, accuracy - error, accuracy + error, color=BLACK, alpha=0.12, linewidth=0
-        )
-        panel.plot(ms, accuracy, color=BLACK, marker="o", markerfacecolor="white", linestyle=":")
+        band(panel, people, error)
         for (parameters, streams), (_, colour, marker, line) in LOOKS.items():
             here = curves["last"].sel(network=name, parameters=parameters, streams=streams)
             panel.plot(curves["lag_ms"], here, color=colour, marker=marker, linestyle=line)

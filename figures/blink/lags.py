@@ -34,6 +34,9 @@ Drawn = tuple[str, str, str, str, dict[str, Any]]
 CONTROLS = ((ORANGE, "s"), (SKY, "^"), (GREY, "v"), (BLACK, "x"), (PURPLE, "P"), (GREEN, "d"))
 ACROSS = 3  # panels side by side
 SMALLEST = 2  # individuals that have a standard error
+PEOPLE: dict[str, Any] = {
+    "color": BLACK, "marker": "o", "markerfacecolor": "white", "linestyle": ":",
+}  # fmt: skip
 
 
 @styled
@@ -57,17 +60,13 @@ def lag_curves(
     """
     names = [str(n) for n in result["network"].to_numpy() if not str(_of(result, n, "control"))]
     handles: dict[str, Artist] = {}
-    ms, accuracy, count = people[sample]
     drawings = []
     for name in names:
         others = [str(_of(result, each, "units")) for each in names[: names.index(name)]]
         drawings.append(looks_of(result, name, controls=_of(result, name, "units") not in others))
         for label, _, _, _, look in drawings[-1]:
             handles.setdefault(label, Line2D([], [], label=label, **{**look, "linestyle": "-"}))
-    human = Line2D(
-        [], [], color=BLACK, marker="o", markerfacecolor="white", linestyle=":",
-        label=f"people ({sample}, N = {count}; band: SEM)",
-    )  # fmt: skip
+    human = Line2D([], [], label=f"people ({sample}, N = {people[sample][2]}; band: SEM)", **PEOPLE)
     across = min(ACROSS, len(names))
     down = -(-len(names) // across)
     figure, above = stage(
@@ -78,10 +77,7 @@ def lag_curves(
     for unused in grid.flat[len(names) :]:
         unused.set_axis_off()
     for panel, name, drawn in zip(panels, names, drawings, strict=True):
-        panel.fill_between(
-            ms, accuracy - error, accuracy + error, color=BLACK, alpha=0.12, linewidth=0
-        )
-        panel.plot(ms, accuracy, color=BLACK, marker="o", markerfacecolor="white", linestyle=":")
+        band(panel, people[sample], error)
         for _, who, condition, variable, look in drawn:
             curve(panel, result, who, condition, variable, **look)
         panel.set_ylim(0, 1.02)
@@ -96,6 +92,13 @@ def lag_curves(
         "individuals",
     )  # fmt: skip
     return figure
+
+
+def band(panel: Axes, people: Curve, error: NDArray[np.float64]) -> None:
+    """People's curve, and its standard error by lag around it."""
+    ms, accuracy, _ = people
+    panel.fill_between(ms, accuracy - error, accuracy + error, color=BLACK, alpha=0.12, linewidth=0)
+    panel.plot(ms, accuracy, **PEOPLE)
 
 
 def individuals(result: xr.Dataset, name: str) -> int:

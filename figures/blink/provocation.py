@@ -114,7 +114,7 @@ def curves(panel: Axes, rates: xr.DataArray, colour: str, marker: str) -> None:
 def budgets(panel: Axes, found: xr.Dataset, looks: dict[str, tuple[str, str]]) -> None:
     """The budget for half of T2's own frame by lag; dashed under the second norm.
 
-    What is beyond the largest budget tried stands at the upper edge, hollow.
+    What is beyond the largest budget tried stands at the line of that.
     """
     here = found.sel(frame="target", condition="attacked")
     tried = here["success"].dropna("epsilon", how="all")["epsilon"].to_numpy()
