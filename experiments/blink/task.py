@@ -16,6 +16,7 @@ Distractor = Literal["shuffled", "fine", "coarse", "letters"]
 PATCH: dict[Distractor, int] = {"fine": 4, "shuffled": 7, "coarse": 14}
 """Side in pixels of the patches of a digit that change places; the larger, the more it is one."""
 
+LONGEST = 24  # stream, in items
 TRAILING = 4  # items after the last target, which mask it and keep it from standing out
 FAINT = 0.5
 
@@ -49,7 +50,7 @@ class Task(Described):
 
     soa_ms: Positive = 100.0
     dt_ms: Positive = 10.0
-    items: Annotated[int, Field(ge=15, le=24)] = 20
+    items: Annotated[int, Field(ge=15, le=LONGEST)] = 20
     first: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = (3, 4, 5, 6, 7)
     lags: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = tuple(
         range(1, 9)

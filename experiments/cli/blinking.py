@@ -149,8 +149,8 @@ def attack(
 
     effort = Effort(
         norms=norms_named(words(norms) or []),
-        target=tuple(sorted(epsilons_in(epsilons) or [])),
-        distractor=tuple(sorted(epsilons_in(distractor_epsilons) or [])),
+        target=tuple(sorted(set(epsilons_in(epsilons) or []))),
+        distractor=tuple(sorted(set(epsilons_in(distractor_epsilons) or []))),
         universal=universal_epsilon,
         lags=tuple(sorted(set(whole_numbers("lags", lags)))),
         steps=steps,

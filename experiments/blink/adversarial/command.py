@@ -10,19 +10,17 @@ import tomli_w
 import xarray as xr
 from rich.console import Console
 
+from experiments.blink.adversarial.cast import Cast
 from experiments.blink.adversarial.gather import gathered
-from experiments.blink.adversarial.plan import Cast, Effort, attack_plan
+from experiments.blink.adversarial.plan import Effort, attack_plan
 from experiments.blink.adversarial.tables import tables
 from experiments.blink.beside import beside_people
-from experiments.blink.command import load_blink
+from experiments.blink.command import bench_of_run
 from experiments.blink.plan import blink_plan
 from experiments.blink.report import figures_in, write_blink_report
-from experiments.blink.spec import blink_spec_from
 from experiments.command import attempted, claim, require_all
-from experiments.finished import bench_of
 from experiments.provenance import versions
-from experiments.spec import read_settings
-from experiments.store import unwritable, write_dataset
+from experiments.store import write_dataset, writing
 
 
 def attack_blink(
@@ -36,16 +34,13 @@ def attack_blink(
 ) -> xr.Dataset:
     """Attack single frames before ``observers`` of ``run``.
 
-    By default those are the observers with the run's own gate, and the controls.
-
+    Those are, where none is named, the observers with the run's own gate, and the controls.
     Everything goes to RUN/attack, and onto the run's page. Raises BlindspotsError where nothing
     can be attacked.
     """
     effort.check()
     console = console or Console(stderr=True)
-    result = load_blink(run)
-    bench = bench_of(run, result, data)
-    spec = blink_spec_from(read_settings(run / "spec.toml"))
+    spec, bench, result = bench_of_run(run, data)
     cast = Cast(spec, blink_plan(spec, bench).titrated)
     cast.check(observers)
     kinds = list(observers) or cast.usual()
@@ -68,9 +63,7 @@ def finish(out: Path, found: xr.Dataset, console: Console) -> None:
     from figures.blink import provocation
     from figures.save import save
 
-    try:
+    with writing(out / "figures"):
         save(provocation(found), out / "figures", "attack")
-    except OSError as error:
-        raise unwritable(out / "figures", error) from None
     for table in tables(found):
         console.print(table)

@@ -1,18 +1,17 @@
 """Which frames are attacked, on whom, and who judges them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from experiments.attacks.names import Norm
+from experiments.blink.adversarial.cast import Cast
 from experiments.blink.adversarial.craft import Provoke
 from experiments.blink.adversarial.individual import Individual
 from experiments.blink.adversarial.judge import Judge
-from experiments.blink.adversarial.scene import Scene, Where
+from experiments.blink.adversarial.scene import FARTHEST, Scene, Where
 from experiments.blink.adversarial.universal import Induce
 from experiments.blink.plan import seed_of_trials
-from experiments.blink.spec import BlinkSpec
-from experiments.blink.units import Teach, Titrate
 from networks.errors import BlindspotsError, unknown
 
 GRADIENT: dict[Norm, str] = {"linf": "pgd-linf", "l2": "pgd-l2"}
@@ -64,6 +63,14 @@ class Effort:
                              ("budget", self.target), ("budget", self.distractor)):  # fmt: skip
             if not values:
                 raise BlindspotsError(f"No {name} was given; give one or more.")
+        for lag in self.lags:
+            if not 1 <= lag <= FARTHEST:
+                raise BlindspotsError(
+                    f"A lag of {lag} items cannot be shown; give lags from 1 to {FARTHEST}."
+                )
+        for budget in (*self.target, *self.distractor, self.universal):
+            if not budget > 0:
+                raise BlindspotsError(f"A budget of {budget:g} is none; give budgets above 0.")
 
 
 def norms_named(names: Sequence[str]) -> tuple[Norm, ...]:
@@ -92,71 +99,6 @@ class AttackPlan:
         yield from self.own.values()
         yield from self.others.values()
         yield from self.queried.values()
-
-
-@dataclass(frozen=True)
-class Cast:
-    """Who there is in a finished run."""
-
-    spec: BlinkSpec
-    titrated: Mapping[tuple[str, int], Titrate]
-
-    def individual(self, kind: str, number: int) -> Individual:
-        """One of a kind."""
-        titrated = self.titrated[kind, number % self.spec.sensory]
-        return Individual(kind, number, self.spec.attention_of(kind, number), titrated)
-
-    def numbers(self, kind: str, most: int) -> range:
-        """The first ``most`` of a kind, or all."""
-        return range(min(most, self.spec.individuals_of(kind)))
-
-    def is_control(self, kind: str) -> bool:
-        """Whether a kind is not to blink."""
-        return bool(self.spec.observers[kind].control)
-
-    def has_attention(self, kind: str) -> bool:
-        """Whether there is a memory behind a kind's network, whose input can be attacked."""
-        return isinstance(self.titrated[kind, 0].taught, Teach)
-
-    def usual(self) -> list[str]:
-        """The kinds with the run's own gate, and the controls."""
-        own = self.spec.attention.gate
-        return [
-            kind
-            for kind, observed in self.spec.observers.items()
-            if self.has_attention(kind)
-            and (observed.control or observed.attention.get("gate", own) == own)
-        ]
-
-    def check(self, kinds: Sequence[str]) -> None:
-        """Raise BlindspotsError for a kind that there is not, or that cannot be attacked."""
-        for kind in kinds:
-            if kind not in self.spec.observers:
-                raise unknown("observer", kind, self.spec.observers, "in this run")
-            if not self.has_attention(kind):
-                raise BlindspotsError(
-                    f"'{kind}' has no attention behind its network, so that no memory's input can "
-                    f"be attacked; name others, such as {self.usual()[0]}."
-                )
-
-    def judges(self, kind: str, number: int) -> dict[str, Individual]:
-        """Who else judges what was crafted on an individual, by what they are to it."""
-        spec, found = self.spec, {}
-        count = spec.individuals_of(kind)
-        if count > spec.sensory:
-            same = (number + spec.sensory) % (count - count % spec.sensory)
-            found["another, same senses"] = self.individual(kind, same)
-        if min(count, spec.sensory) > 1:
-            found["another, other senses"] = self.individual(kind, (number + 1) % count)
-        for other, observed in spec.observers.items():
-            if not self.has_attention(other):
-                continue
-            if self.is_control(other) and observed.network == spec.observers[kind].network:
-                found[other] = self.individual(other, number % spec.individuals_of(other))
-            elif not self.is_control(other) and spec.is_spiking(other) != spec.is_spiking(kind):
-                there = self.individual(other, number % spec.individuals_of(other))
-                found.setdefault("the other reading", there)
-        return found
 
 
 def attack_plan(cast: Cast, kinds: list[str], effort: Effort) -> AttackPlan:

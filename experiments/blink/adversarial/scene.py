@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments.blink.pictures import Noise, pictures
 from experiments.blink.streams import Ints, Streams, streams
-from experiments.blink.task import TRAILING, Task
+from experiments.blink.task import LONGEST, TRAILING, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,6 +21,7 @@ Where = Literal["target", "alone", "distractor"]
 """The frame of T2 after T1; that of a lone T2; or one ``lag`` items before a lone T2."""
 PLACE = 10  # of T2, from 0; later where the longest lag needs it
 LEADING = 2  # items before T1, as tasks demand
+FARTHEST = LONGEST - LEADING - 1 - TRAILING  # lag for which a stream has room
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from experiments.blink.adversarial.cast import Cast
 from experiments.blink.adversarial.judge import hits
-from experiments.blink.adversarial.plan import Cast, Effort, attack_plan, norms_named
+from experiments.blink.adversarial.plan import Effort, attack_plan, norms_named
 from experiments.blink.plan import blink_plan
 from experiments.blink.spec import blink_preset, blink_spec_from
+from experiments.cli import app
 from networks import BlindspotsError
 
 
@@ -93,3 +97,36 @@ def test_hits_are_counted_by_target(scene, digits):
     assert [found[name][:3].tolist() for name in ("t1", "t2", "others")] == [
         [0, 1, 0], [1, 1, 0], [1, 0, 0],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"target": ()}, "No budget was given"),
+        ({"lags": (0, 2)}, "A lag of 0 items cannot be shown; give lags from 1 to 17"),
+        ({"lags": (3, 18)}, "A lag of 18 items"),
+        ({"distractor": (0.0, 0.1)}, "A budget of 0 is none"),
+        ({"universal": -0.1}, "A budget of -0.1"),
+    ],
+)
+def test_what_changes_nothing_or_has_no_room_is_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(BlindspotsError, match=says):
+        Effort(**changes).check()
+
+
+def test_the_longest_lag_has_room_and_a_longer_one_has_not(scene, digits):
+    labels = digits.test.labels.numpy()
+    assert set(scene("target", lags=(17,)).trials(labels).lag) == {17}
+    with pytest.raises(BlindspotsError):
+        scene("target", lags=(18,)).trials(labels)
+
+
+def test_the_command_asks_for_the_usual_effort(monkeypatch):
+    """Its defaults stand in its help, and are those of :class:`Effort`."""
+    asked = []
+    monkeypatch.setattr(
+        "experiments.blink.adversarial.command.attack_blink",
+        lambda run, observers, effort, **others: asked.append(effort),
+    )
+    assert CliRunner().invoke(app, ["blink", "attack", "runs/blink"]).exit_code == 0
+    assert asked == [Effort()]
