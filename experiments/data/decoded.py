@@ -43,7 +43,7 @@ def load_decoded(name: str, sha256: str) -> Dataset | None:
     try:
         tensors = load_file(path_of(sha256))
         splits = {
-            name: Split(tensors[f"{name}/images"], tensors[f"{name}/labels"]) for name in SPLITS
+            part: Split(tensors[f"{part}/images"], tensors[f"{part}/labels"]) for part in SPLITS
         }
     except (OSError, SafetensorError, KeyError):
         return None
