@@ -36,5 +36,7 @@ class Crowd:
 
     def __getattr__(self, name: str) -> Any:
         """A parameter of that name, as :class:`networks.Attention` has them."""
+        if name.startswith("_"):  # what copies ask for before there are any parameters
+            raise AttributeError(name)
         own = self.own.get(name)
         return getattr(self.individuals[0], name) if own is None else own

@@ -1,5 +1,7 @@
 """Several individuals at once are each of them alone, and what is kept is what was seen."""
 
+import pickle
+
 import pytest
 import torch
 
@@ -44,6 +46,14 @@ def test_a_crowd_is_each_of_its_individuals(kept: tuple[Network, Stream, torch.T
             torch.testing.assert_close(found[i::2], wanted[i::2])
     assert together.ignited_ms.isfinite().any()
     assert not torch.equal(alone.peak, remembered(kept[2], usual).peak)
+
+
+def test_a_crowd_can_be_sent_to_another_process() -> None:
+    crowd = Crowd.of([Attention(threshold=1.0), Attention(threshold=2.0)], 3)
+    sent = pickle.loads(pickle.dumps(crowd))
+    assert sent.individuals == crowd.individuals
+    assert sent.threshold.tolist() == [[1.0], [2.0], [1.0]]
+    assert sent.leak == Attention().leak
 
 
 def test_what_was_kept_is_what_is_seen(kept: tuple[Network, Stream, torch.Tensor]) -> None:
