@@ -1,7 +1,7 @@
 """Units of work that change frames: each trial's own, or all trials' by one perturbation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from experiments.data.dataset import Split
 
 PROVOKE = 2  # raise it when the same settings come to mean other numbers
-FRAMES = "frames.safetensors"
+FILE = "frames.safetensors"  # the product of all units that craft
 
 
 class Crafted(Unit, Protocol):
@@ -54,7 +54,6 @@ def staged(scene: Scene, who: Individual, split: "Split") -> "tuple[Streams, Ten
 
 def facts(scene: Scene) -> dict[str, Any]:
     """What determines a scene, for keys."""
-    assert is_dataclass(scene)
     own = {f.name: getattr(scene, f.name) for f in fields(scene)}
     return {**own, "task": said(scene.task)}
 
@@ -67,7 +66,7 @@ class Provoke:
     """
 
     stage: ClassVar[str] = "provoke"
-    product: ClassVar[str] = FRAMES
+    product: ClassVar[str] = FILE
     who: Individual
     scene: Scene
     attack: str

@@ -13,9 +13,8 @@ from experiments.blink.adversarial.plan import AttackPlan, Effort
 from experiments.blink.curves import shapes
 from networks.errors import BlindspotsError
 
-FRAMES: tuple[Literal["target", "distractor", "universal"], ...] = (
-    *("target", "distractor", "universal"),
-)
+FRAMES: tuple[Literal["target", "distractor", "universal"], ...]
+FRAMES = ("target", "distractor", "universal")
 ORDERS: dict[str, tuple[str, ...]] = {
     "frame": FRAMES,
     "condition": CONDITIONS,

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-FEWEST = 8  # individuals; fewer give no correlation
-INSIDE, OUTSIDE = (180.0, 400.0), (600.0, np.inf)  # ms, as of the blink's magnitude
-RESAMPLES = 2000
+from experiments.blink.shape import BLINK, LATE, within
+from experiments.blink.streams import Floats
 
-Floats = NDArray[np.float64]
+FEWEST = 8  # individuals; fewer give no correlation
+RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,8 @@ def weakness(here: xr.Dataset) -> xr.DataArray:
         frame="target", norm=here["norm"][0], condition="attacked", epsilon=epsilon
     )
     inside, outside = (
-        lost.where((here["lag_ms"] >= low) & (here["lag_ms"] <= high)).mean("lag")
-        for low, high in (INSIDE, OUTSIDE)
+        lost.isel(lag=within(here["lag_ms"].to_numpy(), window)).mean("lag")
+        for window in (BLINK, LATE)
     )
     return inside - outside
 

@@ -8,11 +8,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from experiments.blink.adversarial.losses import interval, over_individuals
-from experiments.blink.adversarial.relation import FEWEST, INSIDE, relations
+from experiments.blink.adversarial.relation import FEWEST, relations
+from experiments.blink.shape import BLINK, within
 from experiments.page import Section
 from experiments.verdict.wording import number
 
-FRAMES = {
+TITLES = {
     "target": "T2's own frame attacked",
     "distractor": "A distractor attacked, so many items before a lone T2",
     "universal": "One perturbation for all distractors, so many items before a lone T2",
@@ -40,10 +41,10 @@ def sections(found: xr.Dataset) -> Iterator[Section]:
     """
     lags = [str(int(lag)) for lag in found["lag"].to_numpy()]
     for frame in ("target", "distractor"):
-        title = f"{FRAMES[frame]}, ε = {found.attrs[f'reference_{frame}']:g}"
+        title = f"{TITLES[frame]}, ε = {found.attrs[f'reference_{frame}']:g}"
         yield title, LOST, ("observer", "frame", "n", "draws", *lags), list(lost(found, frame))
     if "judged" in found:
-        title = f"{FRAMES['universal']}, ε = {found.attrs['reference_universal']:g}"
+        title = f"{TITLES['universal']}, ε = {found.attrs['reference_universal']:g}"
         yield title, LOST, ("observer", "judge", "n", "draws", *lags), list(universal(found))
     heads = ("observer", "frame", "norm", *lags)
     yield "The budget for half", BUDGET, heads, list(budgets(found))
@@ -124,8 +125,7 @@ def budgets(found: xr.Dataset) -> Iterator[tuple[str, ...]]:
 
 def others(found: xr.Dataset) -> Iterator[tuple[str, ...]]:
     """By whom it was crafted on and judge, for each frame."""
-    low, high = INSIDE
-    inside = found.where((found["lag_ms"] >= low) & (found["lag_ms"] <= high), drop=True)
+    inside = found.isel(lag=within(found["lag_ms"].to_numpy(), BLINK))
     for name in found["network"].to_numpy():
         for judge in found["judge"].to_numpy():
             rates = inside["judged"].sel(network=name, judge=judge, condition="attacked")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from experiments.attacks.names import Norm
 from experiments.blink.adversarial.craft import (
-    FRAMES,
+    FILE,
     PROVOKE,
     beside,
     facts,
@@ -41,7 +41,7 @@ class Induce:
     """
 
     stage: ClassVar[str] = "induce"
-    product: ClassVar[str] = FRAMES
+    product: ClassVar[str] = FILE
     who: Individual
     scene: Scene
     lag: int
