@@ -21,7 +21,7 @@ from networks import wiring_named
 from networks.attention import Attention
 from networks.viewing import viewing
 from sim import Network
-from sim.attention import Stream, see
+from sim.attention import Stream, pools_of, see
 
 DT_MS, STEPS, ITEMS = 10.0, 10, 20
 GOAL = 200.0  # trials per second of the rate reading on two cores
@@ -38,9 +38,8 @@ def batched(network: Network, attention: Attention, spiking: bool) -> Look:
         generator = torch.Generator().manual_seed(0)
         stream = Stream(items, STEPS)
         with torch.no_grad():
-            seen = see(
-                network, stream, attention, "category", generator, dt_ms=DT_MS, spiking=spiking
-            )
+            pools = pools_of(attention, DT_MS, generator, spiking=spiking)
+            seen = see(network, stream, attention, "category", generator, dt_ms=DT_MS, pools=pools)
         return seen.ignited_ms
 
     return look

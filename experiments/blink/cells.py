@@ -15,15 +15,16 @@ from rich.table import Table
 
 from experiments.blink.command import bench_of_run
 from experiments.blink.film import POOLS, Reel
-from experiments.blink.pictures import Noise, pictures
+from experiments.blink.pictures import pictures
 from experiments.blink.plan import blink_plan
+from experiments.blink.reports import among
 from experiments.blink.showing import slots_of
 from experiments.blink.spec import BlinkSpec
 from experiments.blink.streams import Streams, streams
 from experiments.blink.units import Show
 from experiments.command import attempted, claim, require_all
 from experiments.provenance import versions
-from experiments.store import fresh_unit, key_of, read_dataset, unwritable, write_dataset
+from experiments.store import fresh_unit, key_of, read_dataset, write_dataset, writing
 from experiments.units import Report, Unit, product, said
 from experiments.verdict.wording import number
 from networks import Physiology
@@ -89,8 +90,8 @@ class InCells:
         task = show.task.but(lags=LAGS, first=(FIRST,), items=ITEMS)
         chance = np.random.default_rng(show.seed)
         trials = streams(task, self.per_lag, split.labels.numpy(), chance)
-        noise = Noise(contrast=show.titrated.contrast, sd=show.titrated.load()["sd"])
-        frames = pictures(trials, split.images, noise, torch.Generator().manual_seed(show.seed))
+        chance_of_pixels = torch.Generator().manual_seed(show.seed)
+        frames = pictures(trials, split.images, show.titrated.noise(), chance_of_pixels)
         kind = (show.attention.pool, show.attention.rate_hz, task.dt_ms)
         parts = []
         for k, name in enumerate(READINGS):
@@ -135,7 +136,7 @@ def labelled(trials: Streams, seen: "Seen", reel: Reel) -> xr.Dataset:
     identity, when = (each.numpy() for each in seen.reports(slots_of(trials)))
     rows = np.arange(len(trials))
     digits = tuple(trials.at(trials.label, place) for place in (trials.t1, trials.t2))
-    there = [(identity == digit[:, None]).any(1) for digit in digits]
+    there = [among(identity, digit) for digit in digits]
     traces = np.stack(list(reel.curves(rows, digits).values()), 1)
     return xr.Dataset(
         {
@@ -233,10 +234,8 @@ def finish(out: Path, found: xr.Dataset, console: Console) -> None:
     from figures.blink import cells
     from figures.save import save
 
-    try:
+    with writing(out / "figures"):
         save(cells(found), out / "figures", "cells")
-    except OSError as error:
-        raise unwritable(out / "figures", error) from None
     console.print(agreement_table(found))
 
 

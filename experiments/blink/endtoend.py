@@ -1,6 +1,5 @@
 """Observers that were trained end to end: the unit of work, and what they report."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar
@@ -114,7 +113,7 @@ def reported(
     *,
     dt_ms: float,
     seed: int,
-    report: Callable[[float, float], None] = lambda done, score: None,
+    report: Report = lambda done, score: None,
 ) -> xr.Dataset:
     """Show ``trials`` in batches, with the noise that other observers get of this ``seed``.
 
@@ -127,15 +126,15 @@ def reported(
     from sim.attention.reporting import NONE
 
     steps = round(trials.task.soa_ms / dt_ms)
-    said = []
+    parts = []
     with torch.no_grad():
         for start, part, frames, _ in batches(trials, images, noise, seed):
             choice = model(Stream(frames, steps))[:, -1].argmax(-1)
             choice = torch.where(choice == NONE, -1, choice)
             choice = torch.where(choice[:, :1] < 0, choice.flip(1), choice)  # no gap before one
-            said.append(choice.numpy())
+            parts.append(choice.numpy())
             report((start + len(part)) / len(trials), 0.0)
-    identity = np.concatenate(said).astype(np.int8)
+    identity = np.concatenate(parts).astype(np.int8)
     return xr.Dataset(
         {
             "identity": (("trial", "slot"), identity),

@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 
 from experiments.blink.inside import OUTCOMES
-from experiments.blink.pictures import Noise, pictures
+from experiments.blink.pictures import pictures
+from experiments.blink.reports import among
 from experiments.blink.showing import slots_of
 from experiments.blink.streams import Bools, Floats, Ints, Streams, streams
 from experiments.blink.task import Task
@@ -60,16 +61,18 @@ class Film:
         """Show, choose and keep."""
         import torch
 
-        from sim.attention import Stream, goal_of, see
+        from sim.attention import Stream, goal_of, pools_of, see
 
         show, titrated = self.show, self.show.titrated
         task = lag_filmed(show.task)
         split = titrated.taught.bench.load().test
         trials = streams(task, TRIALS, split.labels.numpy(), np.random.default_rng(show.seed))
         generator = torch.Generator().manual_seed(show.seed)
-        noise = Noise(contrast=titrated.contrast, sd=titrated.load()["sd"])
-        frames = pictures(trials, split.images, noise, generator)
+        frames = pictures(trials, split.images, titrated.noise(), generator)
         reel = Reel()
+        pools = pools_of(
+            *(show.attention, task.dt_ms, generator), spiking=titrated.spiking, told=reel.emission
+        )
         with torch.no_grad():
             seen = see(
                 titrated.sensory.load(),
@@ -78,9 +81,8 @@ class Film:
                 goal_of(task.targets, task.instruction),
                 generator,
                 dt_ms=task.dt_ms,
-                spiking=titrated.spiking,
                 moment=reel.moment,
-                emission=reel.emission,
+                pools=pools,
             )
         found = developed(trials, frames, seen, reel)
         with fresh_unit(self.stage, self.key) as directory:
@@ -135,7 +137,7 @@ def developed(trials: Streams, frames: "torch.Tensor", seen: "Seen", reel: Reel)
     """The first trial of each outcome that has T1 reported and no intruder; see ``examples``."""
     identity, when = (each.numpy() for each in seen.reports(slots_of(trials)))
     digits = [trials.at(trials.label, place) for place in (trials.t1, trials.t2)]
-    t1, t2 = ((identity == digit[:, None]).any(1) for digit in digits)
+    t1, t2 = (among(identity, digit) for digit in digits)
     plain = (identity >= 0).sum(1) == t1.astype(int) + t2
     kept = {name: first(t1 & here & plain) for name, here in zip(OUTCOMES, (t2, ~t2), strict=True)}
     rows = np.array([row for row in kept.values() if row >= 0], np.int64)

@@ -26,7 +26,7 @@ from experiments.blink.spec import BlinkSpec
 from experiments.blink.streams import Floats
 from experiments.blink.units import Titrate
 from experiments.command import attempted, check_unclaimed, claim, require_all
-from experiments.store import key_of, unwritable, write_dataset, write_text
+from experiments.store import key_of, write_dataset, write_text, writing
 from networks.attention import Attention
 from networks.errors import BlindspotsError
 
@@ -56,13 +56,13 @@ class Looks:
         }
         return cls(spec, once, seed)
 
-    def outcome(self, name: str, attention: Attention, *, spiking: bool = False) -> Outcome:
+    def outcome(self, name: str, attention: Attention) -> Outcome:
         """Of individuals around ``attention``."""
         around = self.spec.model_copy(update={"attention": attention, "seed": self.seed})
         answers, gate = told(
             self.once[name],
             [around.attention_of(name, i) for i in range(INDIVIDUALS)],
-            dt_ms=self.spec.task.dt_ms, spiking=spiking, seed=self.seed,
+            dt_ms=self.spec.task.dt_ms, seed=self.seed,
         )  # fmt: skip
         return Outcome(
             ms=np.array(self.spec.task.lags) * self.spec.task.soa_ms,
@@ -193,7 +193,7 @@ def finish(
     write_text(out / "attention.toml", tomli_w.dumps({"attention": best.model_dump(mode="json")}))
     observers = {
         name: {
-            f"{version}, {part}": said(each[name], spec.level)
+            f"{version}, {part}": summary(each[name], spec.level)
             for (version, part), each in found.items()
         }
         for name in found["best", "fresh"]
@@ -208,17 +208,15 @@ def finish(
     curves = labelled(found)
     write_dataset(curves, out / "result.nc")
     human = sample()
-    try:
+    with writing(out / "figures"):
         save(
             fitted(curves, (human.lag_ms, human.accuracy, human.participants), SEM),
             out / "figures", "fitted",
         )  # fmt: skip
-    except OSError as error:
-        raise unwritable(out / "figures", error) from None
     console.print(fit_table(observers))
 
 
-def said(found: Outcome, level: float) -> dict[str, object]:
+def summary(found: Outcome, level: float) -> dict[str, object]:
     """An outcome for people and programs, with the parts of its loss."""
     return {
         "T2|T1": found.last.round(4).tolist(),

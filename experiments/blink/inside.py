@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from experiments.blink.reports import among
 from experiments.blink.streams import Bools, Floats, Ints, Streams
 from experiments.blink.units import Show
 
@@ -52,7 +53,7 @@ def aligned(unit: Show, trials: Streams) -> xr.Dataset:
         values[f"{name}_type"] = types[rows, at, digit[:, None]]
         values[f"{name}_memory"] = memory[rows, at, digit[:, None]]
     said = found["identity"].to_numpy()[traced]
-    right = {name: (said == digit[:, None]).any(1) for name, digit in targets.items()}
+    right = {name: among(said, digit) for name, digit in targets.items()}
     return xr.Dataset(
         {name: (("trial", "since"), each) for name, each in values.items()}
         | {

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from experiments.blink.pictures import pictures
+from experiments.blink.reports import among
 from experiments.blink.showing import BATCH, slots_of
 from experiments.blink.spec import BlinkSpec
 from experiments.blink.streams import Bools, Floats, Streams, streams
@@ -44,11 +45,11 @@ class Once:
 
 @dataclass(frozen=True)
 class Told:
-    """What is reported of one part: by target, (n,), whether it is among the answers."""
+    """What is reported of one part: by target (T1, T2, T3), (n,), whether it is reported."""
 
     condition: str
     trials: Streams
-    right: tuple[Bools, Bools, Bools]
+    right: tuple[Bools, ...]
 
 
 def shown_once(spec: BlinkSpec, titrated: Sequence[Titrate], *, per_lag: int, seed: int) -> Once:
@@ -60,7 +61,7 @@ def shown_once(spec: BlinkSpec, titrated: Sequence[Titrate], *, per_lag: int, se
     each = per_lag / len(titrated)
     for i, unit in enumerate(titrated):
         network, split = unit.sensory.load(), unit.sensory.bench.load().validation
-        noise = spec.noise(unit.load()["sd"])
+        noise = unit.noise()
         for condition, share in SHOWN.items():
             start = int(key_of(fit=seed, network=i, condition=condition)[:8], 16)
             trials = streams(
@@ -81,12 +82,12 @@ def shown_once(spec: BlinkSpec, titrated: Sequence[Titrate], *, per_lag: int, se
 
 
 def told(
-    once: Once, individuals: list[Attention], *, dt_ms: float, spiking: bool, seed: int
+    once: Once, individuals: list[Attention], *, dt_ms: float, seed: int
 ) -> tuple[list[Told], float]:
     """The answers of ``individuals``, who share the trials, and their mean gate before T1.
 
-    The gate counts from two items after the start, when the senses have settled. Chance is of
-    ``seed``, the same for all parameters.
+    In the rate reading. The gate counts from two items after the start, when the senses have
+    settled. Chance is of ``seed``, the same for all parameters.
     """
     count = once.potentials.shape[1]
     onset, settled = once.onset, 2 * once.parts[0][1].task.steps_per_item
@@ -101,7 +102,7 @@ def told(
         seen = remember(
             Kept(once.potentials), Crowd.of(individuals, count), "category",
             torch.Generator().manual_seed(seed),
-            dt_ms=dt_ms, spiking=spiking, moment=before,
+            dt_ms=dt_ms, moment=before,
         )  # fmt: skip
     return list(answers(once, seen)), float(open_ / many)
 
@@ -111,9 +112,9 @@ def answers(once: Once, seen: Seen) -> Iterator[Told]:
     start = 0
     for condition, trials in once.parts:
         rows = slice(start, start := start + len(trials))
-        said = Seen(*(each[rows] for each in seen)).reports(slots_of(trials))[0].numpy()
+        reported = Seen(*(each[rows] for each in seen)).reports(slots_of(trials))[0].numpy()
         digits = (trials.at(trials.label, place) for place in (trials.t1, trials.t2, trials.t3))
-        right = tuple(((said == digit[:, None]).any(1)) & (digit >= 0) for digit in digits)
+        right = tuple(among(reported, digit) for digit in digits)
         yield Told(condition, trials, right)
 
 

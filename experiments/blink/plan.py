@@ -37,10 +37,9 @@ def blink_plan(spec: BlinkSpec, bench: Bench) -> BlinkPlan:
         for i in range(min(spec.sensory, spec.individuals_of(name))):
             unit = looking(spec, name, spec.seed + i, bench)
             taught[name if observed.end_to_end else observed.network, i] = unit
-            usual = {**dict(spec.attention), **observed.attention}
             titrated[name, i] = Titrate(
                 unit,
-                type(spec.attention).model_validate(usual),
+                spec.usual_attention(name),
                 spec.is_spiking(name),
                 spec.task,
                 spec.contrast,

@@ -5,7 +5,6 @@ network of which nothing is fixed but the pixels and the two answers. It is show
 training images in noise with every lag, and single targets, and is never told which lag it was.
 """
 
-from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -20,13 +19,13 @@ from experiments.blink.schooling import descend
 from experiments.blink.streams import Ints, Streams, streams
 from experiments.blink.task import Task
 from experiments.data.dataset import Split
+from experiments.units import Report
 from networks import wiring_named
 from networks.described import Described
 from networks.viewing import viewing
 from sim.attention import Stream
 from sim.attention.reporting import CHOICES, NONE, REPORTS, Gated, Reporting, Wired
 
-Report = Callable[[float, float], None]
 Positive = Annotated[float, Field(gt=0)]
 GRU = "gru"
 SINGLES = 4  # one batch's trial in so many has a single target

@@ -5,8 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from experiments.blink.streams import DIGITS, Floats, Ints
+from experiments.blink.streams import DIGITS, Bools, Floats, Ints
 from networks.errors import BlindspotsError
+
+
+def among(identity: Ints, digit: Ints) -> Bools:
+    """Whether ``digit`` (n,) is among the reports (n, slots); never where it is -1."""
+    return ((identity == digit[:, None]) & (digit >= 0)[:, None]).any(1)
 
 
 @dataclass(frozen=True)

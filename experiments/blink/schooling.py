@@ -5,7 +5,6 @@ ring around some) and learns to say at every step what is there now. It never se
 tasks, nor an image of the test set.
 """
 
-from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -20,13 +19,13 @@ from experiments.blink.streams import LETTERS
 from experiments.blink.task import PATCH
 from experiments.data.dataset import Split
 from experiments.training import Diverged, one_cycle
+from experiments.units import Report
 from networks import Wiring
 from networks.described import Described
 from networks.viewing import CUE, DISTRACTOR, EMPTY
 from sim import Network
 from sim.attention import Stream, watched
 
-Report = Callable[[float, float], None]
 Share = Annotated[float, Field(ge=0, le=1)]
 STEEPEST = 1.0  # norm of a gradient, which long streams would blow up now and then
 SETTLING = 2  # steps after an item can be felt in which nothing is asked of the answer

@@ -1,6 +1,6 @@
 """Streams before an observer's eyes: what it reports, and what goes on inside meanwhile."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -9,6 +9,7 @@ import xarray as xr
 from experiments.blink.pictures import Noise, pictures
 from experiments.blink.reports import Reports
 from experiments.blink.streams import Streams
+from experiments.units import Report
 from networks.attention import Attention
 from networks.viewing import CUE
 
@@ -34,7 +35,7 @@ class Watch(Protocol):
         noise: Noise,
         *,
         seed: int,
-        report: Callable[[float, float], None] = ...,
+        report: Report = ...,
     ) -> xr.Dataset:
         """Shows all trials; chance is that of ``seed``."""
 
@@ -58,7 +59,7 @@ def shown(
     *,
     spiking: bool,
     seed: int,
-    report: Callable[[float, float], None] = lambda done, score: None,
+    report: Report = lambda done, score: None,
 ) -> xr.Dataset:
     """Show ``trials`` in batches, each with chance of its own from ``seed``.
 
@@ -104,7 +105,7 @@ def watched_part(
     """The result for one batch, whose first trial is ``first``."""
     import torch
 
-    from sim.attention import AttentionState, Stream, evidence, goal_of, see
+    from sim.attention import AttentionState, Stream, evidence, goal_of, pools_of, see
 
     task = part.task
     inside = Inside(task.steps_per_item, network.wiring.first_answer, frames.shape[1])
@@ -119,8 +120,8 @@ def watched_part(
         goal_of(task.targets, task.instruction),
         generator,
         dt_ms=task.dt_ms,
-        spiking=spiking,
         moment=moment,
+        pools=pools_of(attention, task.dt_ms, generator, spiking=spiking),
     )
     return labelled(seen, slots_of(part), inside, task.dt_ms, first)
 

@@ -10,7 +10,6 @@ import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
 from experiments.blink.endtoend import is_reportable
-from experiments.blink.pictures import Noise
 from experiments.blink.rehearsal import GRU, Rehearsal
 from experiments.blink.schooling import Schooling
 from experiments.blink.task import Task, conditions
@@ -23,7 +22,7 @@ from networks.wiring import explain
 from sim.attention.evidence import check
 
 PRESETS = ("quick", "full", "fit")
-VARYING = (*("refractoriness", "refractory_ms", "gate_gain", "threshold", "consolidation_per_s"),)
+VARYING = ("refractoriness", "refractory_ms", "gate_gain", "threshold", "consolidation_per_s")
 
 
 class Observed(Described):
@@ -87,10 +86,12 @@ class BlinkSpec(Described):
             try:
                 if wiring := observer.wiring:
                     check(wiring)
+                self.usual_attention(who)
+                self.rehearsal_of(who)
+            except ValidationError as error:
+                raise ValueError(f"observers.{who}: {explain(error)}") from None
             except BlindspotsError as error:
                 raise ValueError(f"observers.{who}: {str(error).rstrip('.')}") from None
-            Attention.model_validate({**dict(self.attention), **observer.attention})
-            Rehearsal.model_validate({**dict(self.rehearsal), **observer.rehearsal})
             for name in (*self.conditions, *observer.conditions):
                 if name not in known:
                     raise ValueError(str(unknown("condition", name, known)).rstrip(".?"))
@@ -109,8 +110,8 @@ class BlinkSpec(Described):
             raise ValueError(
                 f"observers.{who}: what is trained end to end has no attention; drop one of the two"
             )
+        dt_ms = self.rehearsal_of(who).dt_ms
         for name in self.shown_to(who):
-            dt_ms = self.rehearsal_of(who).dt_ms
             if not is_reportable(known[name], dt_ms):
                 raise ValueError(
                     f"observers.{who}: what is trained end to end reports pairs of digits, in "
@@ -147,18 +148,19 @@ class BlinkSpec(Described):
         wiring = self.observers[observer].wiring
         return bool(wiring and wiring.spiking)
 
+    def usual_attention(self, observer: str) -> Attention:
+        """The parameters around which individuals of a kind of observer vary."""
+        changes = self.observers[observer].attention
+        return Attention.model_validate({**dict(self.attention), **changes})
+
     def attention_of(self, observer: str, individual: int) -> Attention:
         """The parameters of one individual; the same deviations in all kinds of observers."""
         seed = int(key_of(vary=self.seed, individual=individual)[:12], 16)
         deviations = np.random.default_rng(seed).standard_normal(len(VARYING))
         factors = np.exp(self.variation * deviations)
-        usual = {**dict(self.attention), **self.observers[observer].attention}
+        usual = dict(self.usual_attention(observer))
         own = {name: float(usual[name] * f) for name, f in zip(VARYING, factors, strict=True)}
         return Attention.model_validate({**usual, **own})
-
-    def noise(self, sd: float) -> Noise:
-        """What is laid over every item."""
-        return Noise(contrast=self.contrast, sd=sd)
 
     def to_toml(self) -> str:
         """Text that :func:`blink_spec_from` reads back to an equal specification."""

@@ -11,6 +11,7 @@ import xarray as xr
 from experiments.bench import Bench
 from experiments.blink.endtoend import Rehearse
 from experiments.blink.pictures import Noise
+from experiments.blink.reports import among
 from experiments.blink.schooling import Schooling, lesson, teach, told_apart
 from experiments.blink.showing import Watch, shown
 from experiments.blink.streams import streams
@@ -158,7 +159,7 @@ class Titrate:
         def reached(sd: float) -> float:
             noise = Noise(contrast=self.contrast, sd=sd)
             found = watch(trials, split.images, noise, seed=1)
-            return float((found["identity"].to_numpy() == target[:, None]).any(1).mean())
+            return float(among(found["identity"].to_numpy(), target).mean())
 
         low, high = 0.0, HARDEST
         for i in range(BISECTIONS):
@@ -168,6 +169,10 @@ class Titrate:
         facts = {"sd": low, "reported": reached(low), "level": self.level}
         with fresh_unit(self.stage, self.key) as directory:
             (directory / self.product).write_text(json.dumps(facts, indent=1))
+
+    def noise(self) -> Noise:
+        """What is laid over the items that the observer is shown, once it has been set."""
+        return Noise(contrast=self.contrast, sd=self.load()["sd"])
 
     def load(self) -> dict[str, float]:
         """``sd``, and the share that is ``reported`` there."""
@@ -226,7 +231,7 @@ class Show:
         trials = streams(
             self.task, self.per_lag, split.labels.numpy(), np.random.default_rng(self.seed)
         )
-        noise = Noise(contrast=self.titrated.contrast, sd=self.titrated.load()["sd"])
+        noise = self.titrated.noise()
         result = watch(trials, split.images, noise, seed=self.seed, report=report)
         with fresh_unit(self.stage, self.key) as directory:
             write_dataset(result, directory / self.product)

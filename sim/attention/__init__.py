@@ -3,7 +3,7 @@
 from sim.attention.crowd import Crowd
 from sim.attention.dynamics import AttentionState, Chance, at_rest, attend, goal_of
 from sim.attention.evidence import Kept, Stream, evidence, watched
-from sim.attention.pools import Graded, Pools, Spikes
+from sim.attention.pools import Graded, Pools, Spikes, pools_of
 from sim.attention.seen import Seen, Watching, remember, see
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "attend",
     "evidence",
     "goal_of",
+    "pools_of",
     "remember",
     "see",
     "watched",

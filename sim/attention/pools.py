@@ -15,6 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from networks.attention import Attention
+from sim.attention.crowd import Crowd
+
 MEMBRANE_MS = 10.0
 NOISE = 0.2  # of a membrane at rest, in thresholds: the 4 of 20 mV of networks.Physiology
 SUBSTEP_MS = 2.5
@@ -153,6 +156,18 @@ class Spikes(Counted):
         other = copy(self)
         other.generator, other.membranes = generator, dict(self.membranes)
         return other
+
+
+def pools_of(
+    p: Attention | Crowd,
+    dt_ms: float,
+    generator: torch.Generator,
+    *,
+    spiking: bool,
+    told: Emission = unheard,
+) -> Pools:
+    """Those of one reading: the numbers themselves, or spikes, which ``told`` hears of."""
+    return Spikes(p.pool, p.rate_hz, dt_ms, generator, told) if spiking else Graded()
 
 
 def fired(

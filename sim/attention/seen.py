@@ -12,7 +12,7 @@ from networks.attention import Attention
 from sim.attention.crowd import Crowd
 from sim.attention.dynamics import AttentionState, Chance, Goal, at_rest, attend
 from sim.attention.evidence import Kept, Stream, Watched, evidence
-from sim.attention.pools import Emission, Graded, Pools, Spikes, unheard
+from sim.attention.pools import Graded, Pools
 from sim.network import Network
 
 Moment = Callable[[int, Tensor, AttentionState], None]
@@ -58,15 +58,11 @@ class Watching:
         generator: torch.Generator,
         *,
         dt_ms: float,
-        spiking: bool = False,
-        emission: Emission = unheard,
         pools: Pools | None = None,
     ):
         self.steps, trials = eye.shape
         self.attention, self.goal, self.dt_ms = attention, goal, dt_ms
         self.pools = pools or Graded()
-        if spiking and pools is None:
-            self.pools = Spikes(attention.pool, attention.rate_hz, dt_ms, generator, emission)
         self.chance = Chance.drawn(attention, trials, generator)
         self.eye, self.state = eye, at_rest(attention, trials, dt_ms)
         self.when = torch.full_like(self.state.memory, torch.inf)
@@ -114,22 +110,17 @@ def see(
     generator: torch.Generator,
     *,
     dt_ms: float,
-    spiking: bool = False,
     moment: Moment = unwatched,
-    emission: Emission = unheard,
     pools: Pools | None = None,
 ) -> Seen:
     """Show ``stream`` to ``network`` with ``attention`` behind it; chance is of ``generator``.
 
-    The network never learns what is a target, or when. With ``spiking`` pools of cells stand for
-    the variables of gate and memory, and ``emission`` is told of their spikes; ``pools`` that are
-    given stand for them in any case. Where ``contrast_gain`` is set the gate acts back on what the
-    network sees, one step later.
+    The network never learns what is a target, or when. ``pools`` (:func:`sim.attention.pools_of`)
+    stand for the variables of gate and memory; without them those are numbers (the rate reading).
+    Where ``contrast_gain`` is set the gate acts back on what the network sees, one step later.
     """
-    return remember(
-        Watched(network, stream), attention, goal, generator,
-        dt_ms=dt_ms, spiking=spiking, moment=moment, emission=emission, pools=pools,
-    )  # fmt: skip
+    eye = Watched(network, stream)
+    return remember(eye, attention, goal, generator, dt_ms=dt_ms, moment=moment, pools=pools)
 
 
 def remember(
@@ -139,14 +130,9 @@ def remember(
     generator: torch.Generator,
     *,
     dt_ms: float,
-    spiking: bool = False,
     moment: Moment = unwatched,
-    emission: Emission = unheard,
     pools: Pools | None = None,
 ) -> Seen:
     """What is remembered of what ``eye`` has of a stream; else as :func:`see`."""
-    watching = Watching(
-        *(eye, attention, goal, generator),
-        dt_ms=dt_ms, spiking=spiking, emission=emission, pools=pools,
-    )  # fmt: skip
+    watching = Watching(eye, attention, goal, generator, dt_ms=dt_ms, pools=pools)
     return watching.until(moment=moment).seen()

@@ -35,4 +35,4 @@ class Individual:
 
     def noise(self) -> Noise:
         """What is laid over the items that it is shown."""
-        return Noise(contrast=self.titrated.contrast, sd=self.titrated.load()["sd"])
+        return self.titrated.noise()

@@ -11,6 +11,7 @@ import xarray as xr
 from experiments.blink.adversarial.craft import PROVOKE, Crafted, frames_of, staged
 from experiments.blink.adversarial.individual import Individual
 from experiments.blink.adversarial.observer import AttackedFrame
+from experiments.blink.reports import among
 from experiments.blink.showing import slots_of
 from experiments.blink.streams import Ints, Streams
 from experiments.store import fresh_unit, key_of, read_dataset, write_dataset
@@ -115,7 +116,6 @@ def hits(reported: Ints, trials: Streams) -> dict[str, Ints]:
     """Whether T1 and T2 are among the reports (n, slots), and how many others."""
     found = {}
     for name, place in (("t1", trials.t1), ("t2", trials.t2)):
-        digit = trials.at(trials.label, place)[:, None]
-        found[name] = ((reported == digit) & (digit >= 0)).any(1).astype(np.int64)
+        found[name] = among(reported, trials.at(trials.label, place)).astype(np.int64)
     others = (reported >= 0).sum(1) - found["t1"] - found["t2"]
     return {**found, "others": others}

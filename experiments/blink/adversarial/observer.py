@@ -39,17 +39,17 @@ class Observer:
         """The observer before the first of ``frames`` (n, items, 1, 28, 28)."""
         import torch
 
-        from sim.attention import Stream, Watching, goal_of
+        from sim.attention import Stream, Watching, goal_of, pools_of
         from sim.attention.evidence import Watched
 
-        task = trials.task
+        task, generator = trials.task, torch.Generator().manual_seed(seed)
         return Watching(
             Watched(self.network, Stream(frames, task.steps_per_item)),
             self.attention,
             goal_of(task.targets, task.instruction),
-            torch.Generator().manual_seed(seed),
+            generator,
             dt_ms=task.dt_ms,
-            spiking=self.spiking,
+            pools=pools_of(self.attention, task.dt_ms, generator, spiking=self.spiking),
         )
 
 

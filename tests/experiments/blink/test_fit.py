@@ -77,10 +77,10 @@ def test_answers_of_one_who_sees_all_or_nothing(once: Once) -> None:
     sees = USUAL.model_copy(update={"threshold": 0.3})
     blind = USUAL.model_copy(update={"threshold": 50.0})
     for who, seen in ((sees, 1.0), (blind, 0.0)):
-        answers, _ = told(once, [who], dt_ms=10.0, spiking=False, seed=0)
+        answers, _ = told(once, [who], dt_ms=10.0, seed=0)
         assert curve(answers).tolist() == [seen] * 3
         assert share(answers, "dual", 0) == share(answers, "TTT", 2, given=0) == seen
-    both, _ = told(once, [sees, blind], dt_ms=10.0, spiking=False, seed=0)
+    both, _ = told(once, [sees, blind], dt_ms=10.0, seed=0)
     assert share(both, "dual", 0) == 0.5
 
 
@@ -92,7 +92,7 @@ def test_the_gate_is_averaged_before_the_first_target(once: Once) -> None:
     deaf = USUAL.model_copy(update={"gate_ms": 10.0, "gate_self": 0.0, "gate_bias": -1.0})
     for gain in (0.0, 50.0):
         heard = deaf.model_copy(update={"gate_input": gain})
-        _, gate = told(once, [heard], dt_ms=10.0, spiking=False, seed=0)
+        _, gate = told(once, [heard], dt_ms=10.0, seed=0)
         assert gate == pytest.approx(1 / (1 + np.e), rel=1e-5)
 
 

@@ -61,7 +61,10 @@ def test_deviations_are_log_normal_around_the_usual() -> None:
             "streams are shown as intensities",
         ),
         ({"task": {"dt_ms": 5.0}}, "taught in steps of 10 ms; make them one"),
-        ({"observers": {"a": {"network": "fc-b", "attention": {"gat": 1}}}}, "gat"),
+        (
+            {"observers": {"a": {"network": "fc-b", "attention": {"gat": 1}}}},
+            "observers.a: 'gat' is not a known setting",
+        ),
         ({"individuals": 0}, "individuals"),
         ({"preset": "quick"}, "'preset' is not a known setting"),
     ],

@@ -9,7 +9,7 @@ import torch
 from experiments.blink.adversarial.observer import AttackedFrame
 from networks import BlindspotsError
 from networks.viewing import CUE
-from sim.attention import Stream, evidence, goal_of, see
+from sim.attention import Stream, evidence, goal_of, pools_of, see
 
 
 def test_only_the_attacked_place_changes(streams_of, moved):
@@ -27,6 +27,7 @@ def whole_stream(model, points):
     """The margin up to the model's end, and what the frame is taken for, from a whole stream."""
     observer, trials, draws = model.observer, model.trials, model.draws
     heard, memory = [], []
+    generator = torch.Generator().manual_seed(model.seed)
 
     def keep(t, potential, state):
         heard.append(evidence(potential)[0].log())
@@ -38,10 +39,10 @@ def whole_stream(model, points):
         Stream(model.with_frame(points).repeat(draws, 1, 1, 1, 1), trials.task.steps_per_item),
         observer.attention,
         goal_of(trials.task.targets, trials.task.instruction),
-        torch.Generator().manual_seed(model.seed),
+        generator,
         dt_ms=trials.task.dt_ms,
-        spiking=observer.spiking,
         moment=keep,
+        pools=pools_of(observer.attention, trials.task.dt_ms, generator, spiking=observer.spiking),
     )
     peak = reduce(torch.maximum, memory)  # ties of spiking pools share the slope as there
     digit = torch.from_numpy(trials.label[np.arange(len(trials)), trials.t2])
