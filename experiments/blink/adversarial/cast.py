@@ -58,11 +58,12 @@ class Cast:
         """Who else judges what was crafted on an individual, by what they are to it."""
         spec, found = self.spec, {}
         count = spec.individuals_of(kind)
-        if count > spec.sensory:
-            same = (number + spec.sensory) % (count - count % spec.sensory)
-            found["another, same senses"] = self.individual(kind, same)
-        if min(count, spec.sensory) > 1:
-            found["another, other senses"] = self.individual(kind, (number + 1) % count)
+        next_ones = [(number + step) % count for step in range(1, count)]
+        for senses, is_same in (("same senses", True), ("other senses", False)):
+            for each in next_ones:
+                if ((each - number) % spec.sensory == 0) == is_same:
+                    found[f"another, {senses}"] = self.individual(kind, each)
+                    break
         for other, observed in spec.observers.items():
             if not self.has_attention(other):
                 continue

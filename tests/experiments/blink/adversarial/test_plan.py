@@ -80,6 +80,15 @@ def test_by_default_the_runs_own_gate_and_its_controls_are_attacked(cast):
         mute.check(["fc-b-open"])
 
 
+def test_nobody_is_another_and_senses_are_what_they_are_called(cast):
+    """Of three individuals the first and the last share one of two sensory networks."""
+    few = replace(cast, spec=cast.spec.model_copy(update={"individuals": 3}))
+    found = [few.judges("fc-blt", number) for number in range(3)]
+    same = [judges.get("another, same senses") for judges in found]
+    assert [each and each.number for each in same] == [2, None, 0]
+    assert [judges["another, other senses"].number for judges in found] == [1, 2, 1]
+
+
 def test_norms_are_named():
     assert norms_named(["l2", "linf"]) == ("linf", "l2")
     with pytest.raises(BlindspotsError, match="There is no norm 'l3'"):
