@@ -1,8 +1,10 @@
 """One training step of fc-blt-spiking here and as an idiomatic snnTorch loop, side by side.
 
-Both have the same weights, see the same batch and must give the same logits before they are
-timed; they then take turns, so that a drifting clock harms neither. Run it with
-``make bench``, or ``python -m benchmarks.training_step [--threads N] [--rounds N] [--batch N]``.
+Ours is timed twice: as one function whose derivative is written by hand (`sim.whole`), and step by
+step with automatic differentiation, which must give the same gradients to the last bit. All have
+the same weights, see the same batch and must give the same logits before they are timed; they then
+take turns, so that a drifting clock harms none. Run it with ``make bench``, or
+``python -m benchmarks.training_step [--threads N] [--rounds N] [--batch N] [--steps N]``.
 """
 
 import argparse
@@ -22,6 +24,7 @@ from torch.nn.functional import cross_entropy
 
 from networks import Wiring, wiring_named
 from sim import Network, run
+from sim.unroll import potentials
 
 
 class Idiomatic(nn.Module):
@@ -67,6 +70,27 @@ def lively(wiring: Wiring) -> Network:
         for value in network.values.values():
             value.mul_(3)
     return network
+
+
+class StepByStep(nn.Module):
+    """The same network without the whole loop's own derivative."""
+
+    def __init__(self, network: Network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, 10) from images (N, 1, 28, 28)."""
+        return potentials(self.network.circuit(), self.network.frames(images)).mean(0)
+
+
+def gradients(model: nn.Module, images: Tensor, labels: Tensor) -> list[Tensor]:
+    """Of all parameters and of the images."""
+    images = images.clone().requires_grad_()
+    cross_entropy(model(images), labels).backward()
+    found = [parameter.grad for parameter in model.parameters()]
+    model.zero_grad(set_to_none=True)
+    return [each for each in (*found, images.grad) if each is not None]
 
 
 def spike_rates(network: Network, images: Tensor) -> list[float]:
@@ -137,12 +161,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--steps", type=int, help="instead of the catalogue's 10")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(given.batch, 1, 28, 28, generator=generator)
     labels = torch.randint(0, 10, (given.batch,), generator=generator)
     wiring = wiring_named("fc-blt-spiking")
+    wiring = wiring.replace(steps=given.steps or wiring.steps)
     network = lively(wiring)
     rates = spike_rates(network, images)
     peer = Idiomatic(network)
@@ -150,9 +176,13 @@ def main() -> None:
         apart = float((network(images) - peer(images)).abs().max())
     if apart > 1e-4:
         raise SystemExit(f"The two do not compute the same: logits differ by {apart:.2g}.")
+    plain = StepByStep(network)
+    pairs = zip(*(gradients(each, images, labels) for each in (network, plain)), strict=True)
+    same = "to the last bit" if all(torch.equal(*pair) for pair in pairs) else "NOT exactly"
     taken = interleaved(
         {
             "snnTorch, idiomatic loop": step_of(peer, images, labels),
+            "blindspots, step by step": step_of(plain, images, labels),
             "blindspots": step_of(network, images, labels),
             "matrix products alone": products_alone(wiring, given.batch),
         },
@@ -161,8 +191,8 @@ def main() -> None:
     first = median(taken["snnTorch, idiomatic loop"])
     table = Table(
         title=f"Training step of {wiring.name}, T = {wiring.steps}, batch {given.batch}, "
-        f"{given.threads} thread(s); logits agree to {apart:.1g}; spike rates "
-        f"{rates[0]:.2f} and {rates[1]:.2f}",
+        f"{given.threads} thread(s); logits agree to {apart:.1g}, our own gradients "
+        f"{same}; spike rates {rates[0]:.2f} and {rates[1]:.2f}",
         caption=f"{platform.processor() or platform.machine()}, torch {torch.__version__}, "
         f"snnTorch {snn.__version__}; {given.rounds} rounds in turn",
         box=SIMPLE_HEAD,

@@ -38,9 +38,11 @@ export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout})
     const most = Math.max(...Array.from(at("change", row), Math.abs))
     const change = most ? `Change ±${most.toPrecision(2)}` : "Change: none"
     panels.changeMapper.setv({low: -(most || 1), high: most || 1})
-    panels.clean.data = {image: [at("input", clean)], title: [panels.titles.clean]}
-    panels.shown.data = {image: [at("input", row)], title: [panels.titles.shown]}
-    panels.change.data = {image: [at("change", row)], title: [change]}
+    panels.clean.data = {image: [at("input", clean)]}
+    panels.shown.data = {image: [at("input", row)]}
+    panels.change.data = {image: [at("change", row)]}
+    const title = [panels.titles.clean, panels.titles.shown, change]
+    panels.captions.data = {...panels.captions.data, title}
   }
 
   function decision() {

@@ -1,10 +1,13 @@
 """The panels of the page: Bokeh figures, each drawn from one small source that the page fills."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bokeh.models import (
+    AllIndices,
+    AllLabels,
+    CDSView,
     ColorBar,
     ColumnDataSource,
     FactorRange,
@@ -12,6 +15,7 @@ from bokeh.models import (
     HoverTool,
     LinearColorMapper,
     Range1d,
+    UnionRenderers,
 )
 from bokeh.palettes import Cividis256, Greys256, RdBu11, interp_palette
 from bokeh.plotting import figure
@@ -83,7 +87,7 @@ def pictures() -> dict[str, Panel]:
     drawn = {}
     for at, (name, title) in enumerate(marks.items()):
         change, left = name == "change", at * (PICTURE + GAP)
-        source = drawn_from(image=[], title=[])
+        source = drawn_from(image=[])
         mapper = mapped(CHANGES, -1) if change else mapped(Greys256, 0)
         image = plot.image(
             *("image", left, 0, PICTURE, PICTURE),
@@ -91,17 +95,19 @@ def pictures() -> dict[str, Panel]:
             origin="top_left",
             color_mapper=mapper,
         )
-        plot.text(
-            *(left, PICTURE + 12, "title"),
-            source=source,
-            text_color=INK if change else inks[at],
-            text_font_size="12px",
-            text_font_style="bold",
-        )
         said = "change" if change else "intensity"
         plot.add_tools(HoverTool(renderers=[image], tooltips=[(said, "@image{0.000}")]))
         drawn[name] = Panel(plot, source, title, mapper)
-    return drawn
+    lefts = [at * (PICTURE + GAP) for at in range(len(marks))]
+    captions = drawn_from(left=lefts, ink=[*inks, INK], title=["", "", ""])
+    plot.text(
+        *("left", PICTURE + 12, "title"),
+        source=captions,
+        text_color="ink",
+        text_font_size="12px",
+        text_font_style="bold",
+    )
+    return {**drawn, "captions": Panel(plot, captions)}
 
 
 def decision(now: ColumnDataSource) -> Panel:
@@ -143,8 +149,11 @@ def bars() -> Panel:
     return Panel(plot, source)
 
 
-def activity(title: str, now: ColumnDataSource, *, change: bool = False) -> Panel:
-    """Every unit of every shown area: through time, or laid out as maps at the step shown."""
+def activity(title: str, now: ColumnDataSource, *, first: bool, change: bool = False) -> Panel:
+    """Every unit of every shown area: through time, or laid out as maps at the step shown.
+
+    The first of a row names the areas; those after it say what colours mean.
+    """
     plot = framed(title, height=MIDDLE, x_range=Range1d(0, 1), y_range=Range1d(0, 1))
     plot.axis.axis_line_color = None
     plot.xaxis.axis_label = "step"
@@ -159,7 +168,11 @@ def activity(title: str, now: ColumnDataSource, *, change: bool = False) -> Pane
     ticks = [-1.0, 0.0, 1.0] if change else [0.0, 0.5, 1.0]
     scale = ColorBar(color_mapper=mapper, width=7, padding=2, ticker=FixedTicker(ticks=ticks))
     scale.major_label_text_font_size = "9px"
-    plot.add_layout(scale, "right")
+    if first:
+        plot.min_border_right = 22
+    else:
+        plot.left = []
+        plot.add_layout(scale, "right")
     return Panel(plot, source)
 
 
@@ -212,11 +225,25 @@ def drive() -> Panel:
     return Panel(plot, source)
 
 
-def lighten(plot: figure) -> None:
-    """One look for each glyph whether selected or not: a browser takes long over four of them."""
+@dataclass(frozen=True)
+class Shared:
+    """Models without a state of their own, of which one will do for all panels of a page."""
+
+    rows: AllIndices = field(default_factory=AllIndices)
+    labels: AllLabels = field(default_factory=AllLabels)
+    selecting: UnionRenderers = field(default_factory=UnionRenderers)
+
+
+def lighten(plot: figure, shared: Shared) -> None:
+    """Leave out what a browser takes long over: looks of selected glyphs, many small models."""
+    for axis in plot.axis:
+        axis.major_label_policy = shared.labels
+    views: dict[ColumnDataSource, CDSView] = {}
     for renderer in plot.renderers:
-        glyph = renderer.glyph
+        glyph, source = renderer.glyph, renderer.data_source
         renderer.update(selection_glyph=glyph, nonselection_glyph=glyph, muted_glyph=glyph)
+        renderer.view = views.setdefault(source, CDSView(filter=shared.rows))
+        source.selection_policy = shared.selecting
     for drawn in (plot.x_range, plot.y_range, *plot.select(LinearColorMapper)):
         drawn.syncable = False
 

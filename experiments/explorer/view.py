@@ -120,15 +120,17 @@ def build() -> View:
         **panels.pictures(),
         "decision": panels.decision(now),
         "bars": panels.bars(),
-        "before": panels.activity("Activity, clean", now),
-        "after": panels.activity("Activity, perturbed", now),
-        "differ": panels.activity("Perturbed − clean", now, change=True),
+        "before": panels.activity("Activity, clean", now, first=True),
+        "after": panels.activity("Activity, perturbed", now, first=False),
+        "differ": panels.activity("Perturbed − clean", now, first=False, change=True),
         "path": panels.trajectory(),
         "drive": panels.drive(),
     }
+    shared = panels.Shared()
     for name, panel in drawn.items():
         panel.source.name = name
-        panels.lighten(panel.figure)
+    for plot in {panel.figure for panel in drawn.values()}:
+        panels.lighten(plot, shared)
     title = Div(sizing_mode="stretch_width")
     said = HTML(html="", syncable=False)  # unlike a Div it changes without a new layout of the page
     epsilon = CategoricalSlider(
