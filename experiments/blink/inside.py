@@ -110,7 +110,7 @@ def stages(dual: Dual) -> xr.Dataset:
             xr.concat(rows, xr.DataArray(list(mine), dims="individual", name="individual"))
         )
         shapes.append(bimodality(np.concatenate([peaks(*found) for found in mine.values()])))
-    whole = xr.concat(parts, xr.DataArray(names, dims="network", name="network"))
+    whole = xr.concat(parts, xr.DataArray(names, dims="network", name="network"), join="outer")
     return whole.assign(bimodality=("network", shapes))
 
 

@@ -80,7 +80,7 @@ def half_recovery_ms(accuracy: Floats, ms: Floats) -> Floats:
     low, high = (np.take_along_axis(accuracy, at, -1) for at in (before, after))
     with np.errstate(invalid="ignore", divide="ignore"):
         way = (half - low) / (high - low)
-    crossing = (ms[before] + way * (ms[after] - ms[before]))[..., 0]
+        crossing = (ms[before] + way * (ms[after] - ms[before]))[..., 0]
     return np.where(above.any(-1) & (depth(accuracy, ms) > 0), crossing, np.nan)
 
 
