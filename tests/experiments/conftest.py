@@ -105,7 +105,8 @@ def small_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object
         "epsilons": [0.05, 0.2],
         "reference_attack": "pgd-linf",
         "reference_epsilon": 0.2,
-        "training": {"epochs": 12, "batch": 100},
+        "training": {"epochs": 6, "batch": 100},
+        "options": {"pgd-linf": {"steps": 10}},
     }
 
 
