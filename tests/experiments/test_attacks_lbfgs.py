@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from torch import Tensor, nn
@@ -161,6 +161,7 @@ def test_the_objective_never_rises() -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 1000))
+@example(492)  # where one image lies on the boundary, to rounding
 def test_what_comes_back_is_what_it_says(seed: int) -> None:
     """Recomputed: inputs in the box, distances, who is fooled; in float32 and another batch."""
     model, images = tanh_net(seed).float(), grey(6, seed, 0, 1).float()
@@ -174,8 +175,12 @@ def test_what_comes_back_is_what_it_says(seed: int) -> None:
         (found - images).double().square().flatten(1).mean(1).sqrt(),
         rtol=1e-5,
     )
-    wrong = torch.cat([predicted(model, each) for each in found.split(1)]) != labels
-    assert torch.equal(wrong, far.isfinite())
+    with torch.no_grad():
+        alone = torch.cat([model(each) for each in found.split(1)])
+    best = alone.topk(2, 1).values
+    level = best[:, 0] - best[:, 1] < 1e-5  # another batch rounds otherwise
+    assert bool(((alone.argmax(1) != labels) | level)[far.isfinite()].all())
+    assert bool((alone.argmax(1) == labels)[far.isinf()].all())
     assert bool((far[:2] == 0).all())
     assert torch.equal(found[:2], images[:2])
 
