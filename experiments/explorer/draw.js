@@ -1,8 +1,10 @@
 // Draws one row of the frames (a set of cut pathways, an epsilon) at one step into all panels.
 // The same code serves the page of the server and the exported file.
 
-export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout}) => {
+export default ({frames, facts, now, said, panels, epsilon, time, cuts, layout}, changed) => {
   if (!frames.data.input?.length) return
+  // Only maps have to fit into a panel of another size.
+  if (changed === panels.activityFigure && now.data.step.length && layout.active === 0) return
   const fact = (name) => facts.data[name][0]
   const listed = (length, value) => Array.from({length}, (_, i) => value(i))
   const steps = fact("steps"), budgets = fact("epsilons").length
