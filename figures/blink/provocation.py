@@ -157,7 +157,7 @@ def by_universal(panel: Axes, found: xr.Dataset, looks: dict[str, tuple[str, str
     epsilon = found.attrs["reference_universal"]
     dress(
         panel,
-        f"one change for all distractors, before controls too (ε = {epsilon:g})",
+        f"one change for all distractors (ε = {epsilon:g})",
         "T2s lost (share)",
     )
 
