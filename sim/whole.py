@@ -177,7 +177,7 @@ class Back:
     """The way back: ``gradients`` of all that was given, None where none is wanted."""
 
     def __init__(self, way: Way, wanted: Sequence[bool]):
-        self.way, self.shown, self.is_still = way, way.shown, way.shown == 1
+        self.way, self.is_still = way, way.shown == 1
         self.at = {name: way.shown + i for i, name in enumerate(way.plan.names)}
         self.wanted = wanted
         self.gradients: list[Tensor | None] = [None] * len(wanted)
@@ -203,11 +203,10 @@ class Back:
     def _by_potential(
         self, area: Area, t: int, later: Tensor | None, answer: Tensor | None
     ) -> Tensor | None:
-        unit, u = area.unit, self.way.potentials[area.name, t]
+        u, keeps = self.way.potentials[area.name, t], kept(area)
         du = self.by_emitted.pop((area.name, t), None)
         if du is not None:
             du = sloped(area, u, du)
-        keeps = unit.beta if isinstance(unit, SpikingUnit) else 1 - unit.leak  # type: ignore[union-attr]
         if later is not None and keeps:
             du = summed(du, like(later.mul_(keeps), u))
         if answer is not None:
@@ -280,6 +279,15 @@ def sloped(area: Area, u: Tensor, gradient: Tensor) -> Tensor:
     if unit.surrogate == "fast_sigmoid":  # in place: of all steps the one that takes longest
         return gradient.div_(above.abs_().mul_(unit.slope).add_(1).square_())
     return gradient * DERIVATIVES[unit.surrogate](above, unit.slope)
+
+
+def kept(area: Area) -> float:
+    """The share of a potential that is left one step later."""
+    unit = area.unit
+    if isinstance(unit, SpikingUnit):
+        return unit.beta
+    assert isinstance(unit, RateUnit)
+    return 1 - unit.leak
 
 
 def plus(total: Tensor, more: Tensor, is_own: bool, factor: float = 1.0) -> Tensor:

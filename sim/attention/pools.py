@@ -4,6 +4,7 @@ Every variable of :mod:`sim.attention.dynamics` is driven by an activity in [0, 
 through one of these, so that both readings share equations and parameters.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from copy import copy
 from functools import cache
@@ -71,7 +72,7 @@ class Graded:
         return self
 
 
-class Counted:
+class Counted(ABC):
     """Pools of cells: what is delivered is their number of spikes over the highest one.
 
     For each variable ``size`` cells fire at up to ``rate_hz``. Gradients pass as through the number
@@ -85,9 +86,9 @@ class Counted:
         self.most = rate_hz * dt_ms / 1000  # spikes of a cell in a step
         self.waiting: tuple[Tensor, Tensor] | None = None
 
+    @abstractmethod
     def counts(self, name: str, wanted: Tensor) -> Tensor:
         """Spikes (n, variables, cells) of the pools of ``name`` in one step."""
-        raise NotImplementedError
 
     def deliver(self, name: str, wanted: Tensor) -> Tensor:
         """Spikes of the pools of ``name`` over the highest number; (n, variables)."""
@@ -109,9 +110,9 @@ class Counted:
         wanted = items * goal
         return wanted + (got - wanted).detach()
 
+    @abstractmethod
     def with_chance(self, generator: torch.Generator) -> Self:
         """A copy as it is now, whose chance to come is of ``generator``."""
-        raise NotImplementedError
 
     def _spikes(self, name: str, wanted: Tensor) -> Tensor:
         with torch.no_grad():

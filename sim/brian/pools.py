@@ -13,13 +13,14 @@ the drive at which such cells do on average (measured once, :func:`drives_and_ra
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from networks.errors import BlindspotsError
 from networks.physiology import Physiology
 from sim.attention.pools import MEMBRANE_MS, Counted, Emission, unheard
 
@@ -61,6 +62,12 @@ class CellPools(Counted):
         self.generator = np.random.default_rng(seed)
         self.populations: dict[str, Any] = {}
         brian2.seed(seed)
+
+    def with_chance(self, generator: torch.Generator) -> Self:
+        """Refused with BlindspotsError: what runs in Brian2 cannot be copied half-way."""
+        raise BlindspotsError(
+            "A stream before Brian2 cells cannot be gone on with in copies; watch it to its end."
+        )
 
     def counts(self, name: str, wanted: Tensor) -> Tensor:
         """Spikes (n, variables, cells) of one step, run in Brian2."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from networks import Physiology
+from networks import BlindspotsError, Physiology
 from sim.brian import pools
 from sim.brian.library import running
 from sim.brian.pools import CellPools, drive_for
@@ -59,3 +59,8 @@ def test_coincidences_of_cells_are_those_that_chance_makes() -> None:
         met = torch.stack([cells.coincide(*asked, 5.0) for _ in range(12)])[4:]
     rates = [np.mean(each[4:]) for each in heard.values()]
     assert float(met.mean()) == pytest.approx(rates[0] * rates[1], rel=0.06)
+
+
+def test_cells_are_not_copied_half_way() -> None:
+    with pytest.raises(BlindspotsError, match="watch it to its end"):
+        CellPools.with_chance(CellPools.__new__(CellPools), torch.Generator())
