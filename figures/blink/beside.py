@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from figures.blink.examples import titled
 from figures.style import BLACK, BLUE, GREEN, GREY, LINES, ORANGE, PURPLE, SKY, WIDTH, stage, styled
 
-OWN = (BLUE, SKY, GREEN, "#332288")
+OWN = (BLUE, SKY, GREEN, "#332288", "#882255")
 OTHERS = {
     "lc-ne": (ORANGE, "^"), "boost-bounce": (PURPLE, "v"), "Cousineau": (GREY, ""),
     "flat line": (GREY, ""),

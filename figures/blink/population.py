@@ -32,8 +32,9 @@ def population(result: xr.Dataset, magnitude: xr.DataArray, people: Mapping[str,
     low = min(np.nanmin(values), people["mean"] - people["sd"], 0.0)
     high = max(np.nanmax(values), people["mean"] + people["sd"])
     edges = np.arange(np.floor(low / WIDE), np.ceil(high / WIDE) + 1) * WIDE
+    top = max(float(np.histogram(row, edges)[0].max()) for row in values)
     for panel, name in zip(panels, names, strict=True):
-        histogram(panel, magnitude.sel(network=name).dropna("individual"), edges, people)
+        histogram(panel, magnitude.sel(network=name).dropna("individual"), edges, top, people)
         panel.set_title(f"{name} ({int(magnitude.sel(network=name).count())} individuals)")
         panel.set_xlabel("magnitude of the blink: late level − mean at 180–400 ms")
     panels[0].set_ylabel("individuals")
@@ -45,11 +46,14 @@ def population(result: xr.Dataset, magnitude: xr.DataArray, people: Mapping[str,
 
 
 def histogram(
-    panel: Axes, values: xr.DataArray, edges: np.ndarray, people: Mapping[str, float]
+    panel: Axes,
+    values: xr.DataArray,
+    edges: np.ndarray,
+    top: float,
+    people: Mapping[str, float],
 ) -> None:
-    """One network's individuals; above them its mean and SD, and those of people."""
-    counts, _, _ = panel.hist(values, edges.tolist(), color=BLUE, alpha=0.75, edgecolor="white")
-    top = float(np.max(counts))
+    """One network's individuals; above ``top``, the tallest bar of all panels, means and SDs."""
+    panel.hist(values, edges.tolist(), color=BLUE, alpha=0.75, edgecolor="white")
     spans = (
         ("people", people["mean"], people["sd"], people["non_blinkers"], BLACK, 1.42),
         ("networks", float(values.mean()), float(values.std(ddof=1)),

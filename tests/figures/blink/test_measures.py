@@ -47,6 +47,8 @@ def test_a_histogram_counts_individuals_and_says_who_does_not_blink(result):
     assert heights[0.0] == 1
     assert heights[0.3] == 3
     assert sum(heights.values()) == 4
+    for panel in (first, second):  # whose bars are not equally high
+        assert all(text.xy[1] < 0.95 * panel.get_ylim()[1] for text in panel.texts)
     said = [text.get_text() for text in first.texts]
     assert "people: 0.37 ± 0.15 (SD), 7% without a blink" in said
     assert f"networks: 0.24 ± {np.std(values[0, :4], ddof=1):.2f} (SD), 25% without a blink" in said
