@@ -5,16 +5,27 @@ import pytest
 import torch
 
 from experiments.blink.endtoend import is_reportable, reported
+from experiments.blink.glances import glanced
 from experiments.blink.pictures import Noise
-from experiments.blink.rehearsal import GRU, Rehearsal, answers_to, exercise, loss, untaught
+from experiments.blink.rehearsal import (
+    GRU,
+    Rehearsal,
+    answers_to,
+    begun,
+    exercise,
+    loss,
+    rehearse,
+    untaught,
+)
 from experiments.blink.schooling import descend
 from experiments.blink.spec import blink_spec_from
 from experiments.blink.streams import streams
 from experiments.blink.task import Task, conditions
 from experiments.data.dataset import Split
 from experiments.training import Diverged
-from networks import BlindspotsError
+from networks import BlindspotsError, wiring_named
 from sim.attention import Stream
+from sim.attention.reporting import Wired
 
 TASK = Task(items=15, first=(3,), lags=(1, 7))
 
@@ -64,6 +75,48 @@ def test_the_loss_is_that_of_the_end_and_of_the_mean_over_items(split: Split) ->
     right = np.take_along_axis(odds, given.answers.numpy()[..., None], 3)[..., 0]
     by_item = -np.log(right).mean((0, 2))
     assert float(found) == pytest.approx(by_item[-1] + 0.5 * by_item.mean(), rel=1e-5)
+
+
+def test_streams_grow_from_their_first_targets_to_their_length(split: Split) -> None:
+    chance = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    given = exercise(TASK, split, Rehearsal(per_lag=4), 0.75, chance)
+    items = [begun(given, TASK, grown).frames.shape[1] for grown in (0.0, 0.5, 1.0)]
+    assert items == [5, 10, 15]
+    short = begun(given, TASK, 0.0)
+    assert torch.equal(short.frames, given.frames[:, :5])
+    assert (short.answers[:6, -1, 0] < 10).all()  # of all pairs the first target has been shown
+
+
+def test_what_remembers_starts_by_holding_and_what_sees_by_letting_go() -> None:
+    model = untaught("fc-blt", Rehearsal(), 0)
+    assert isinstance(model, Wired)
+    sees, holds = (model.network.values[f"weight/{h}>{h}"] for h in ("h1", "h2"))
+    assert torch.equal(holds, torch.eye(128))
+    assert float(sees.detach().diagonal().abs().max()) < 0.1
+
+
+def test_glances_teach_the_first_area_to_tell_digits_apart_and_nothing_else() -> None:
+    """Ten kinds of pictures, each lit in a place of its own: a linear readout of h1 finds them."""
+    images = torch.zeros(200, 1, 28, 28)
+    labels = torch.arange(10).repeat(20)
+    for i, label in enumerate(labels.tolist()):
+        images[i, 0, 2 * label : 2 * label + 4, 4:20] = 1
+    values = glanced(wiring_named("fc-blt"), 8, 3e-3, 0.1, Split(images, labels), 0)
+    assert set(values) == {"weight/input>h1", "bias/h1"}
+
+    def separation(weight: torch.Tensor, bias: torch.Tensor) -> float:
+        felt = torch.relu(images.flatten(1) @ weight.T + bias)[:10]
+        felt = felt / felt.norm(dim=1, keepdim=True)
+        return float((felt @ felt.T)[~torch.eye(10, dtype=torch.bool)].mean())
+
+    model = untaught("fc-blt", Rehearsal(), 0)
+    assert isinstance(model, Wired)
+    before = (model.network.values[name].detach() for name in ("weight/input>h1", "bias/h1"))
+    assert separation(*values.values()) < separation(*before)
+    kept = {k: v.detach().clone() for k, v in model.network.values.items() if k not in values}
+    model.begin_with(values)
+    for name, value in model.network.values.items():
+        assert torch.equal(value, values[name] if name in values else kept[name])
 
 
 def test_a_step_goes_down_and_what_is_no_number_ends_it() -> None:
