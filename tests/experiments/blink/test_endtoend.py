@@ -16,7 +16,6 @@ from experiments.blink.rehearsal import (
     begun,
     exercise,
     loss,
-    rehearse,
     untaught,
 )
 from experiments.blink.schooling import descend
