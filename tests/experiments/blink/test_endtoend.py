@@ -16,6 +16,7 @@ from experiments.blink.rehearsal import (
     begun,
     exercise,
     loss,
+    rehearse,
     untaught,
 )
 from experiments.blink.schooling import descend
@@ -121,6 +122,16 @@ def test_glances_teach_the_first_area_to_tell_digits_apart_and_nothing_else() ->
         assert torch.equal(value, (before | values)[name])
 
 
+def test_a_rehearsal_begins_with_what_was_learned_from_glances(split: Split) -> None:
+    """Its first step moves no weight by more than a twenty-fifth of the highest rate."""
+    how = Rehearsal(batches=1, per_lag=2, rate=1e-3, dt_ms=100, growing=0.5, glances=2)
+    model = rehearse("fc-blt", how, TASK, split, 0.75, 3)
+    assert isinstance(model, Wired)
+    expected = glanced(wiring_named("fc-blt"), 2, 1e-3, how.noise, split, 3)
+    for name, value in expected.items():
+        torch.testing.assert_close(model.network.values[name].detach(), value, rtol=0, atol=4.1e-5)
+
+
 def test_a_step_goes_down_and_what_is_no_number_ends_it() -> None:
     weight = torch.nn.Linear(1, 1, bias=False)
     optimiser = torch.optim.SGD(weight.parameters(), lr=1.0)
@@ -157,6 +168,7 @@ def test_it_is_asked_only_for_what_it_was_trained_for() -> None:
     for observer, says in (
         (whole, "set its conditions"),
         ({**whole, "conditions": ["dual"], "attention": {"leak": 0.2}}, "drop one of the two"),
+        ({**whole, "conditions": ["dual"], "rehearsal": {"glances": 9}}, "glances to 0"),
         ({"network": "gru"}, "There is no network 'gru'"),
     ):
         settings = {"observers": {"a": observer}, "conditions": ["dual", "ignore-t1"]}
