@@ -17,6 +17,7 @@ from sim import Network
 from sim.parameters import bias_name, weight_name
 
 BATCH = 512  # pictures
+DISTRACTORS = 0.6  # share of pictures: in streams they are most
 
 
 def glanced(
@@ -28,7 +29,7 @@ def glanced(
     ``batches`` of training pictures which digit or distractor each is, in noise with standard
     deviations up to ``noise``. Diverged where the loss is not finite.
     """
-    school = Schooling(noise=noise, blanks=0, rings=0)
+    school = Schooling(noise=noise, distractors=DISTRACTORS, blanks=0, rings=0)
     network = Network.initial(viewing(feedforward_part(wiring), 1.0, 1.0), seed)
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4, fused=True)
