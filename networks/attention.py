@@ -40,7 +40,7 @@ class Attention(Described):
       does instead, by adaptation (neural fatigue: Chartier, Cousineau & Charbonneau 2004);
       "coincidence", which spikes of the items open that meet spikes of the goal (Neokleous,
       Avraamides, Neocleous & Schizas 2009, whose structure it is; the equations are ours);
-      "open", which nothing inhibits or excites: what enters memory is multiplied by ``open_gain``.
+      "open", which nothing inhibits or excites: it stands at 1.
     - ``gate_ms``, ``gate_delay_ms``, ``gate_input``, ``gate_bias``, ``gate_self``: its time
       constant, the delay of its input, its weights.
     - ``gate_gain``: what enters memory is multiplied by 1 + gate_gain times the gate.
@@ -75,7 +75,6 @@ class Attention(Described):
     gate_self: NotNegative = 2.67
     coincidence_ms: Positive = 5.0
     gate_gain: NotNegative = 3.01
-    open_gain: Positive = 2.5
     contrast_gain: NotNegative = 0.0
     refractoriness: NotNegative = 11.1
     refractory_ms: Positive = 135.0
