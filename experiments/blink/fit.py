@@ -33,7 +33,7 @@ from networks.errors import BlindspotsError
 INDIVIDUALS = 160  # who share the trials of one look
 Titrated = Mapping[str, Sequence[Titrate]]
 """By observer the units that set the noise of each of its sensory networks."""
-PARTS = {"fitted": 1, "judged": 2, "fresh": 2}
+PARTS = {"fitted": 1, "judged": 4, "fresh": 4}
 """Streams, in multiples of a search's: its own, those by which one of its last generation is chosen
 (who is best on the first owes a part of it to luck), and others for an honest figure."""
 
@@ -116,7 +116,7 @@ def fit_attention(
         }
 
     def lost(values: Floats, part: str = "fitted") -> float:
-        found = looks[part].outcomes(rounded(with_values(spec.attention, values)))
+        found = looks[part].outcomes(with_values(spec.attention, values))
         return loss(list(found.values()), spec.level)
 
     bounds = bounds_of(spec.attention.gate)

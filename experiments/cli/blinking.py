@@ -77,7 +77,7 @@ def fit(
     generations: Annotated[
         int, typer.Option(min=0, help="Of the search; more of them go on where fewer ended.")
     ] = 16,
-    per_lag: Annotated[int, typer.Option(min=1, help="Trials per lag and observer.")] = 320,
+    per_lag: Annotated[int, typer.Option(min=1, help="Trials per lag and observer.")] = 160,
     seed: Annotated[int, typer.Option(min=0, help="Of streams and search.")] = 0,
     data: Data = None,
     workers: Workers = None,
