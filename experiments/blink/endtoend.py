@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from sim.attention.reporting import Reporting
 
-REHEARSED = 1  # raise it when the same settings come to mean other numbers
+REHEARSED = 2  # raise it when the same settings come to mean other numbers for a wiring,
+GATED = 1  # and this for gated recurrent units
 
 
 def is_reportable(task: Task, dt_ms: float) -> bool:
@@ -59,7 +60,7 @@ class Rehearse:
     def key(self) -> str:
         """Of everything that determines the outcome."""
         return key_of(
-            format=REHEARSED,
+            format=GATED if self.network == GRU else REHEARSED,
             wiring=GRU if self.network == GRU else wiring_named(self.network).to_json(),
             seed=self.seed,
             how=said(self.how),

@@ -3,6 +3,7 @@
 The controls that were built for nothing: no gate, no working memory, no attention; a recurrent
 network of which nothing is fixed but the pixels and the two answers. It is shown streams of
 training images in noise with every lag, and single targets, and is never told which lag it was.
+A wiring may begin with features of single pictures (:mod:`experiments.blink.glances`).
 """
 
 from typing import Annotated, NamedTuple
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from experiments.blink.baselines import ranks
+from experiments.blink.glances import glanced
 from experiments.blink.pictures import Noise, pictures
 from experiments.blink.schooling import descend
 from experiments.blink.streams import Ints, Streams, streams
@@ -26,6 +28,7 @@ from networks.viewing import viewing
 from sim.attention import Stream
 from sim.attention.reporting import CHOICES, NONE, REPORTS, Gated, Reporting, Wired
 
+Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 GRU = "gru"
 SINGLES = 4  # one batch's trial in so many has a single target
@@ -40,7 +43,9 @@ class Rehearsal(Described):
     one-cycle schedule up to ``rate``. The network is stepped by ``dt_ms``, a divisor of the task's
     interval; units of a wiring forget over ``tau_ms``, and gated recurrent units are ``units``.
     Beside the answer after the stream, those of a stream that had ended with any earlier item are
-    asked for, with the weight ``prefixes``.
+    asked for, with the weight ``prefixes``. At first streams end soon after the earliest first
+    target; over the fraction ``growing`` of the batches they grow to their length. Before all
+    this the first areas of a wiring learn from ``glances`` batches of single pictures.
     """
 
     batches: Annotated[int, Field(ge=1)] = 1500
@@ -51,6 +56,8 @@ class Rehearsal(Described):
     tau_ms: Positive = 100.0
     units: Annotated[int, Field(ge=1)] = 128
     prefixes: Annotated[float, Field(ge=0)] = 1.0
+    growing: Share = 0.0
+    glances: Annotated[int, Field(ge=0)] = 0
 
 
 def untaught(network: str, how: Rehearsal, seed: int) -> Reporting:
@@ -98,6 +105,13 @@ def exercise(
     return Exercise(torch.cat([p.frames for p in parts]), torch.cat([p.answers for p in parts]))
 
 
+def begun(given: Exercise, task: Task, grown: float) -> Exercise:
+    """The streams as they begin: of all items where ``grown`` is 1, and of few where it is 0."""
+    fewest = task.first[0] + 2
+    items = round(fewest + (task.items - fewest) * grown)
+    return Exercise(given.frames[:, :items], given.answers[:, :items])
+
+
 def loss(model: Reporting, given: Exercise, how: Rehearsal, steps: int) -> Tensor:
     """Cross-entropy of the reports after the stream, and of those after any item before."""
     logits = model(Stream(given.frames, steps))[:, steps - 1 :: steps]
@@ -117,11 +131,16 @@ def rehearse(
 ) -> Reporting:
     """The network that the exercises lead to; Diverged where the loss is not finite."""
     model = untaught(network, how, seed)
+    if isinstance(model, Wired) and how.glances:
+        wiring = wiring_named(network)
+        model.begin_with(glanced(wiring, how.glances, how.rate, how.noise, split, seed))
     chance = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(model.parameters(), lr=how.rate, weight_decay=1e-4, fused=True)
     steps = round(task.soa_ms / how.dt_ms)
     for i in range(how.batches):
         given = exercise(task, split, how, contrast, chance)
+        if i < how.growing * how.batches:
+            given = begun(given, task, i / (how.growing * how.batches))
         lost = loss(model, given, how, steps)
         descend(model, optimiser, lost, how.rate, i / how.batches)
         if i % 20 == 0:

@@ -110,7 +110,13 @@ class BlinkSpec(Described):
             raise ValueError(
                 f"observers.{who}: what is trained end to end has no attention; drop one of the two"
             )
-        dt_ms = self.rehearsal_of(who).dt_ms
+        how = self.rehearsal_of(who)
+        if how.glances and self.observers[who].wiring is None:
+            raise ValueError(
+                f"observers.{who}: gated recurrent units have no areas that learn from single "
+                "pictures; set its rehearsal's glances to 0"
+            )
+        dt_ms = how.dt_ms
         for name in self.shown_to(who):
             if not is_reportable(known[name], dt_ms):
                 raise ValueError(

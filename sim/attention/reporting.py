@@ -5,6 +5,8 @@ tokens. Both end in two readouts of 11 classes, the digits and "none", for the f
 report.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -22,18 +24,27 @@ NONE = 10  # that there is nothing more to report
 class Wired(nn.Module):
     """A wiring (:func:`networks.viewing.viewing`, 22 classes) whose output is the two readouts.
 
-    Dense lateral weights start as the identity, so that at first a unit holds what it has: from
-    random ones such units hardly learn to remember (Le, Jaitly & Hinton 2015, arXiv:1504.00941).
+    Dense lateral weights of the areas that are read start as the identity, so that at first a unit
+    holds what it has: from random ones such units hardly learn to remember (Le, Jaitly & Hinton
+    2015, arXiv:1504.00941). Those of areas before them do not: what sees is to let go of an item
+    when the next one comes, or it tells none from another.
     """
 
     def __init__(self, wiring: Wiring, seed: int):
         super().__init__()
         self.network = Network.initial(wiring, seed)
+        read = {p.source for p in wiring.into(wiring.output)}
         with torch.no_grad():
             for p in wiring.projections:
-                if p.source == p.target and isinstance(p.pattern, Dense):
+                if p.source == p.target and p.source in read and isinstance(p.pattern, Dense):
                     weight = self.network.values[weight_name(p)]
                     weight.copy_(torch.eye(len(weight)))
+
+    def begin_with(self, values: Mapping[str, Tensor]) -> None:
+        """Take these weights and biases, by name, as first values."""
+        with torch.no_grad():
+            for name, value in values.items():
+                self.network.values[name].copy_(value)
 
     def forward(self, stream: Stream) -> Tensor:
         """Logits (n, steps, 2, 11) at each step, from when the first item can be felt on."""
