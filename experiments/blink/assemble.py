@@ -59,7 +59,8 @@ def assembled(table: pd.DataFrame, planned: BlinkPlan, spec: BlinkSpec, bench: B
         for (name, individual, condition), unit in planned.shows.items()
         if condition == "dual" and is_complete(unit) and not spec.observers[name].end_to_end
     }
-    for more in (inside(dual), stages(dual), published(spec.task), examples(planned.filmed)):
+    within = (inside(dual), stages(dual)) if dual else ()
+    for more in (*within, published(spec.task), examples(planned.filmed)):
         found = found.merge(more, join="left")
     return found.assign(
         noise_sd=(("network", "individual"), noise[0]),
