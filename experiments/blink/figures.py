@@ -49,7 +49,8 @@ def overall(result: xr.Dataset, beside: xr.Dataset | None) -> "Draws":
     human = {
         name: (each.lag_ms, each.accuracy, each.participants) for name, each in samples().items()
     }
-    yield "lag-curves", partial(lag_curves, result, human, error=SEM)
+    if observers(result):
+        yield "lag-curves", partial(lag_curves, result, human, error=SEM)
     if beside is not None:
         yield "beside-people", partial(beside_figure, result, beside)
     many = [who for who in observers(result) if individuals(result, who) >= FEWEST]

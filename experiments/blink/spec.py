@@ -97,6 +97,10 @@ class BlinkSpec(Described):
                     raise ValueError(str(unknown("condition", name, known)).rstrip(".?"))
             if observer.end_to_end:
                 self._check_whole(who, known)
+        if not any("dual" in self.shown_to(who) for who in self.observers):
+            raise ValueError(
+                "conditions: nobody is shown 'dual', beside which all else is measured; add it"
+            )
         if self.task.dt_ms != self.schooling.dt_ms:
             raise ValueError(
                 f"task.dt_ms: {self.task.dt_ms:g} ms, and sensory networks are taught in steps of "

@@ -134,6 +134,19 @@ def test_again_it_costs_nothing(
     assert (run / "trials.csv").read_bytes() == before
 
 
+def test_an_experiment_may_be_of_a_control_without_attention_alone(
+    run: Path, tmp_path: Path
+) -> None:
+    whole = {"whole": SETTINGS["observers"]["whole"]}
+    alone = blink_spec_from({**SETTINGS, "observers": whole, "conditions": ["dual"]})
+    result = blink(alone, tmp_path / "alone", console=Console(quiet=True))
+    xr.testing.assert_equal(
+        result["last"].sel(network="whole"),
+        load_blink(run)["last"].sel(network="whole", condition=["dual"]),
+    )
+    assert "Every curve" in (tmp_path / "alone" / "report.html").read_text()
+
+
 def test_a_directory_of_another_experiment_is_left_alone(
     run: Path, here_on_digits: Callable[[], AbstractContextManager[Any]]
 ) -> None:

@@ -54,6 +54,7 @@ def test_deviations_are_log_normal_around_the_usual() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
+        ({"conditions": ["single"], "observers": {"a": {"network": "fc-b"}}}, "is shown 'dual'"),
         ({"conditions": ["dual", "duel"]}, "There is no condition 'duel'; did you mean 'dual'"),
         ({"observers": {"a": {"network": "fc-bit"}}}, "observers.a: There is no network 'fc-bit'"),
         (
