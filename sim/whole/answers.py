@@ -50,9 +50,9 @@ class ThroughTime(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, wiring: Wiring, by: Engine, shown: int, *given: Tensor) -> Tensor:
         """The answer; what the way back needs stays in ``ctx``."""
-        way = Way(wiring, arithmetic(by, given), shown, given)
+        way = Way(plan_of(wiring), arithmetic(by, given), shown, given)
         rows = way.there(keep=any(ctx.needs_input_grad))
-        ctx.wiring, ctx.by, ctx.shown, ctx.potentials = wiring, by, shown, way.potentials
+        ctx.wiring, ctx.by, ctx.shown, ctx.past = wiring, by, shown, way.past
         ctx.save_for_backward(*given)
         return torch.stack([row.expand(len(given[0]), -1) for row in rows])
 
@@ -61,8 +61,8 @@ class ThroughTime(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of all that was given, from that by the answer."""
         given = ctx.saved_tensors
-        way = Way(ctx.wiring, arithmetic(ctx.by, given), ctx.shown, given)
-        way.potentials = ctx.potentials
+        way = Way(plan_of(ctx.wiring), arithmetic(ctx.by, given), ctx.shown, given)
+        way.past = ctx.past
         back = Back(way, ctx.needs_input_grad[3:])
         back.unroll(gradient)
         return None, None, None, *back.gradients

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from networks import RateUnit
 from networks.area import Area
-from sim.parameters import bias_name, weight_name
 from sim.whole.plain import Sent, like, summed
 from sim.whole.way import Way
 
@@ -15,33 +14,33 @@ class Back:
     """The way back: ``gradients`` of all that was given, None where none is wanted."""
 
     def __init__(self, way: Way, wanted: Sequence[bool]):
-        self.way, self.is_still = way, way.shown == 1
-        self.at = {name: way.shown + i for i, name in enumerate(way.plan.names)}
+        self.way, self.plan = way, way.plan
+        self.at = {name: len(way.frames) + i for i, name in enumerate(way.plan.names)}
         self.wanted = wanted
         self.gradients: list[Tensor | None] = [None] * len(wanted)
         self.by_emitted: dict[tuple[str, int], Tensor] = {}
-        self.by_still: dict[str, Tensor] = {}
+        self.by_still: dict[str, tuple[Sent, Tensor]] = {}
 
     def unroll(self, gradient: Tensor) -> None:
         """From the gradient by the output's potentials, (answer steps, N, classes)."""
-        wiring, later = self.way.wiring, dict[str, Tensor]()
-        for t in reversed(range(wiring.steps)):
-            self.way.emitted.clear()
-            for area in reversed(self.way.plan.at(t)):
-                is_read = area.name == wiring.output and t in wiring.answers
-                answer = gradient[t - wiring.answers.start] if is_read else None
+        plan, later = self.plan, dict[str, Tensor]()
+        for t in reversed(range(plan.steps)):
+            for area in reversed(plan.at(t)):
+                is_read = area.name == plan.output and t in plan.answers
+                answer = gradient[t - plan.answers.start] if is_read else None
                 du = self._by_potential(area, t, later.pop(area.name, None), answer)
                 if du is not None:
                     later[area.name] = du
                     self._hand_on(area, t, du)
-        for p in reversed(wiring.projections):
-            if p.name in self.by_still:
-                self._by_frame(self.way.sent(p, 0), self.by_still[p.name], 0)
+            for area in plan.areas:
+                self.way.leave(area.name, t - 1, keep=True)
+        for sent, drive in self.by_still.values():
+            self._by_frame(sent, drive, 0)
 
     def _by_potential(
         self, area: Area, t: int, later: Tensor | None, answer: Tensor | None
     ) -> Tensor | None:
-        u, emitted = self.way.potentials[area.name, t], self.by_emitted.pop((area.name, t), None)
+        u, emitted = self.way.past[area.name, t].u, self.by_emitted.pop((area.name, t), None)
         du = self.way.arithmetic.by_potential(area, u, emitted, later)
         if answer is not None:
             du = like(answer, u).clone() if du is None else du.add_(like(answer, u))
@@ -51,28 +50,28 @@ class Back:
         """Pass the gradient by a potential on to all that drove it."""
         unit = area.unit
         drive = du * unit.leak if isinstance(unit, RateUnit) and unit.leak != 1 else du
-        for p in reversed(self.way.plan.into[area.name]):
-            sent = t - p.delay
-            if sent < 0:
+        for link in reversed(self.plan.into[area.name]):
+            if t < link.delay:
                 continue
-            if p.source != self.way.wiring.input.name:
-                self._by_source(self.way.sent(p, sent), drive, sent)
-            elif self.is_still:
-                before = self.by_still.get(p.name)
-                self.by_still[p.name] = drive.clone() if before is None else before.add_(drive)
+            sent = self.way.sent(link, t - link.delay)
+            if not link.is_input:
+                self._by_source(sent, drive, t - link.delay)
+            elif not self.way.is_still:
+                self._by_frame(sent, drive, t - link.delay)
+            elif link.weight in self.by_still:
+                self.by_still[link.weight][1].add_(drive)
             else:
-                self._by_frame(self.way.sent(p, sent), drive, sent)
-        place = self.at[bias_name(area.name)]
+                self.by_still[link.weight] = sent, drive.clone()
+        place = self.at[self.plan.biases[area.name]]
         if self.wanted[place]:
             self.gradients[place] = summed(self.gradients[place], drive.sum(0))
 
     def _by_source(self, sent: Sent, drive: Tensor, t: int) -> None:
         drive = like(drive, sent.emitted.u)
         self._by_weight(sent, drive)
-        here = (sent.projection.source, t)
-        self.by_emitted[here] = self.way.arithmetic.by_source(
-            sent, drive, self.by_emitted.get(here)
-        )
+        here = (sent.link.source, t)
+        before = self.by_emitted.get(here)
+        self.by_emitted[here] = self.way.arithmetic.by_source(sent, drive, before)
 
     def _by_frame(self, sent: Sent, drive: Tensor, t: int) -> None:
         self._by_weight(sent, drive)
@@ -81,7 +80,7 @@ class Back:
             self.gradients[t] = self.way.arithmetic.by_source(sent, drive, before)
 
     def _by_weight(self, sent: Sent, drive: Tensor) -> None:
-        place = self.at[weight_name(sent.projection)]
+        place = self.at[sent.link.weight]
         if self.wanted[place]:
             before = self.gradients[place]
             self.gradients[place] = self.way.arithmetic.by_weight(sent, drive, before)

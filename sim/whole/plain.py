@@ -7,10 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from networks import OneToOne, Projection, RateUnit, SpikingUnit
+from networks import RateUnit, SpikingUnit
 from networks.area import Area
 from sim.rule import DERIVATIVES
 from sim.units import ACTIVATIONS
+from sim.whole.plan import Link
 
 SLOPES = {
     "relu": lambda gradient, u: gradient * (u > 0),
@@ -38,18 +39,22 @@ class Emitted:
             return torch.gt(self.u, unit.threshold, out=torch.empty_like(self.u))
         return ACTIVATIONS[unit.activation](self.u) if isinstance(unit, RateUnit) else self.u
 
+    def forget(self) -> None:
+        """Forget what can be found again."""
+        self.__dict__.pop("out", None)
+
 
 class Sent(NamedTuple):
     """What is under way through a projection, and the projection's weights."""
 
-    projection: Projection
+    link: Link
     emitted: Emitted
     weight: Tensor
 
     def arrives(self) -> Tensor:
         """W_p out, (N, target units)."""
         out = self.emitted.out
-        if isinstance(self.projection.pattern, OneToOne):
+        if self.link.is_diagonal:
             return out * self.weight
         return out @ self.weight.T
 
@@ -64,8 +69,8 @@ class Plain:
     def potential(
         self, area: Area, bias: Tensor, drives: Sequence[Tensor | Sent], before: Emitted | None
     ) -> Tensor:
-        """u[t], (N, units), from what arrives and what was there ``before``, at t-1."""
-        unit, drive, is_own = area.unit, bias.reshape(1, -1), False
+        """u[t], (N, units), from the ``bias``, (1, units), what arrives, and what was at t-1."""
+        unit, drive, is_own = area.unit, bias, False
         for each in drives:
             arrived = each.arrives() if isinstance(each, Sent) else each
             drive, is_own = plus(drive, arrived, is_own), True
@@ -91,14 +96,14 @@ class Plain:
 
     def by_source(self, sent: Sent, drive: Tensor, total: Tensor | None) -> Tensor:
         """``total`` and the gradient by what the source emitted, (N, source units)."""
-        if isinstance(sent.projection.pattern, OneToOne):
+        if sent.link.is_diagonal:
             return summed(total, drive * sent.weight)
         return summed(total, drive @ sent.weight)
 
     def by_weight(self, sent: Sent, drive: Tensor, total: Tensor | None) -> Tensor:
         """``total`` and the gradient by the weights."""
         out = sent.emitted.out
-        if isinstance(sent.projection.pattern, OneToOne):
+        if sent.link.is_diagonal:
             return summed(total, (drive * out).sum(0))
         return summed(total, drive.T @ out)
 

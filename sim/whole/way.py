@@ -4,67 +4,63 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from networks import Projection, Wiring
 from networks.area import Area
-from sim.parameters import bias_name, weight_name
 from sim.whole.plain import Emitted, Plain, Sent
-from sim.whole.plan import plan_of
+from sim.whole.plan import Link, Plan
 
 
 class Way:
     """A network on its way through time.
 
-    ``potentials`` (area, t) holds u[t], (N, units), or (1, units) while all images still share one
-    past. ``given`` are frames and then parameters, as in `Plan.names`.
+    ``past`` (area, t) holds u[t] and what follows from it. ``given`` are frames and then
+    parameters, as in `Plan.names`.
     """
 
-    def __init__(self, wiring: Wiring, arithmetic: Plain, shown: int, given: Sequence[Tensor]):
-        self.wiring, self.plan, self.shown = wiring, plan_of(wiring), shown
-        self.arithmetic = arithmetic
-        self.frames = given[:shown]
-        self.values = dict(zip(self.plan.names, given[shown:], strict=True))
-        self.potentials: dict[tuple[str, int], Tensor] = {}
-        self.emitted: dict[tuple[str, int], Emitted] = {}
+    def __init__(self, plan: Plan, arithmetic: Plain, shown: int, given: Sequence[Tensor]):
+        self.plan, self.arithmetic, self.is_still = plan, arithmetic, shown == 1
+        self.frames = [Emitted(plan.input, frame) for frame in given[:shown]]
+        self.values = dict(zip(plan.names, given[shown:], strict=True))
+        self.past: dict[tuple[str, int], Emitted] = {}
 
     def there(self, *, keep: bool) -> list[Tensor]:
         """The output's potential at each step of the answer; no past is kept that is not asked."""
-        still: dict[str, Tensor] = {}
-        for t in range(self.wiring.steps):
-            for area in self.plan.at(t):
-                self.potentials[area.name, t] = self._potential(area, t, still)
-            for area in self.plan.at(t):
-                self.emission(area, t)
-                self.emitted.pop((area.name, t - self.plan.longest), None)
-                if not keep and area.name != self.wiring.output:
-                    self.potentials.pop((area.name, t - 1), None)
-        return [self.potentials[self.wiring.output, t] for t in self.wiring.answers]
+        plan, still, answer = self.plan, dict[str, Tensor](), []
+        for t in range(plan.steps):
+            now = [(area, self._potential(area, t, still)) for area in plan.at(t)]
+            for area, u in now:
+                self.past[area.name, t] = self.arithmetic.emitted(area, u)
+                if area.name == plan.output and t in plan.answers:
+                    answer.append(u)
+            for area in plan.areas:
+                self.leave(area.name, t - plan.longest, keep=keep)
+        return answer
 
-    def emission(self, area: Area, t: int) -> Emitted:
-        """What the area emitted at step t."""
-        key = (area.name, t)
-        if key not in self.emitted:
-            self.emitted[key] = self.arithmetic.emitted(area, self.potentials[key])
-        return self.emitted[key]
+    def leave(self, area: str, t: int, *, keep: bool) -> None:
+        """Forget of step t what can be found again, or all of it."""
+        if keep and (area, t) in self.past:
+            self.past[area, t].forget()
+        elif not keep:
+            self.past.pop((area, t), None)
 
-    def sent(self, p: Projection, t: int) -> Sent:
-        """What set out through ``p`` at step t."""
-        weight = self.values[weight_name(p)]
-        if p.source == self.wiring.input.name:
-            frame = self.frames[t if self.shown > 1 else 0]
-            return Sent(p, Emitted(self.wiring.input, frame), weight)
-        return Sent(p, self.emission(self.plan.named[p.source], t), weight)
+    def sent(self, link: Link, t: int) -> Sent:
+        """What set out at step t."""
+        if link.is_input:
+            emitted = self.frames[0 if self.is_still else t]
+        else:
+            emitted = self.past[link.source, t]
+        return Sent(link, emitted, self.values[link.weight])
 
     def _potential(self, area: Area, t: int, still: dict[str, Tensor]) -> Tensor:
         drives: list[Tensor | Sent] = []
-        for p in self.plan.into[area.name]:
-            if t < p.delay:
+        for link in self.plan.into[area.name]:
+            if t < link.delay:
                 continue
-            sent = self.sent(p, t - p.delay)
-            if p.source == self.wiring.input.name and self.shown == 1:
-                if p.name not in still:
-                    still[p.name] = sent.arrives()
-                drives.append(still[p.name])
+            sent = self.sent(link, t - link.delay)
+            if link.is_input and self.is_still:
+                if link.weight not in still:
+                    still[link.weight] = sent.arrives()
+                drives.append(still[link.weight])
             else:
                 drives.append(sent)
-        before = self.emission(area, t - 1) if t else None
-        return self.arithmetic.potential(area, self.values[bias_name(area.name)], drives, before)
+        bias = self.values[self.plan.biases[area.name]].reshape(1, -1)
+        return self.arithmetic.potential(area, bias, drives, self.past.get((area.name, t - 1)))
