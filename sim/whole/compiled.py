@@ -1,7 +1,6 @@
 """The sums of a step by compiled kernels, from the units that spiked alone where these are few."""
 
 from collections.abc import Sequence
-from functools import cached_property
 
 from torch import Tensor
 
@@ -15,28 +14,28 @@ FEW = 0.4
 
 
 class Spikes(Emitted):
-    """What a spiking area emitted, as a list of the units that spiked for each image."""
+    """What a spiking area emitted, as a list of the units that spiked for each image.
 
-    @cached_property
-    def by_image(self) -> kernels.Events:
-        """For each image the units that spiked."""
-        assert isinstance(self.area.unit, SpikingUnit)
-        return kernels.spikes(self.u, self.area.unit.threshold)
+    ``are_few``: they had better be counted than multiplied by.
+    """
 
-    @cached_property
-    def by_unit(self) -> kernels.Events:
-        """For each unit the images that made it spike."""
-        return kernels.turned(self.by_image, self.area.size)
+    def __init__(self, area: Area, unit: SpikingUnit, u: Tensor):
+        super().__init__(area, u)
+        self.by_image = kernels.spikes(u, unit.threshold)
+        self.are_few = self.by_image.columns.numel() < FEW * u.numel()
+        self._by_unit: kernels.Events | None = None
 
     @property
-    def are_few(self) -> bool:
-        """Whether they had better be counted than multiplied by."""
-        return len(self.by_image.columns) < FEW * self.u.numel()
+    def by_unit(self) -> kernels.Events:
+        """For each unit the images that made it spike; found when it is first asked for."""
+        if self._by_unit is None:
+            self._by_unit = kernels.turned(self.by_image, self.area.size)
+        return self._by_unit
 
     def forget(self) -> None:
         """Forget what can be found again; the list for each image is short, and stays."""
         super().forget()
-        self.__dict__.pop("by_unit", None)
+        self._by_unit = None
 
 
 class Compiled(Plain):
@@ -52,15 +51,15 @@ class Compiled(Plain):
 
     def emitted(self, area: Area, u: Tensor) -> Emitted:
         """What the area emits at the potential ``u``."""
-        is_many = isinstance(area.unit, SpikingUnit) and len(u) > 1
-        return Spikes(area, u) if is_many else Emitted(area, u)
+        if isinstance(area.unit, SpikingUnit) and u.shape[0] > 1:
+            return Spikes(area, area.unit, u)
+        return Emitted(area, u)
 
     def potential(
         self, area: Area, bias: Tensor, drives: Sequence[Tensor | Sent], before: Emitted | None
     ) -> Tensor:
         """u[t], (N, units), from what arrives and what was there ``before``, at t-1."""
-        past = [each.emitted.u if isinstance(each, Sent) else each for each in drives]
-        images = max(map(len, past), default=1)
+        images = max((each.shape[0] for each in drives), default=1)
         if images == 1:
             return super().potential(area, bias, drives, before)
         unit = area.unit
@@ -85,7 +84,7 @@ class Compiled(Plain):
             or unit.surrogate != "fast_sigmoid"
             or by_emitted is None
             or later is None
-            or len(later) > len(u)
+            or not later.shape == by_emitted.shape == u.shape
         ):
             return super().by_potential(area, u, by_emitted, later)
         kernels.by_membrane(u, later, unit.threshold, unit.slope, unit.beta, by_emitted)
@@ -120,7 +119,7 @@ class Compiled(Plain):
     def _arrive(self, sent: Sent, share: float, u: Tensor) -> None:
         """Add the share of what arrives that a potential takes up."""
         emitted, name = sent.emitted, sent.link.weight
-        if sent.link.is_diagonal or len(emitted.u) == 1:
+        if sent.link.is_diagonal or sent.shape[0] == 1:
             u.add_(sent.arrives(), alpha=share)
         elif isinstance(emitted, Spikes) and emitted.are_few:
             if name not in self.rows:

@@ -63,20 +63,25 @@ void by_membrane(const float *u, const float *later, float threshold, float slop
     }
 }
 
-// Which units of each image are above threshold: their indices one after another, and in begins
-// (images + 1) where each image's begin; answers how many. Indices has room for one more than all.
-int64_t spikes(const float *u, float threshold, int32_t *indices, int32_t *begins, int64_t images,
-               int64_t units) {
-    int32_t count = 0;
+// How many units of all images are above threshold, and in begins (images + 1) how many of the
+// images before each.
+int64_t count(const float *u, float threshold, int32_t *begins, int64_t images, int64_t units) {
+    begins[0] = 0;
     for (int64_t n = 0; n < images; ++n) {
-        begins[n] = count;
-        for (int64_t k = 0; k < units; ++k) {
-            indices[count] = static_cast<int32_t>(k);
-            count += u[n * units + k] > threshold;
-        }
+        int32_t more = 0;
+        for (int64_t k = 0; k < units; ++k) more += u[n * units + k] > threshold;
+        begins[n + 1] = begins[n] + more;
     }
-    begins[images] = count;
-    return count;
+    return begins[images];
+}
+
+// Their indices, one image after another. There is room for one more than there are.
+void spikes(const float *u, float threshold, int32_t *indices, int64_t images, int64_t units) {
+    for (int64_t n = 0; n < images; ++n)
+        for (int64_t k = 0; k < units; ++k) {
+            *indices = static_cast<int32_t>(k);
+            indices += u[n * units + k] > threshold;
+        }
 }
 
 // The same spikes by unit: for each the images that made it spike, and in ends (units + 1) where

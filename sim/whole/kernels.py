@@ -57,12 +57,13 @@ def library() -> ctypes.CDLL:
     for name, takes in {
         "membrane": (table, count, table, count, number, number, table, count, count),
         "by_membrane": (table, table, number, number, number, table, count),
-        "spikes": (table, number, table, table, count, count),
+        "count": (table, number, table, count, count),
+        "spikes": (table, number, table, count, count),
         "turned": (table, table, count, table, table, count),
         "gather": (table, count, table, table, number, table, count, count),
     }.items():
         getattr(built, name).argtypes, getattr(built, name).restype = takes, None
-    built.spikes.restype = count
+    built.count.restype = count
     return built
 
 
@@ -74,7 +75,7 @@ def membrane(drive: Tensor, before: Tensor, beta: float, threshold: float, image
     units = drive.shape[1]
     u = drive.new_empty(images, units)
     library().membrane(
-        *(place(drive), units * (len(drive) > 1), place(before), units * (len(before) > 1)),
+        *(place(drive), units * (drive.shape[0] > 1), place(before), units * (before.shape[0] > 1)),
         *(beta, threshold, place(u), images, units),
     )
     return u
@@ -90,16 +91,17 @@ def by_membrane(
 
 def spikes(u: Tensor, threshold: float) -> Events:
     """Which units are above threshold, for each image; ``u`` (N, units)."""
-    columns = torch.empty(u.numel() + 1, dtype=torch.int32)
-    begins = torch.empty(len(u) + 1, dtype=torch.int32)
-    count = library().spikes(place(u), threshold, place(columns), place(begins), *u.shape)
-    return Events(columns[:count].clone(), begins)
+    begins = torch.empty(u.shape[0] + 1, dtype=torch.int32)
+    count = library().count(place(u), threshold, place(begins), *u.shape)
+    columns = torch.empty(count + 1, dtype=torch.int32)
+    library().spikes(place(u), threshold, place(columns), *u.shape)
+    return Events(columns[:count], begins)
 
 
 def turned(events: Events, columns: int) -> Events:
     """The same with rows and columns exchanged; there are so many ``columns``."""
     found = Events(torch.empty_like(events.columns), torch.empty(columns + 1, dtype=torch.int32))
-    rows = len(events.begins) - 1
+    rows = events.begins.shape[0] - 1
     library().turned(*map(place, events), rows, *map(place, found), columns)
     return found
 
@@ -110,7 +112,7 @@ def gather(rows: Tensor, events: Events, factor: float, total: Tensor) -> None:
     The columns of its events name them.
     """
     library().gather(
-        *(place(rows), len(rows), *map(place, events), factor, place(total), *total.shape)
+        *(place(rows), rows.shape[0], *map(place, events), factor, place(total), *total.shape)
     )
 
 

@@ -1,7 +1,6 @@
 """The sums of a step in plain torch, in the order in which :mod:`sim.step` adds."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -30,10 +29,16 @@ class Emitted:
 
     def __init__(self, area: Area, u: Tensor):
         self.area, self.u = area, u
+        self._out: Tensor | None = None
 
-    @cached_property
+    @property
     def out(self) -> Tensor:
         """One number for each unit; found when it is first asked for."""
+        if self._out is None:
+            self._out = self._found()
+        return self._out
+
+    def _found(self) -> Tensor:
         unit = self.area.unit
         if isinstance(unit, SpikingUnit):
             return torch.gt(self.u, unit.threshold, out=torch.empty_like(self.u))
@@ -41,7 +46,7 @@ class Emitted:
 
     def forget(self) -> None:
         """Forget what can be found again."""
-        self.__dict__.pop("out", None)
+        self._out = None
 
 
 class Sent(NamedTuple):
@@ -50,6 +55,11 @@ class Sent(NamedTuple):
     link: Link
     emitted: Emitted
     weight: Tensor
+
+    @property
+    def shape(self) -> torch.Size:
+        """(N, source units)."""
+        return self.emitted.u.shape
 
     def arrives(self) -> Tensor:
         """W_p out, (N, target units)."""
@@ -131,7 +141,7 @@ def kept(area: Area) -> float:
 
 def plus(total: Tensor, more: Tensor, is_own: bool, factor: float = 1.0) -> Tensor:
     """total + factor * more; in place where ``total`` may be written into."""
-    if is_own and len(total) >= len(more):
+    if is_own and total.shape[0] >= more.shape[0]:
         return total.add_(more, alpha=factor)
     return torch.add(total, more, alpha=factor)
 
@@ -143,4 +153,4 @@ def summed(total: Tensor | None, more: Tensor) -> Tensor:
 
 def like(gradient: Tensor, one: Tensor) -> Tensor:
     """Summed over images where they shared ``one`` row."""
-    return gradient if len(gradient) == len(one) else gradient.sum(0, keepdim=True)
+    return gradient if gradient.shape[0] == one.shape[0] else gradient.sum(0, keepdim=True)
