@@ -14,6 +14,7 @@ What can no longer reach the answer is not computed.
 """
 
 from collections.abc import Sequence
+from math import sqrt
 from typing import Any
 
 import torch
@@ -30,42 +31,65 @@ from sim.whole.plan import is_flat, plan_of
 from sim.whole.way import Way
 
 
-def answers(circuit: Circuit, frames: Sequence[Tensor]) -> Tensor:
+def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = False) -> Tensor:
     """The output's potential at each step of the answer, (answer steps, N, classes).
 
-    Of wirings with grids inside it is found step by step, by automatic differentiation.
+    With ``is_frugal`` the way back computes most of the past again, from moments that were kept:
+    the same numbers from memory that grows with the root of the number of steps.
+
+    Of wirings with grids inside it is found step by step, by automatic differentiation, which
+    keeps all of the past.
     """
     if not is_flat(circuit.wiring):
         return potentials(circuit, frames)
     is_still = all(frame is frames[0] for frame in frames)
     shown = [frame.flatten(1) for frame in (frames[:1] if is_still else frames)]
     values = [circuit.values[name] for name in plan_of(circuit.wiring).names]
-    found: Tensor = ThroughTime.apply(circuit.wiring, engine(), len(shown), *shown, *values)
+    how = (engine(), apart_of(circuit.wiring) if is_frugal else 0, len(shown))
+    found: Tensor = ThroughTime.apply(circuit.wiring, how, *shown, *values)
     return found
+
+
+def apart_of(wiring: Wiring) -> int:
+    """Steps between moments that are kept, so that these and a stretch take the least memory.
+
+    At each as many steps are kept as the longest delay reaches back.
+    """
+    longest = plan_of(wiring).longest
+    return max(longest, round(sqrt(wiring.steps * longest)))
 
 
 class ThroughTime(torch.autograd.Function):
     """From frames (N, pixels), a single one if they stay, and parameters, to `answers`."""
 
     @staticmethod
-    def forward(ctx: Any, wiring: Wiring, by: Engine, shown: int, *given: Tensor) -> Tensor:
-        """The answer; what the way back needs stays in ``ctx``."""
-        way = Way(plan_of(wiring), arithmetic(by, given), shown, given)
+    def forward(ctx: Any, wiring: Wiring, how: tuple[Engine, int, int], *given: Tensor) -> Tensor:
+        """The answer; what the way back needs stays in ``ctx``.
+
+        ``how``: the engine, the steps between moments that are kept (0: all), and how many of
+        ``given`` are frames.
+        """
+        ctx.wiring, ctx.how = wiring, how
+        way = _way(wiring, how, given)
         rows = way.there(keep=any(ctx.needs_input_grad))
-        ctx.wiring, ctx.by, ctx.shown, ctx.past = wiring, by, shown, way.past
+        ctx.past = way.past
         ctx.save_for_backward(*given)
-        return torch.stack([row.expand(len(given[0]), -1) for row in rows])
+        return torch.stack([row.expand(given[0].shape[0], -1) for row in rows])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of all that was given, from that by the answer."""
-        given = ctx.saved_tensors
-        way = Way(plan_of(ctx.wiring), arithmetic(ctx.by, given), ctx.shown, given)
-        way.past = ctx.past
-        back = Back(way, ctx.needs_input_grad[3:])
+        way = _way(ctx.wiring, ctx.how, ctx.saved_tensors)
+        way.past = dict(ctx.past)  # which stays, for another way back
+        back = Back(way, ctx.needs_input_grad[2:])
         back.unroll(gradient)
-        return None, None, None, *back.gradients
+        return None, None, *back.gradients
+
+
+def _way(wiring: Wiring, how: tuple[Engine, int, int], given: Sequence[Tensor]) -> Way:
+    by, apart, shown = how
+    return Way(plan_of(wiring), arithmetic(by, given), shown, given, apart)
 
 
 def arithmetic(by: Engine, given: Sequence[Tensor]) -> Plain:

@@ -25,6 +25,7 @@ class Back:
         """From the gradient by the output's potentials, (answer steps, N, classes)."""
         plan, later = self.plan, dict[str, Tensor]()
         for t in reversed(range(plan.steps)):
+            self.way.again(t)
             for area in reversed(plan.at(t)):
                 is_read = area.name == plan.output and t in plan.answers
                 answer = gradient[t - plan.answers.start] if is_read else None
@@ -32,8 +33,8 @@ class Back:
                 if du is not None:
                     later[area.name] = du
                     self._hand_on(area, t, du)
-            for area in plan.areas:
-                self.way.leave(area.name, t - 1, keep=True)
+            self.way.leave(t, keep=not self.way.apart)
+            self.way.leave(t - 1, keep=True)
         for sent, drive in self.by_still.values():
             self._by_frame(sent, drive, 0)
 

@@ -212,6 +212,33 @@ def test_a_potential_that_is_no_number_stays_so(monkeypatch: pytest.MonkeyPatch)
     assert gradient[0].isnan().all()
 
 
+@pytest.mark.usefixtures("by")
+@pytest.mark.parametrize("steps", [9, 24])
+def test_a_frugal_network_has_the_same_gradients_from_less_memory(steps: int) -> None:
+    for wiring in (from_toml(MIXED), wiring_named("fc-blt-spiking")):
+        values = dict(lively(wiring).values.items())
+        images = pictures(4, *wiring.input.shape)
+        kept, found = [], []
+        for is_frugal in (False, True):
+            network = Network(wiring.replace(steps=steps), values, is_frugal=is_frugal)
+            potential = answers(network.circuit(), network.frames(images), is_frugal=is_frugal)
+            kept.append(len(potential.grad_fn.past))  # type: ignore[union-attr]
+            loss = network(images).square().sum()
+            weights = list(network.values.values())
+            for _ in range(2):
+                found.append(torch.autograd.grad(loss, weights, retain_graph=True))
+        for other in found[1:]:
+            assert all(torch.equal(*pair) for pair in zip(other, found[0], strict=True))
+        if steps == 24:
+            assert kept[1] < kept[0] / 2
+
+
+def test_a_network_with_grids_is_not_frugal() -> None:
+    network = Network.initial(wiring_named("conv-b-spiking"), 0)
+    with pytest.raises(BlindspotsError, match="'conv-b-spiking' has grids"):
+        Network(network.wiring, dict(network.values.items()), is_frugal=True)
+
+
 def test_what_can_no_longer_reach_the_answer() -> None:
     wiring = from_toml(MIXED)
     last = last_steps(wiring)
