@@ -1,17 +1,20 @@
-"""One training step of fc-blt-spiking here and as an idiomatic snnTorch loop, side by side.
+"""One training step of a flat network here and as an idiomatic snnTorch loop, side by side.
 
-Ours is timed twice: as one function whose derivative is written by hand (`sim.whole`), and step by
-step with automatic differentiation, which must give the same gradients to the last bit. All have
-the same weights, see the same batch and must give the same logits before they are timed; they then
-take turns, so that a drifting clock harms none. Run it with ``make bench``, or
-``python -m benchmarks.training_step [--threads N] [--rounds N] [--batch N] [--steps N]``.
+Ours is timed three times: step by step with automatic differentiation, as one function whose
+derivative is written by hand (`sim.whole`), which must give the same gradients to the last bit, and
+as the same function on the compiled engine, where it can be built (gradients to float tolerance).
+All have the same weights, see the same batch and must give the same logits before they are timed;
+they then take turns, so that a drifting clock harms none. Run it with ``make bench``, or
+``python -m benchmarks.training_step [--network NAME] [--threads N] [--rounds N] [--batch N]
+[--steps N]``.
 """
 
 import argparse
+import os
 import platform
 from collections.abc import Callable
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 import snntorch as snn
 import torch
@@ -22,9 +25,14 @@ from snntorch import surrogate
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from networks import Wiring, wiring_named
+from networks import BlindspotsError, Projection, SpikingUnit, Wiring, wiring_named
 from sim import Network, run
+from sim.engine import ENVIRONMENT, Engine
+from sim.parameters import bias_name, weight_name
+from sim.units import ACTIVATIONS
 from sim.unroll import potentials
+from sim.whole import is_flat
+from sim.whole.kernels import library
 
 
 class Idiomatic(nn.Module):
@@ -33,34 +41,48 @@ class Idiomatic(nn.Module):
     def __init__(self, network: Network):
         super().__init__()
         self.wiring = network.wiring
-        self.layers = nn.ModuleDict()
+        circuit, biased = network.circuit(), set[str]()
+        self.layers, self.neurons = nn.ModuleDict(), nn.ModuleDict()
         for p in self.wiring.projections:
-            weight = network.values[f"weight/{p.name}"]
-            layer = nn.Linear(weight.shape[1], weight.shape[0], bias=p.kind == "feedforward")
+            weight = circuit.values[weight_name(p)]
+            layer = nn.Linear(weight.shape[1], weight.shape[0], bias=p.target not in biased)
             values = {"weight": weight.detach()}
-            if p.kind == "feedforward":
-                values["bias"] = network.values[f"bias/{p.target}"].detach()
+            if p.target not in biased:
+                values["bias"] = circuit.values[bias_name(p.target)].detach()
+            biased.add(p.target)
             layer.load_state_dict(values)
-            self.layers[p.name.replace(">", "_")] = layer
-        slope = surrogate.fast_sigmoid(slope=2)
-        self.h1 = snn.Leaky(beta=0.9, spike_grad=slope)
-        self.h2 = snn.Leaky(beta=0.9, spike_grad=slope)
+            self.layers[self._name(p)] = layer
+        for area in self.wiring.areas:
+            if isinstance(area.unit, SpikingUnit):
+                slope = surrogate.fast_sigmoid(slope=area.unit.slope)
+                neuron = snn.Leaky(area.unit.beta, area.unit.threshold, spike_grad=slope)
+                self.neurons[area.name] = neuron
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, 10) from images (N, 1, 28, 28)."""
-        flat, layers = images.flatten(1), self.layers
-        m1, m2 = self.h1.init_leaky(), self.h2.init_leaky()
-        s1 = flat.new_zeros(len(flat), 128)
-        s2 = flat.new_zeros(len(flat), 128)
-        answers = []
+        flat, areas = images.flatten(1), self.wiring.areas[1:]
+        out = {area.name: flat.new_zeros(len(flat), area.size) for area in areas}
+        membranes = {name: neuron.init_leaky() for name, neuron in self.neurons.items()}
+        out[self.wiring.input.name], answers = torch.zeros_like(flat), []
         for t in range(self.wiring.steps):
-            seen = flat if t >= 1 else torch.zeros_like(flat)
-            c1 = layers["input_h1"](seen) + layers["h1_h1"](s1) + layers["h2_h1"](s2)
-            c2 = layers["h1_h2"](s1) + layers["h2_h2"](s2)
-            answers.append(layers["h2_output"](s2))
-            s1, m1 = self.h1(c1, m1)
-            s2, m2 = self.h2(c2, m2)
-        return torch.stack(answers[self.wiring.first_answer :]).mean(0)
+            drives = {a.name: sum(map(self._arrives(out), self.wiring.into(a.name))) for a in areas}
+            for area in areas:
+                name, drive = area.name, drives[area.name]
+                if name in self.neurons:
+                    out[name], membranes[name] = self.neurons[name](drive, membranes[name])
+                else:
+                    out[name] = ACTIVATIONS[area.unit.activation](drive)
+            out[self.wiring.input.name] = flat
+            if t in self.wiring.answers:
+                answers.append(drives[self.wiring.output])
+        return torch.stack(answers).mean(0)
+
+    def _arrives(self, out: dict[str, Tensor]) -> Callable[[Projection], Tensor]:
+        return lambda p: self.layers[self._name(p)](out[p.source])
+
+    @staticmethod
+    def _name(p: Projection) -> str:
+        return f"{p.source}_{p.target}"
 
 
 def lively(wiring: Wiring) -> Network:
@@ -93,10 +115,36 @@ def gradients(model: nn.Module, images: Tensor, labels: Tensor) -> list[Tensor]:
     return [each for each in (*found, images.grad) if each is not None]
 
 
-def spike_rates(network: Network, images: Tensor) -> list[float]:
-    """Spikes per unit and step in each hidden area."""
-    recordings = run(network, images, record=["h1", "h2"], quantities=["output"])
-    return [float(recordings[f"{area}.output"].mean()) for area in ("h1", "h2")]
+def active(network: Network, images: Tensor) -> str:
+    """What share of the units of each hidden area is active at a step."""
+    names = [area.name for area in network.wiring.areas[1:-1]]
+    recordings = run(network, images, record=names, quantities=["output"])
+    return ", ".join(
+        f"{name} {float((recordings[f'{name}.output'] > 0).mean()):.2f}" for name in names
+    )
+
+
+class On(nn.Module):
+    """A network on an engine of that name."""
+
+    def __init__(self, network: Network, engine: Engine):
+        super().__init__()
+        self.network, self.engine = network, engine
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, 10) from images (N, 1, 28, 28)."""
+        os.environ[ENVIRONMENT] = self.engine
+        return self.network(images)
+
+
+def is_built() -> bool:
+    """Whether there is a compiled engine."""
+    try:
+        library()
+    except BlindspotsError as error:
+        print(error)
+        return False
+    return True
 
 
 def step_of(model: nn.Module, images: Tensor, labels: Tensor) -> Callable[[], None]:
@@ -143,66 +191,97 @@ def products_alone(wiring: Wiring, batch: int) -> Callable[[], None]:
     return products
 
 
-def interleaved(works: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+def interleaved(
+    works: dict[str, Callable[[], None]], rounds: int, clock: Callable[[], float]
+) -> dict[str, list[float]]:
     """Milliseconds of each work in each round, after one round that does not count."""
     taken: dict[str, list[float]] = {name: [] for name in works}
     for at in range(rounds + 1):
         for name, work in works.items():
-            began = perf_counter()
+            began = clock()
             work()
             if at:
-                taken[name].append(1000 * (perf_counter() - began))
+                taken[name].append(1000 * (clock() - began))
     return taken
 
 
-def main() -> None:
-    """Check that both compute the same, time them, and print a table."""
+def asked() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--network", default="fc-blt-spiking", help="a flat one of the catalogue")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--steps", type=int, help="instead of the catalogue's 10")
-    given = parser.parse_args()
+    parser.add_argument("--steps", type=int, help="instead of the catalogue's")
+    parser.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="count the time of this process alone, as where others run beside it",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Check that all compute the same, time them, and print a table."""
+    given = asked()
     torch.set_num_threads(given.threads)
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(given.batch, 1, 28, 28, generator=generator)
     labels = torch.randint(0, 10, (given.batch,), generator=generator)
-    wiring = wiring_named("fc-blt-spiking")
+    wiring = wiring_named(given.network)
     wiring = wiring.replace(steps=given.steps or wiring.steps)
+    if not is_flat(wiring) or wiring.is_feedforward or wiring.is_random:
+        raise SystemExit(f"'{given.network}' is no flat network that runs through time.")
     network = lively(wiring)
-    rates = spike_rates(network, images)
-    peer = Idiomatic(network)
+    peer, plain = Idiomatic(network), StepByStep(network)
+    ours = {"blindspots, one function": On(network, "plain")}
+    if is_built():
+        ours["blindspots, compiled"] = On(network, "compiled")
     with torch.no_grad():
-        apart = float((network(images) - peer(images)).abs().max())
+        apart = max(float((each(images) - peer(images)).abs().max()) for each in ours.values())
     if apart > 1e-4:
-        raise SystemExit(f"The two do not compute the same: logits differ by {apart:.2g}.")
-    plain = StepByStep(network)
-    pairs = zip(*(gradients(each, images, labels) for each in (network, plain)), strict=True)
-    same = "to the last bit" if all(torch.equal(*pair) for pair in pairs) else "NOT exactly"
-    taken = interleaved(
-        {
-            "snnTorch, idiomatic loop": step_of(peer, images, labels),
-            "blindspots, step by step": step_of(plain, images, labels),
-            "blindspots": step_of(network, images, labels),
-            "matrix products alone": products_alone(wiring, given.batch),
-        },
-        given.rounds,
+        raise SystemExit(f"They do not compute the same: logits differ by {apart:.2g}.")
+    found = [gradients(each, images, labels) for each in (plain, *ours.values())]
+    is_same = all(torch.equal(*pair) for pair in zip(found[0], found[1], strict=True))
+    works = {
+        "snnTorch, idiomatic loop": step_of(peer, images, labels),
+        "blindspots, step by step": step_of(plain, images, labels),
+        **{name: step_of(each, images, labels) for name, each in ours.items()},
+        "matrix products alone": products_alone(wiring, given.batch),
+    }
+    taken = interleaved(works, given.rounds, process_time if given.cpu_time else perf_counter)
+    show(
+        taken,
+        f"Training step of {wiring.name}, T = {wiring.steps}, batch {given.batch}, "
+        f"{given.threads} thread(s); logits agree to {apart:.1g}, gradients of one function "
+        f"{'to the last bit' if is_same else 'NOT exactly'}, of all engines to "
+        f"{furthest(found):.1g}; active units: {active(network, images)}",
+        f"{platform.processor() or platform.machine()}, torch {torch.__version__}, snnTorch "
+        f"{snn.__version__}; {given.rounds} rounds in turn"
+        f"{', CPU time' if given.cpu_time else ''}",
     )
-    first = median(taken["snnTorch, idiomatic loop"])
-    table = Table(
-        title=f"Training step of {wiring.name}, T = {wiring.steps}, batch {given.batch}, "
-        f"{given.threads} thread(s); logits agree to {apart:.1g}, our own gradients "
-        f"{same}; spike rates {rates[0]:.2f} and {rates[1]:.2f}",
-        caption=f"{platform.processor() or platform.machine()}, torch {torch.__version__}, "
-        f"snnTorch {snn.__version__}; {given.rounds} rounds in turn",
-        box=SIMPLE_HEAD,
+
+
+def furthest(found: list[list[Tensor]]) -> float:
+    """The largest difference from the first, as a share of the largest gradient of its kind."""
+    return max(
+        float((one - first).abs().max() / first.abs().max())
+        for other in found[1:]
+        for one, first in zip(other, found[0], strict=True)
     )
-    for heading in ("", "median (ms)", "min-max (ms)", "speed-up"):
+
+
+def show(taken: dict[str, list[float]], title: str, caption: str) -> None:
+    """Print a table; the first row is what the others are faster than, the last the limit."""
+    first, *_, limit = map(median, taken.values())
+    table = Table(title=title, caption=caption, box=SIMPLE_HEAD)
+    for heading in ("", "median (ms)", "min-max (ms)", "speed-up", "of the products"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, times in taken.items():
         middle = median(times)
         table.add_row(
-            name, f"{middle:.1f}", f"{min(times):.1f}-{max(times):.1f}", f"{first / middle:.2f} x"
+            *(name, f"{middle:.1f}", f"{min(times):.1f}-{max(times):.1f}"),
+            *(f"{first / middle:.2f} x", f"{middle / limit:.2f}"),
         )
     Console().print(table)
 

@@ -26,9 +26,12 @@ def versions() -> dict[str, str]:
 
 
 def software() -> str:
-    """The versions that decide the last bits of a number."""
+    """What decides the last bits of a number: versions, and an engine other than the plain."""
+    from sim.engine import engine
+
     found = versions()
-    return " ".join(f"{name} {found[name]}" for name in ("torch", "snntorch"))
+    named = " ".join(f"{name} {found[name]}" for name in ("torch", "snntorch"))
+    return named if engine() == "plain" else f"{named} engine {engine()}"
 
 
 def hardware(device: str) -> dict[str, Any]:
@@ -72,9 +75,12 @@ def commit() -> str | None:
 
 
 def provenance(device: str) -> dict[str, Any]:
-    """Everything above, with the command line."""
+    """Everything above, with the command line and the engine of flat networks."""
+    from sim.engine import engine
+
     return {
         "command": sys.argv,
+        "engine": engine(),
         "versions": versions(),
         "hardware": hardware(device),
         "commit": commit(),

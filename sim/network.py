@@ -17,7 +17,7 @@ from sim.parameters import (
 from sim.step import Circuit, bias_of, transmit
 from sim.stimulus import binarise, encode
 from sim.units import rate_step
-from sim.whole import answers
+from sim.whole import answers, is_flat
 
 
 class Network(nn.Module):
@@ -31,11 +31,15 @@ class Network(nn.Module):
         Its weights and biases by name; see :func:`sim.parameters.shapes`.
     generator
         Where a random code of the input draws from.
+    is_frugal
+        Whether the way back to a gradient computes most of the past again: the same numbers, in
+        about a third more time, from memory that grows with the root of the number of steps.
 
     Raises
     ------
     BlindspotsError
-        Where parameters do not fit the wiring, or images do not fit the input.
+        Where parameters do not fit the wiring, images do not fit the input, or a wiring with grids
+        is to be frugal.
     """
 
     def __init__(
@@ -43,10 +47,16 @@ class Network(nn.Module):
         wiring: Wiring,
         parameters: Parameters,
         generator: torch.Generator | None = None,
+        *,
+        is_frugal: bool = False,
     ):
         super().__init__()
         check(wiring, parameters)
-        self.wiring = wiring
+        if is_frugal and not is_flat(wiring):
+            raise BlindspotsError(
+                f"'{wiring.name}' has grids, whose past is all kept; leave out is_frugal."
+            )
+        self.wiring, self.is_frugal = wiring, is_frugal
         self.generator = generator
         self.values = nn.ParameterDict({k: nn.Parameter(v) for k, v in parameters.items()})
         for name, pair in constraints(wiring).items():
@@ -100,7 +110,7 @@ class Network(nn.Module):
         is_still = all(f is frames[0] for f in frames)
         if is_still and self.wiring.is_feedforward:
             return settle(circuit, frames[0])
-        return answers(circuit, frames).mean(0)
+        return answers(circuit, frames, is_frugal=self.is_frugal).mean(0)
 
 
 def in_float64(network: Network) -> Network:

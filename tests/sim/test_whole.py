@@ -5,10 +5,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from networks import Wiring, from_toml, wiring_named
+from networks import BlindspotsError, Wiring, from_toml, wiring_named
+from networks.catalogue import NAMES
 from sim import Network
+from sim.engine import ENVIRONMENT, engine
 from sim.unroll import potentials
 from sim.whole import answers, is_flat
+from sim.whole.kernels import gather, library, spikes, turned
+from sim.whole.plan import last_steps
 
 MIXED = """
 name = "mixed"
@@ -33,6 +37,26 @@ projections = [
 ]
 """
 SURROGATES = ("fast_sigmoid", "atan", "sigmoid", "straight_through_estimator")
+
+
+FLAT = [name for name in NAMES if is_flat(wiring_named(name))]
+
+
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask for the compiled engine; skip where it cannot be built."""
+    try:
+        library()
+    except BlindspotsError as error:
+        pytest.skip(str(error))
+    monkeypatch.setenv(ENVIRONMENT, "compiled")
+
+
+@pytest.fixture(params=["plain", "compiled"])
+def by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The engine that is asked for."""
+    if request.param == "compiled":
+        compiled(monkeypatch)
+    return str(request.param)
 
 
 def lively(wiring: Wiring, seed: int = 0) -> Network:
@@ -82,12 +106,29 @@ def pictures(*shape: int) -> Tensor:
         *("fc-blt-spiking-poisson", "fc-blt-spiking-latency", "fc-blt-sparse"),
     ],
 )
+@pytest.mark.usefixtures("by")
 def test_networks_of_the_catalogue(name: str) -> None:
     wiring = wiring_named(name)
     assert is_flat(wiring)
     agree(lively(wiring), pictures(8, 1, 28, 28))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FLAT)
+def test_every_flat_network_of_the_catalogue_on_the_compiled_engine(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled(monkeypatch)
+    agree(lively(wiring_named(name)), pictures(16, 1, 28, 28))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is available to PyTorch")
+@pytest.mark.parametrize("name", ["fc-blt", "fc-blt-spiking"])
+def test_networks_on_cuda(name: str) -> None:
+    agree(lively(wiring_named(name)).cuda(), pictures(8, 1, 28, 28).cuda())
+
+
+@pytest.mark.usefixtures("by")
 @pytest.mark.parametrize("readout", ["mean", "last"])
 @pytest.mark.parametrize("surrogate", SURROGATES)
 def test_all_units_patterns_and_delays(surrogate: str, readout: str) -> None:
@@ -113,6 +154,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
     assert torch.autograd.gradcheck(answer, [each.requires_grad_() for each in given])
 
 
+@pytest.mark.usefixtures("by")
 def test_an_attack_leaves_parameters_without_a_gradient() -> None:
     network = lively(wiring_named("fc-blt-spiking")).requires_grad_(False)
     images = pictures(4, 1, 28, 28).requires_grad_()
@@ -122,6 +164,7 @@ def test_an_attack_leaves_parameters_without_a_gradient() -> None:
     assert all(value.grad is None for value in network.values.values())
 
 
+@pytest.mark.usefixtures("by")
 def test_what_no_gradient_is_wanted_of_leaves_nothing_behind() -> None:
     network = lively(wiring_named("fc-blt-spiking"))
     images = pictures(4, 1, 28, 28)
@@ -147,3 +190,81 @@ def test_grids_are_unrolled_step_by_step() -> None:
     network = Network.initial(wiring, 0)
     circuit, frames = network.circuit(), network.frames(pictures(2, 1, 28, 28))
     torch.testing.assert_close(answers(circuit, frames), potentials(circuit, frames))
+
+
+@pytest.mark.usefixtures("by")
+def test_the_way_back_can_be_gone_twice() -> None:
+    network = lively(wiring_named("fc-blt-spiking"))
+    loss = network(pictures(4, 1, 28, 28)).square().sum()
+    values = list(network.values.values())
+    once = torch.autograd.grad(loss, values, retain_graph=True)
+    for one, other in zip(torch.autograd.grad(loss, values), once, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_potential_that_is_no_number_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled(monkeypatch)
+    network = lively(wiring_named("fc-blt-spiking"))
+    with torch.no_grad():
+        network.values["bias/h2"][0] = torch.nan
+    logits = network(pictures(4, 1, 28, 28))
+    (gradient,) = torch.autograd.grad(logits.sum(), [network.values["weight/h1>h2"]])
+    assert gradient[0].isnan().all()
+
+
+@pytest.mark.usefixtures("by")
+@pytest.mark.parametrize("steps", [9, 24])
+def test_a_frugal_network_has_the_same_gradients_from_less_memory(steps: int) -> None:
+    for wiring in (from_toml(MIXED), wiring_named("fc-blt-spiking")):
+        values = dict(lively(wiring).values.items())
+        images = pictures(4, *wiring.input.shape)
+        kept, found = [], []
+        for is_frugal in (False, True):
+            network = Network(wiring.replace(steps=steps), values, is_frugal=is_frugal)
+            potential = answers(network.circuit(), network.frames(images), is_frugal=is_frugal)
+            kept.append(len(potential.grad_fn.past))  # type: ignore[union-attr]
+            loss = network(images).square().sum()
+            weights = list(network.values.values())
+            for _ in range(2):
+                found.append(torch.autograd.grad(loss, weights, retain_graph=True))
+        for other in found[1:]:
+            assert all(torch.equal(*pair) for pair in zip(other, found[0], strict=True))
+        if steps == 24:
+            assert kept[1] < kept[0] / 2
+
+
+def test_a_network_with_grids_is_not_frugal() -> None:
+    network = Network.initial(wiring_named("conv-b-spiking"), 0)
+    with pytest.raises(BlindspotsError, match="'conv-b-spiking' has grids"):
+        Network(network.wiring, dict(network.values.items()), is_frugal=True)
+
+
+def test_what_can_no_longer_reach_the_answer() -> None:
+    wiring = from_toml(MIXED)
+    last = last_steps(wiring)
+    end = wiring.steps - 1
+    assert last == {"output": end, "c": end - 2, "b": end - 1, "a": end - 2, "input": end - 3}
+
+
+@pytest.mark.parametrize(("images", "units", "columns"), [(5, 3, 1), (9, 40, 31), (30, 17, 75)])
+def test_kernels_add_the_rows_of_what_spiked(images: int, units: int, columns: int) -> None:
+    try:
+        library()
+    except BlindspotsError as error:
+        pytest.skip(str(error))
+    u, rows = pictures(images, units), pictures(units, columns)
+    above = (u > 0.6).float()
+    events = spikes(u, 0.6)
+    assert events.columns.tolist() == above.nonzero()[:, 1].tolist()
+    total = torch.ones(images, columns)
+    gather(rows, events, 0.5, total)
+    torch.testing.assert_close(total, 1 + above @ rows / 2)
+    others, back = pictures(images, columns), torch.zeros(units, columns)
+    gather(others, turned(events, units), 1, back)
+    torch.testing.assert_close(back, above.T @ others)
+
+
+def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENVIRONMENT, "swift")
+    with pytest.raises(BlindspotsError, match="swift names no engine; give one of plain, compiled"):
+        engine()

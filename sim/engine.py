@@ -1,0 +1,28 @@
+"""Which of two engines adds up the steps of flat networks: plain torch, or compiled C++.
+
+Both follow the one written step. They add in different orders, so that a potential differs in its
+last bits, and one that lies within those of its threshold may spike in one of them alone; training
+carries that on. Hence the compiled one is used where it is asked for, and results name it.
+"""
+
+import os
+from typing import Literal, get_args
+
+from networks import BlindspotsError
+
+Engine = Literal["plain", "compiled"]
+ENVIRONMENT = "BLINDSPOTS_ENGINE"
+
+
+def engine() -> Engine:
+    """The engine that ``BLINDSPOTS_ENGINE`` names; plain without it.
+
+    Raises BlindspotsError where there is none of that name.
+    """
+    named = os.environ.get(ENVIRONMENT) or "plain"
+    for known in get_args(Engine):
+        if named == known:
+            return known
+    raise BlindspotsError(
+        f"{ENVIRONMENT}={named} names no engine; give one of {', '.join(get_args(Engine))}."
+    )

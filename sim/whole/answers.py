@@ -1,0 +1,101 @@
+"""The whole loop through time as one function, whose derivative is written by hand.
+
+It answers what :func:`sim.unroll.potentials` answers. With g_a[t] the gradient by what area a
+emits, du_a[t] by its potential and G_a[t] by its drive,
+
+    g_a[t]  = sum over projections p out of a of G_target(p)[t + d_p] W_p
+    du_a[t] = f'(u_a[t]) g_a[t] + beta du_a[t+1],        G = du              (a spiking unit)
+    du_a[t] = f'(u_a[t]) g_a[t] + (1 - leak) du_a[t+1],  G = leak du         (a rate unit)
+    dW_p    = sum over t of G_target(p)[t]^T out_source(p)[t - d_p]
+
+with f' the surrogate derivative, or that of the activation; none flows through the reset. A step
+leaves one number for each unit for the way back, its potential: what it emitted follows from it.
+What can no longer reach the answer is not computed.
+"""
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from networks import Wiring
+from sim.engine import Engine, engine
+from sim.step import Circuit
+from sim.unroll import potentials
+from sim.whole.back import Back
+from sim.whole.plain import Plain
+from sim.whole.plan import is_flat, plan_of
+from sim.whole.way import Way
+
+
+def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = False) -> Tensor:
+    """The output's potential at each step of the answer, (answer steps, N, classes).
+
+    With ``is_frugal`` the way back computes most of the past again, from moments that were kept:
+    the same numbers from memory that grows with the root of the number of steps.
+
+    Of wirings with grids inside it is found step by step, by automatic differentiation, which
+    keeps all of the past.
+    """
+    if not is_flat(circuit.wiring):
+        return potentials(circuit, frames)
+    is_still = all(frame is frames[0] for frame in frames)
+    shown = [frame.flatten(1) for frame in (frames[:1] if is_still else frames)]
+    values = [circuit.values[name] for name in plan_of(circuit.wiring).names]
+    how = (engine(), apart_of(circuit.wiring) if is_frugal else 0, len(shown))
+    found: Tensor = ThroughTime.apply(circuit.wiring, how, *shown, *values)
+    return found
+
+
+def apart_of(wiring: Wiring) -> int:
+    """Steps between moments that are kept, so that these and a stretch take the least memory.
+
+    At each as many steps are kept as the longest delay reaches back.
+    """
+    longest = plan_of(wiring).longest
+    return max(longest, round(sqrt(wiring.steps * longest)))
+
+
+class ThroughTime(torch.autograd.Function):
+    """From frames (N, pixels), a single one if they stay, and parameters, to `answers`."""
+
+    @staticmethod
+    def forward(ctx: Any, wiring: Wiring, how: tuple[Engine, int, int], *given: Tensor) -> Tensor:
+        """The answer; what the way back needs stays in ``ctx``.
+
+        ``how``: the engine, the steps between moments that are kept (0: all), and how many of
+        ``given`` are frames.
+        """
+        ctx.wiring, ctx.how = wiring, how
+        way = _way(wiring, how, given)
+        rows = way.there(keep=any(ctx.needs_input_grad))
+        ctx.past = way.past
+        ctx.save_for_backward(*given)
+        return torch.stack([row.expand(given[0].shape[0], -1) for row in rows])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of all that was given, from that by the answer."""
+        way = _way(ctx.wiring, ctx.how, ctx.saved_tensors)
+        way.past = dict(ctx.past)  # which stays, for another way back
+        back = Back(way, ctx.needs_input_grad[2:])
+        back.unroll(gradient)
+        return None, None, *back.gradients
+
+
+def _way(wiring: Wiring, how: tuple[Engine, int, int], given: Sequence[Tensor]) -> Way:
+    by, apart, shown = how
+    return Way(plan_of(wiring), arithmetic(by, given), shown, given, apart)
+
+
+def arithmetic(by: Engine, given: Sequence[Tensor]) -> Plain:
+    """What adds up the steps: what was asked for where it can, else plain torch."""
+    if by == "compiled" and all(x.device.type == "cpu" and x.dtype == torch.float32 for x in given):
+        from sim.whole.compiled import Compiled
+
+        return Compiled()
+    return Plain()

@@ -1,0 +1,89 @@
+"""What the loop through time asks of a wiring at every step, looked up once."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
+
+from networks import Convolution, OneToOne, Projection, Wiring
+from networks.area import Area
+from sim.parameters import bias_name, weight_name
+
+
+class Link(NamedTuple):
+    """A projection of flat areas: its source, its delay, the name of its weights.
+
+    ``is_diagonal``: it has one weight for each unit, not one for each pair.
+    """
+
+    source: str
+    delay: int
+    weight: str
+    is_input: bool
+    is_diagonal: bool
+
+
+class Plan(NamedTuple):
+    """What the loop asks of a wiring at every step.
+
+    ``areas`` are those with units of their own, ``into`` the projections that end in each, ``last``
+    the last step at which each still has an effect on the answer, ``names`` those of all
+    parameters, ``biases`` those of the areas' biases, ``longest`` the longest delay. ``output`` is
+    read at the steps ``answers`` of ``steps``.
+    """
+
+    areas: tuple[Area, ...]
+    into: Mapping[str, tuple[Link, ...]]
+    last: Mapping[str, int]
+    names: tuple[str, ...]
+    biases: Mapping[str, str]
+    longest: int
+    input: Area
+    output: str
+    steps: int
+    answers: range
+
+    def at(self, t: int) -> list[Area]:
+        """The areas whose potential at step t the answer depends on."""
+        return [area for area in self.areas if t <= self.last[area.name]]
+
+
+@cache
+def plan_of(wiring: Wiring) -> Plan:
+    """The plan of a wiring."""
+    areas = tuple(area for area in wiring.areas if area != wiring.input)
+    biases = {area.name: bias_name(area.name) for area in areas}
+    return Plan(
+        areas,
+        {a.name: tuple(_link(wiring, p) for p in wiring.into(a.name)) for a in areas},
+        last_steps(wiring),
+        (*map(weight_name, wiring.projections), *biases.values()),
+        biases,
+        max(p.delay for p in wiring.projections),
+        wiring.input,
+        wiring.output,
+        wiring.steps,
+        wiring.answers,
+    )
+
+
+def _link(wiring: Wiring, p: Projection) -> Link:
+    is_diagonal = isinstance(p.pattern, OneToOne)
+    return Link(p.source, p.delay, weight_name(p), p.source == wiring.input.name, is_diagonal)
+
+
+def last_steps(wiring: Wiring) -> dict[str, int]:
+    """The last step at which what each area does can still reach the answer; -1 where none can."""
+    last = {area.name: -1 for area in wiring.areas} | {wiring.output: wiring.answers[-1]}
+    for _ in wiring.areas:  # no path without a loop is longer
+        for p in wiring.projections:
+            last[p.source] = max(last[p.source], last[p.target] - p.delay)
+    return last
+
+
+@cache
+def is_flat(wiring: Wiring) -> bool:
+    """Whether areas are vectors, and projections matrices or one weight for each unit."""
+    areas = (area for area in wiring.areas if area != wiring.input)
+    return not any(area.is_grid for area in areas) and not any(
+        isinstance(p.pattern, Convolution) for p in wiring.projections
+    )
