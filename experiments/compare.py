@@ -30,6 +30,7 @@ from experiments.statistics import summarise
 from experiments.store import link, unit_path, write_dataset, write_text, writing
 from experiments.units import Unit, is_complete, product
 from experiments.work import Event
+from experiments.workers import Workers
 from networks import contrasts
 from networks.errors import BlindspotsError, unknown
 from networks.wiring import explain
@@ -46,7 +47,7 @@ def compare(
     *,
     data: Path | None = None,
     device: str | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     console: Console | None = None,
 ) -> xr.Dataset:
     """Run the comparison of ``spec`` and leave everything in the directory ``out``.
@@ -54,7 +55,7 @@ def compare(
     Where ``out`` holds the same comparison, interrupted or ended, it goes on from there; where it
     holds another one, BlindspotsError. ``data`` is a directory with MNIST's IDX files; ``device``
     is "cpu" or "cuda", by default a GPU where there is one; ``workers`` is the number of
-    processes.
+    processes, or a cluster.
     """
     began, console = time.monotonic(), console or Console(stderr=True)
     check_options(spec)
