@@ -15,6 +15,7 @@ from networks.errors import BlindspotsError
 
 Event = dict[str, Any]
 STAGES = {  # in their order
+    "train-together": "training populations",
     "train": "training individuals",
     "teach": "teaching sensory networks",
     "rehearse": "training end to end",
