@@ -37,7 +37,7 @@ class Abandoned(Exception):
 
 def software() -> tuple[tuple[str, str], ...]:
     """What must be installed alike everywhere, and the commit where the code is in git."""
-    return (*versions().items(), ("commit", commit() or ""))
+    return (*versions().items(), ("commit", (commit() or "").removesuffix("-dirty")))
 
 
 def inspected(site: Site, dask_worker: "Worker") -> bool:

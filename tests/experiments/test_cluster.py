@@ -266,3 +266,32 @@ def test_what_kills_every_worker_is_given_up(
     with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
         failures = complete([deadly], Cluster("local", 1), lambda event: None)
     assert failures["deadly"].startswith("what is deadly was given up after 2 workers died at it")
+
+
+SBATCH = """#!/bin/sh
+cp "$1" {here}/job.sh
+setsid bash {here}/job.sh > {here}/said 2>&1 &
+echo $! > {here}/pid
+echo Submitted batch job 42
+"""
+SCANCEL = "#!/bin/sh\nkill -- -$(cat {here}/pid)\n"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_jobs_of_slurm_do_the_work(
+    empty_cache: Path, tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slurm's two programs are played by scripts that start and end the job here."""
+    pytest.importorskip("dask_jobqueue")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, text in {"sbatch": SBATCH, "scancel": SCANCEL}.items():
+        (programs / name).write_text(text.format(here=tmp_path))
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    unit = Train(wiring_named("FC10"), Recipe(epochs=1, batch=200, rate=1e-3), 1, bench)
+    assert complete([unit], Cluster("slurm", 1), lambda event: None) == {}
+    assert is_complete(unit)
+    assert "--nthreads 1" in (tmp_path / "job.sh").read_text()
