@@ -239,14 +239,9 @@ def test_a_killed_worker_changes_nothing(
 
 DEADLY = """
 import os, signal
-from typing import ClassVar, NamedTuple
 
-class Deadly(NamedTuple):
-    stage: ClassVar[str] = "score"
-    product: ClassVar[str] = "never"
-    key: str = "deadly"
-    label: str = "what is deadly"
-    needs: tuple[()] = ()
+class Deadly:
+    stage, product, key, label, needs = "score", "never", "deadly", "what is deadly", ()
 
     def run(self, report):
         os.kill(os.getpid(), signal.SIGKILL)
