@@ -59,7 +59,7 @@ class Objective:
             )
         else:
             loss = cross_entropy(network(inputs), split.labels[chosen])
-        return loss + decay(self.wiring, network.values, self.recipe)
+        return loss + decay(self.wiring, dict(network.values.items()), self.recipe)
 
 
 def perturbed(

@@ -69,7 +69,7 @@ def train(
     optimiser = torch.optim.AdamW(
         learning, lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True
     )
-    history, best = resume(network.values, optimiser, checkpoint)
+    history, best = resume(dict(network.values.items()), optimiser, checkpoint)
     if recipe.autoencoder and not history:
         chance = torch.Generator().manual_seed(stream)
         pretrain(network, split.images, recipe.autoencoder, chance, sum(recipe.decay_per_layer[:1]))
@@ -88,7 +88,7 @@ def train(
         history.append(_score(network, recipe, validation))
         if recipe.keep == "last" or history[-1] == max(history):
             best = {k: v.detach().clone() for k, v in network.values.items()}
-        save(network.values, optimiser, history, best, checkpoint)
+        save(dict(network.values.items()), optimiser, history, best, checkpoint)
         report((epoch + 1) / recipe.epochs, max(history))
     kept = max(range(len(history)), key=lambda epoch: (history[epoch], epoch))
     if recipe.keep == "last":

@@ -194,7 +194,7 @@ def test_nobody_by_that_name(text: str) -> None:
 
 
 class Killer:
-    """Told of the work; kills a worker in the middle of its second training."""
+    """Told of the work; kills a worker in the middle of a training."""
 
     def __init__(self) -> None:
         self.killed, self.done = 0, list[str]()
@@ -220,10 +220,10 @@ def test_a_killed_worker_changes_nothing(
     empty_cache: Path, tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = [
-        Train(wiring_named(name), Recipe(epochs=30, batch=50, rate=1e-3), 1, bench)
-        for name in ("FC10", "fc-blt", "fc-blt-spiking")
+        Train(wiring_named(name), Recipe(epochs=8, batch=50, rate=1e-3), 1, bench)
+        for name in ("fc-blt", "fc-blt-spiking")
     ]
-    sets = [Craft(each, "pgd-linf", (0.1,), 20, 5, bench) for each in trained]
+    sets = [Craft(each, "fgsm", (0.1,), 20, 5, bench) for each in trained]
     asked = [Score(each, craft, 20, bench) for each, craft in zip(trained, sets, strict=True)]
     units, killer = [*trained, *sets, *asked], Killer()
     assert complete(asked, Cluster("local", 2), killer) == {}
