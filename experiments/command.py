@@ -5,10 +5,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from experiments.processes import workers_for
 from experiments.progress import Monitor
 from experiments.store import unwritable, write_text
 from experiments.units import Unit, is_complete
-from experiments.work import Tell, complete, workers_for
+from experiments.work import Tell, complete
+from experiments.workers import Workers
 from networks.errors import BlindspotsError
 
 
@@ -40,7 +42,7 @@ def attempted(
     out: Path,
     console: Console,
     *,
-    workers: int | None,
+    workers: Workers | None,
     device: str = "cpu",
     also: Tell = lambda event: None,
 ) -> dict[str, str]:

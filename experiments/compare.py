@@ -9,16 +9,15 @@ import numpy as np
 import xarray as xr
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
+from rich.markup import escape
 
-from experiments.assemble import assemble
 from experiments.attacks.names import attack_named
 from experiments.bench import bench_for, scored
 from experiments.command import attempted, check_unclaimed, claim, require_some
 from experiments.individuals import Embody, Train
 from experiments.inputs import Craft
-from experiments.plan import Plan, entries_of, plan
+from experiments.plan import Entry, Plan, entries_of, plan
 from experiments.provenance import provenance
-from experiments.report import write_report
 from experiments.result import (
     individual_directory,
     inputs_hashes,
@@ -26,10 +25,10 @@ from experiments.result import (
     weights_hashes,
 )
 from experiments.spec import Spec
-from experiments.statistics import summarise
 from experiments.store import link, unit_path, write_dataset, write_text, writing
 from experiments.units import Unit, is_complete, product
 from experiments.work import Event
+from experiments.workers import Workers
 from networks import contrasts
 from networks.errors import BlindspotsError, unknown
 from networks.wiring import explain
@@ -46,7 +45,7 @@ def compare(
     *,
     data: Path | None = None,
     device: str | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     console: Console | None = None,
 ) -> xr.Dataset:
     """Run the comparison of ``spec`` and leave everything in the directory ``out``.
@@ -54,12 +53,12 @@ def compare(
     Where ``out`` holds the same comparison, interrupted or ended, it goes on from there; where it
     holds another one, BlindspotsError. ``data`` is a directory with MNIST's IDX files; ``device``
     is "cpu" or "cuda", by default a GPU where there is one; ``workers`` is the number of
-    processes.
+    processes, or a cluster.
     """
     began, console = time.monotonic(), console or Console(stderr=True)
-    check_options(spec)
-    entries_of(spec)
     check_unclaimed(out, spec.to_toml())
+    console.print(announced(spec, entries_of(spec), out), highlight=False)
+    check_options(spec)
     bench = bench_for(data, device)
     scored(bench, spec.images)
     planned = plan(spec, bench)
@@ -74,6 +73,8 @@ def compare(
         *(planned.asked, out, console), workers=workers, device=bench.device, also=make_room
     )
     require_some(planned.asked, failures)
+    from experiments.assemble import assemble
+
     result = assemble(spec, planned, bench)
     keep(out, planned, spec)
     facts = provenance(bench.device) | {
@@ -91,8 +92,18 @@ def compare(
     return result
 
 
+def announced(spec: Spec, entries: tuple[Entry, ...], out: Path) -> str:
+    """What is about to be done, said before PyTorch and the data are there, which takes seconds."""
+    return (
+        f"{escape(spec.title or 'comparison')}: {spec.individuals} of each of {len(entries)} "
+        f"networks ({', '.join(escape(entry.name) for entry in entries)}), {len(spec.attacks)} "
+        f"attacks on {spec.images} images, into {escape(str(out))}"
+    )
+
+
 def finish(out: Path, result: xr.Dataset, console: Console) -> None:
     """Statistics, figures, report and terminal table from a saved result."""
+    from experiments.report import write_report
     from figures import draw_all
 
     summary = summarised(result)
@@ -103,6 +114,8 @@ def finish(out: Path, result: xr.Dataset, console: Console) -> None:
 
 def summarised(result: xr.Dataset) -> xr.Dataset:
     """The summary with the catalogue's contrasts, from a generator of its own."""
+    from experiments.statistics import summarise
+
     names = [str(name) for name in result["network"].to_numpy()]
     return summarise(result, contrasts(names), generator=np.random.default_rng(0))
 

@@ -24,6 +24,7 @@ from experiments.result import image_indices
 from experiments.statistics.accuracies import wilson
 from experiments.store import fresh_unit, key_of, read_dataset, unit_path, write_dataset
 from experiments.units import FORMAT, Report, Unit, save_tensors, sha256_of
+from experiments.workers import Workers
 from networks import DETAILED
 from networks.errors import BlindspotsError
 
@@ -148,7 +149,7 @@ def attack(
     norm: Norm,
     epsilon: float | None,
     data: Path | None,
-    workers: int | None,
+    workers: Workers | None,
     console: Console,
 ) -> xr.Dataset:
     """Attack ``networks`` of ``run`` (default: all that were trained) by the whole ensemble.

@@ -3,10 +3,10 @@
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from experiments.bench import Bench
 from experiments.kept import Kept
@@ -26,7 +26,11 @@ CALIBRATED_ON = 100  # training images
 
 @dataclass(frozen=True)
 class Train:
-    """Individual of ``wiring`` that starts from ``seed``; with a ``teacher``, distilled from it."""
+    """Individual of ``wiring`` that starts from ``seed``; with a ``teacher``, distilled from it.
+
+    It is ``together`` with others of its population that it is trained, where that unit is named:
+    its weights lie under the same key.
+    """
 
     stage: ClassVar[str] = "train"
     product: ClassVar[str] = "weights.safetensors"
@@ -35,6 +39,7 @@ class Train:
     seed: int
     bench: Bench
     teacher: "Train | Kept | None" = None
+    together: Unit | None = field(default=None, compare=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -58,14 +63,15 @@ class Train:
 
     @property
     def needs(self) -> tuple["Unit", ...]:
-        """The teacher, where there is one that is made here."""
-        return self.teacher.before if self.teacher else ()
+        """The teacher, where there is one that is made here, and what trains it among others."""
+        together = (self.together,) if self.together else ()
+        return (*together, *(self.teacher.before if self.teacher else ()))
 
     def run(self, report: Report) -> None:
         """Train, from the last checkpoint if there is one."""
         import torch
 
-        from experiments.training import save_individual, train
+        from experiments.training import train
 
         checkpoint = unit_path("training", self.key)
         began, device = time.monotonic(), torch.device(self.bench.device)
@@ -76,10 +82,16 @@ class Train:
             report=report,
             teacher=self.teacher.model() if self.teacher else None,
         )
-        facts |= {"recipe": dict(self.recipe), "data": self.bench.data, "key": self.key}
-        with fresh_unit(self.stage, self.key) as directory:
-            save_individual(network, facts | {"seconds": time.monotonic() - began}, directory)
+        self.leave(network, facts | {"seconds": time.monotonic() - began})
         shutil.rmtree(checkpoint, ignore_errors=True)
+
+    def leave(self, network: "Network", facts: dict[str, Any]) -> None:
+        """Weights and the history of training, under the key."""
+        from experiments.training import save_individual
+
+        facts = facts | {"recipe": dict(self.recipe), "data": self.bench.data, "key": self.key}
+        with fresh_unit(self.stage, self.key) as directory:
+            save_individual(network, facts, directory)
 
     @property
     def before(self) -> tuple["Unit", ...]:

@@ -1,6 +1,6 @@
 """What training lowers: the loss of a batch, of what is shown of its images, and of the weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -59,7 +59,7 @@ class Objective:
             )
         else:
             loss = cross_entropy(network(inputs), split.labels[chosen])
-        return loss + decay(network, self.recipe)
+        return loss + decay(self.wiring, dict(network.values.items()), self.recipe)
 
 
 def perturbed(
@@ -85,8 +85,17 @@ def perturbed(
 
 def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
     """Each image moved by its own random whole pixels in -``most`` .. ``most``; black comes in."""
-    choices = 2 * most + 1
-    drawn = torch.randint(0, choices**2, (len(images),), generator=generator).to(images.device)
+    return moved(images, offsets(len(images), most, generator), most)
+
+
+def offsets(count: int, most: int, generator: torch.Generator) -> Tensor:
+    """Which of the (2 ``most`` + 1)^2 ways each of ``count`` images is moved, (count,)."""
+    return torch.randint(0, (2 * most + 1) ** 2, (count,), generator=generator)
+
+
+def moved(images: Tensor, offsets: Tensor, most: int) -> Tensor:
+    """Each image moved by its offset; black comes in."""
+    choices, drawn = 2 * most + 1, offsets.to(images.device)
     height, width = images.shape[2:]
     padded, moved = pad(images, (most,) * 4), torch.empty_like(images)
     for offset in range(choices**2):
@@ -121,8 +130,8 @@ def check_decay(wiring: Wiring, recipe: Recipe) -> None:
         )
 
 
-def decay(network: Network, recipe: Recipe) -> Tensor | float:
+def decay(wiring: Wiring, values: Mapping[str, Tensor], recipe: Recipe) -> Tensor | float:
     """What the weights cost: the sum of their squares by projection, times its price; no biases."""
-    priced = zip(network.wiring.projections, recipe.decay_per_layer, strict=False)
-    squares = [price * network.values[weight_name(p)].square().sum() for p, price in priced]
+    priced = zip(wiring.projections, recipe.decay_per_layer, strict=False)
+    squares = [price * values[weight_name(p)].square().sum() for p, price in priced]
     return torch.stack(squares).sum() if squares else 0.0

@@ -7,11 +7,12 @@ from pathlib import Path
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench
 from experiments.corruptions.comparison import corrupted_scores, corrupted_sets
-from experiments.individuals import Brought, Embody, Model, Train
+from experiments.individuals import Brought, Embody, Model
 from experiments.inputs import Corrupt, Craft
 from experiments.scoring import Score
 from experiments.spec import MOST_INDIVIDUALS, Spec
 from experiments.store import key_of
+from experiments.together import one_of
 from networks import DETAILED, Physiology, Wiring, macs, parameters, read_wiring, wiring_named
 from networks.catalogue import recurrence, role, units
 from networks.errors import BlindspotsError
@@ -33,8 +34,9 @@ class Entry:
     def individual(self, spec: Spec, index: int, bench: Bench, first_seed: int = 0) -> Model | None:
         """Its individual of that index; a brought network has index 0 alone."""
         if self.wiring:
-            seed = 2 * MOST_INDIVIDUALS * spec.seed + first_seed + index
-            trained = Train(self.wiring, spec.recipe(self.wiring), seed, bench)
+            first = 2 * MOST_INDIVIDUALS * spec.seed + first_seed
+            seeds = range(first, first + spec.individuals)
+            trained = one_of(self.wiring, spec.recipe(self.wiring), seeds, index, bench)
             return Embody(trained, self.physiology) if self.physiology else trained
         if index:
             return None

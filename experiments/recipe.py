@@ -55,3 +55,9 @@ def recipe_for(wiring: Wiring) -> Recipe:
     if wiring == wiring_named("AE400-10"):
         return Recipe(epochs=8, batch=256, rate=5e-2, autoencoder=6)
     return Recipe(epochs=8, batch=256, rate=5e-3, shift=1)
+
+
+def trains_together(wiring: Wiring, recipe: Recipe) -> bool:
+    """Whether individuals can be trained along one tensor axis: nothing but order differs."""
+    plain = recipe.objective == "standard" and recipe.parts == 1 and not recipe.autoencoder
+    return plain and not wiring.is_random

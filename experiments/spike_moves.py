@@ -22,6 +22,7 @@ from experiments.result import image_indices, load_network
 from experiments.statistics.accuracies import wilson
 from experiments.store import fresh_unit, key_of, read_dataset, unit_path, write_dataset
 from experiments.units import FORMAT, Report, Unit
+from experiments.workers import Workers
 from networks import DETAILED, BlindspotsError, Wiring
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def spike_trains(
     images: int | None,
     budgets: Sequence[int],
     data: Path | None,
-    workers: int | None,
+    workers: Workers | None,
     console: Console,
 ) -> xr.Dataset:
     """Move input spikes of ``networks`` of ``run`` (default: all that are shown spikes).

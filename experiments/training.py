@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from experiments.adversarial import robust_accuracy
 from experiments.autoencoder import first_layer, pretrain
+from experiments.checkpoint import resume, save
 from experiments.data.dataset import Dataset, Split, part_of
 from experiments.objective import Objective, Teacher
 from experiments.recipe import Recipe
-from experiments.store import damaged, key_of, unwritable
+from experiments.store import damaged, key_of
 from networks import BlindspotsError, Wiring, from_json
 from sim import Network
 
@@ -68,7 +69,7 @@ def train(
     optimiser = torch.optim.AdamW(
         learning, lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True
     )
-    history, best = _resume(network, optimiser, checkpoint)
+    history, best = resume(dict(network.values.items()), optimiser, checkpoint)
     if recipe.autoencoder and not history:
         chance = torch.Generator().manual_seed(stream)
         pretrain(network, split.images, recipe.autoencoder, chance, sum(recipe.decay_per_layer[:1]))
@@ -87,7 +88,7 @@ def train(
         history.append(_score(network, recipe, validation))
         if recipe.keep == "last" or history[-1] == max(history):
             best = {k: v.detach().clone() for k, v in network.values.items()}
-        _save(network, optimiser, history, best, checkpoint)
+        save(dict(network.values.items()), optimiser, history, best, checkpoint)
         report((epoch + 1) / recipe.epochs, max(history))
     kept = max(range(len(history)), key=lambda epoch: (history[epoch], epoch))
     if recipe.keep == "last":
@@ -160,50 +161,6 @@ def _score(network: Network, recipe: Recipe, validation: Split) -> float:
     if recipe.objective == "adversarial":
         return robust_accuracy(network, validation, recipe.epsilon)
     return accuracy(network, validation)
-
-
-def _save(
-    network: Network,
-    optimiser: torch.optim.Optimizer,
-    history: list[float],
-    best: dict[str, Tensor],
-    directory: Path,
-) -> None:
-    tensors = {f"now/{k}": v.detach().clone() for k, v in network.values.items()}
-    tensors |= {f"best/{k}": v for k, v in best.items()}
-    for i, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"adam/{i}/{k}": v.clone() for k, v in state.items()}
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        draft = directory / "draft"
-        save_file(tensors, draft, metadata={"history": json.dumps(history)})
-        draft.replace(directory / "checkpoint.safetensors")
-    except (OSError, SafetensorError) as error:
-        raise unwritable(directory, error) from None
-
-
-def _resume(
-    network: Network, optimiser: torch.optim.Optimizer, directory: Path
-) -> tuple[list[float], dict[str, Tensor]]:
-    """History and best values so far; nothing where there is no checkpoint that can be read."""
-    path = directory / "checkpoint.safetensors"
-    try:
-        tensors = load_file(path)
-        with safe_open(path, "pt") as file:
-            history = list(json.loads(file.metadata()["history"]))
-    except (OSError, SafetensorError):
-        return [], {}
-    with torch.no_grad():
-        for name, value in network.values.items():
-            value.copy_(tensors[f"now/{name}"])
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("adam/"):
-            _, index, quantity = name.split("/")
-            state.setdefault(int(index), {})[quantity] = tensor
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": state, "param_groups": groups})
-    return history, {k[5:]: v for k, v in tensors.items() if k.startswith("best/")}
 
 
 def save_individual(network: Network, facts: dict[str, Any], directory: Path) -> None:

@@ -5,7 +5,7 @@ derivative of a spike is, and which paths the gradient takes.
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -58,13 +58,18 @@ its triangle turns the sign above it; these do neither); triangle (Bellec et al.
 class _Fired(torch.autograd.Function):
     """1 where `above` > 0, with a derivative that is given."""
 
+    generate_vmap_rule = True  # for an axis of individuals
+
     @staticmethod
-    def forward(ctx, above: Tensor, derivative: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
-        ctx.save_for_backward(derivative)
+    def forward(above: Tensor, derivative: Tensor) -> Tensor:
         return (above > 0).to(above.dtype)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def]
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (derivative,) = ctx.saved_tensors
         return gradient * derivative, None
 

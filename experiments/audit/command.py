@@ -17,6 +17,7 @@ from experiments.finished import chosen, finished
 from experiments.provenance import commit, versions
 from experiments.store import write_dataset
 from experiments.work import complete
+from experiments.workers import Workers
 
 
 def audit_run(
@@ -28,7 +29,7 @@ def audit_run(
     attack: str | None,
     epsilon: float | None,
     data: Path | None,
-    workers: int | None,
+    workers: Workers | None,
     console: Console,
 ) -> xr.Dataset:
     """Audit what networks of ``run`` (default: all attacked white-box) are claimed to withstand.
@@ -55,7 +56,7 @@ def audit_run(
 
 
 def check_controls(
-    run: Path | None, *, data: Path | None, workers: int | None, console: Console
+    run: Path | None, *, data: Path | None, workers: Workers | None, console: Console
 ) -> bool:
     """Whether all controls are told rightly; prints how each is."""
     bench = finished(run, data)[1] if run else bench_for(data, "cpu")

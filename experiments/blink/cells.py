@@ -27,6 +27,7 @@ from experiments.provenance import versions
 from experiments.store import fresh_unit, key_of, read_dataset, write_dataset, writing
 from experiments.units import Report, Unit, product, said
 from experiments.verdict.wording import number
+from experiments.workers import Workers
 from networks import Physiology
 from networks.errors import BlindspotsError, unknown
 
@@ -187,7 +188,7 @@ def blink_cells(
     individual: int,
     per_lag: int,
     data: Path | None,
-    workers: int | None,
+    workers: Workers | None,
     console: Console,
 ) -> xr.Dataset:
     """Show trials to a spiking observer of ``run`` with gate and memory in cells; see `InCells`.

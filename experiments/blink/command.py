@@ -21,6 +21,7 @@ from experiments.provenance import provenance, versions
 from experiments.spec import read_settings
 from experiments.store import link, read_dataset, unit_path, write_dataset, write_text, writing
 from experiments.units import is_complete
+from experiments.workers import Workers
 from networks.errors import BlindspotsError, unknown
 
 FORMAT = 1
@@ -31,7 +32,7 @@ def blink(
     out: Path,
     *,
     data: Path | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     console: Console | None = None,
 ) -> xr.Dataset:
     """Run the experiment of ``spec`` and leave everything in the directory ``out``.

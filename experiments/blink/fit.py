@@ -27,6 +27,7 @@ from experiments.blink.streams import Floats
 from experiments.blink.units import Titrate
 from experiments.command import attempted, check_unclaimed, claim, require_all
 from experiments.store import key_of, write_dataset, write_text, writing
+from experiments.workers import Workers
 from networks.attention import Attention
 from networks.errors import BlindspotsError
 
@@ -89,7 +90,7 @@ def fit_attention(
     per_lag: int,
     seed: int,
     data: Path | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     console: Console | None = None,
 ) -> Attention:
     """Fit ``spec``'s attention by its observers that are no controls; all goes to ``out``.

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from experiments import workers
 from networks.errors import BlindspotsError
 
 
@@ -13,6 +14,12 @@ def checked_device(name: str | None) -> str | None:
     if name not in (None, "cpu", "cuda"):
         raise BlindspotsError(f"There is no device '{name}'; choose cpu or cuda.")
     return name
+
+
+def _workers_in(text: str) -> workers.Workers:
+    if text.lstrip("-").isdigit() and int(text) < 1:
+        raise typer.BadParameter(f"{text} is less than 1")
+    return workers.workers_named(text)
 
 
 def words(text: str | None) -> list[str] | None:
@@ -54,7 +61,15 @@ Device = Annotated[
     typer.Option(help="cpu or cuda. Default: a GPU where there is one.", callback=checked_device),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Processes. Default: one per core, one on a GPU.")
+    Any,  # None, or experiments.workers.Workers: Typer takes no unions
+    typer.Option(
+        "--workers",
+        "--cluster",
+        parser=_workers_in,
+        metavar="N|CLUSTER",
+        help="Processes, by default one per core, one on a GPU; or a dask cluster: local:N, slurm, "
+        "slurm:N (jobs), or a scheduler's address.",
+    ),
 ]
 
 # --- a finished comparison, and what of it

@@ -28,6 +28,7 @@ from experiments.result import (
 from experiments.single import read_inputs
 from experiments.statistics.accuracies import accuracy
 from experiments.store import read_dataset, unit_path, write_dataset
+from experiments.workers import Workers
 from networks import DETAILED, BlindspotsError, Physiology, ablations, physiology_from
 from networks.errors import unknown, unknown_number
 
@@ -69,7 +70,7 @@ def detail(
     epsilon: float | None,
     physiology: Physiology | None,
     data: Path | None,
-    workers: int | None,
+    workers: Workers | None,
     console: Console,
 ) -> list[xr.Dataset]:
     """Examine ``networks`` of ``run`` (default: all that spike) on torch and with each ingredient.
@@ -113,7 +114,7 @@ def spiking(compared: xr.Dataset, run: Path) -> list[str]:
 
 
 def examined(
-    aim: Aim, planned: list[Examine], bench: Bench, workers: int | None, console: Console
+    aim: Aim, planned: list[Examine], bench: Bench, workers: Workers | None, console: Console
 ) -> xr.Dataset:
     """One individual under all conditions and variants, measured, saved and reported."""
     check_same(aim.out, settings_of(aim, planned))

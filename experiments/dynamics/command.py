@@ -28,6 +28,7 @@ from experiments.finished import bench_of, images_of
 from experiments.result import load_result
 from experiments.store import read_dataset, unit_path, write_dataset, write_text
 from experiments.units import Unit, is_complete
+from experiments.workers import Workers
 
 USUAL = 200  # images
 
@@ -45,7 +46,7 @@ def dynamics(
     intervene: bool,
     pathways: Sequence[str],
     data: Path | None,
-    workers: int | None,
+    workers: Workers | None,
     console: Console,
 ) -> xr.Dataset:
     """Watch ``networks`` of ``run`` (default: all trained ones) on what leads them astray.

@@ -26,6 +26,7 @@ from experiments.result import (
 )
 from experiments.statistics.accuracies import wilson
 from experiments.store import damaged, read_dataset, unit_path, write_dataset, writing
+from experiments.workers import Workers
 from networks import DETAILED, BlindspotsError, Wiring, parameters
 from networks.derive import feedforward_part, widened_to_match
 from networks.projection import FEEDBACK
@@ -61,7 +62,7 @@ def control(
     epsilon: float | None,
     steps: int,
     data: Path | None,
-    workers: int | None,
+    workers: Workers | None,
     console: Console,
 ) -> list[xr.Dataset]:
     """Control ``networks`` of ``run`` (default: all trained ones with feedback) one by one.
@@ -180,7 +181,9 @@ def student_of(teacher: Kept, wiring: Wiring, bench: Bench) -> Train:
     return Train(plain, recipe, seed_of(teacher.directory), bench, teacher)
 
 
-def measured(aim: Controlled, bench: Bench, workers: int | None, console: Console) -> xr.Dataset:
+def measured(
+    aim: Controlled, bench: Bench, workers: Workers | None, console: Console
+) -> xr.Dataset:
     """One individual under all its controls: measured, saved, drawn and reported."""
     from figures.gains import gains
     from figures.save import save

@@ -17,6 +17,7 @@ from experiments.reproduce.result import assemble
 from experiments.reproduce.units import pictures
 from experiments.store import link, unit_path, write_dataset, write_text
 from experiments.units import is_complete
+from experiments.workers import Workers
 
 
 def reproduce(
@@ -25,7 +26,7 @@ def reproduce(
     *,
     data: Path | None = None,
     device: str | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     console: Console | None = None,
     everyone: tuple[Member, ...] | None = None,
 ) -> xr.Dataset:

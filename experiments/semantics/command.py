@@ -25,6 +25,7 @@ from experiments.semantics.statistics import summarised
 from experiments.semantics.unit import Interpret
 from experiments.single import read_inputs
 from experiments.store import write_dataset, writing
+from experiments.workers import Workers
 from networks import DETAILED, BlindspotsError
 from networks.derive import hidden
 
@@ -42,7 +43,7 @@ def interpret(
     *,
     images: int | None,
     data: Path | None,
-    workers: int | None,
+    workers: Workers | None,
     console: Console,
 ) -> xr.Dataset:
     """Ask what parts of all individuals of ``networks`` in ``run`` (default: all trained) mean.

@@ -17,6 +17,7 @@ from experiments.transfer.assemble import assemble
 from experiments.transfer.exchange import in_parts, of_run
 from experiments.transfer.report import write_transfer_report
 from experiments.transfer.universal import Universals, universal_outcomes
+from experiments.workers import Workers
 
 
 def transfer(
@@ -28,7 +29,7 @@ def transfer(
     universal: bool,
     data: Path | None,
     device: str | None,
-    workers: int | None,
+    workers: Workers | None,
     console: Console,
 ) -> xr.Dataset:
     """Show what was crafted on every individual of ``run`` to every other, and report.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
-from experiments import work
+from experiments import processes
 from experiments.spec import Spec, spec_from
 from networks import BlindspotsError, wiring_named
 
@@ -195,14 +195,14 @@ class Threads(ThreadPoolExecutor):
 
     def __init__(self, workers: int, *, initargs: tuple[object], **others: object):
         super().__init__(workers)
-        (work._messages,) = initargs
+        (processes._messages,) = initargs
 
 
 @pytest.fixture
 def in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Units are worked on in threads of this process."""
-    monkeypatch.setattr(work, "_messages", None)
-    monkeypatch.setattr(work, "ProcessPoolExecutor", Threads)
+    monkeypatch.setattr(processes, "_messages", None)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", Threads)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from experiments import load_result, work
+from experiments import load_result, processes
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench, scored
 from experiments.bring import fingerprint, imported, size_of
@@ -230,13 +230,13 @@ def test_others_go_on_where_one_cannot(
     """One network without gradients, one that is never the same, and one that is well."""
     name = bring(CHANCY)
 
-    def anew(unit: Unit, work: Callable[[Unit], float] = work._work) -> float:
+    def anew(unit: Unit, work: Callable[[Unit], float] = processes._work) -> float:
         """Work in a worker that has imported nothing yet."""
         sys.modules.pop(name, None)
         imported.cache_clear()
         return work(unit)
 
-    monkeypatch.setattr(work, "_work", anew)
+    monkeypatch.setattr(processes, "_work", anew)
     odd, chancy = f"{name}:through_numpy", f"{name}:chancy"
     spec = spec_from({
         **{"networks": ["FC10", odd, chancy], "sources": ["FC10"], "individuals": 1, "images": 10},

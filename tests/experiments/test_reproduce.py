@@ -48,10 +48,10 @@ def test_decay_is_the_price_of_every_layer_alone() -> None:
     recipe = Recipe(**QUICK, decay_per_layer=(0.5, 0.25, 2.0))
     weights = [network.values[f"weight/{p.name}"].detach().double() for p in wiring.projections]
     expected = sum(c * float((w**2).sum()) for c, w in zip((0.5, 0.25, 2), weights, strict=True))
-    priced = decay(network, recipe)
+    priced = decay(network.wiring, dict(network.values.items()), recipe)
     assert isinstance(priced, torch.Tensor)
     assert priced.item() == pytest.approx(expected, rel=1e-5)
-    assert decay(network, Recipe(**QUICK)) == 0
+    assert decay(network.wiring, dict(network.values.items()), Recipe(**QUICK)) == 0
 
 
 def test_training_with_decay_ends_where_logistic_regression_does(

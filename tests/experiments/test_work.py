@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 import experiments
-from experiments import work
+from experiments import processes
 from experiments.bench import Bench, scored
 from experiments.individuals import Train
 from experiments.inputs import Craft
@@ -157,7 +157,7 @@ def test_a_second_call_starts_no_worker(story: Story, monkeypatch: pytest.Monkey
     def never(*args: object, **kwargs: object) -> None:
         raise AssertionError("a pool of workers was made")
 
-    monkeypatch.setattr(work, "ProcessPoolExecutor", never)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", never)
     events: list[Event] = []
     assert complete([story.clean, story.fooled], 2, events.append) == {}
     assert events == []

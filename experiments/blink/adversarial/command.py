@@ -21,6 +21,7 @@ from experiments.blink.report import figures_in, write_blink_report
 from experiments.command import attempted, claim, require_all
 from experiments.provenance import versions
 from experiments.store import write_dataset, writing
+from experiments.workers import Workers
 
 
 def attack_blink(
@@ -29,7 +30,7 @@ def attack_blink(
     effort: Effort,
     *,
     data: Path | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     console: Console | None = None,
 ) -> xr.Dataset:
     """Attack single frames before ``observers`` of ``run``.

@@ -1,0 +1,61 @@
+"""The whole state of a training after an epoch, from which it can go on as if never stopped."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from experiments.store import unwritable
+
+
+def save(
+    values: Mapping[str, Tensor],
+    optimiser: torch.optim.Optimizer,
+    history: list[Any],
+    best: Mapping[str, Tensor],
+    directory: Path,
+) -> None:
+    """Values now and at their best, the optimiser's state, and the history of epochs (JSON)."""
+    tensors = {f"now/{k}": v.detach().clone() for k, v in values.items()}
+    tensors |= {f"best/{k}": v for k, v in best.items()}
+    for i, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"adam/{i}/{k}": v.clone() for k, v in state.items()}
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        draft = directory / "draft"
+        save_file(tensors, draft, metadata={"history": json.dumps(history)})
+        draft.replace(directory / "checkpoint.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise unwritable(directory, error) from None
+
+
+def resume(
+    values: Mapping[str, Tensor], optimiser: torch.optim.Optimizer, directory: Path
+) -> tuple[list[Any], dict[str, Tensor]]:
+    """History and best values so far, and the rest put back into ``values`` and ``optimiser``.
+
+    Nothing where there is no checkpoint that can be read.
+    """
+    path = directory / "checkpoint.safetensors"
+    try:
+        tensors = load_file(path)
+        with safe_open(path, "pt") as file:
+            history = list(json.loads(file.metadata()["history"]))
+    except (OSError, SafetensorError):
+        return [], {}
+    with torch.no_grad():
+        for name, value in values.items():
+            value.copy_(tensors[f"now/{name}"])
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("adam/"):
+            _, index, quantity = name.split("/")
+            state.setdefault(int(index), {})[quantity] = tensor
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
+    return history, {k[5:]: v for k, v in tensors.items() if k.startswith("best/")}

@@ -1,0 +1,212 @@
+"""Workers of a dask cluster that work on units: on this machine, on others, or as Slurm's jobs.
+
+All see the same files: units lie in the store of the command, whoever has done them.
+"""
+
+import logging
+import queue
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.crew import Crew, Heard, wants_gpu
+from experiments.data.cache import cache_dir
+from experiments.interrupts import interrupts_held
+from experiments.processes import workers_for
+from experiments.remote import Site, inspected, software, work_there
+from experiments.store import writing
+from experiments.units import Unit
+from experiments.workers import Cluster
+from networks.errors import BlindspotsError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+PATIENCE = 10  # seconds until a scheduler counts as absent
+GPU = {"GPU": 1}
+"""What a worker with a GPU is started with, and what units that compute on one ask for."""
+
+
+@dataclass(frozen=True)
+class Hands:
+    """The workers of a scheduler, as a crew."""
+
+    client: "Client"
+    site: Site
+    told: "queue.SimpleQueue[Heard]"
+
+    @property
+    def size(self) -> int:
+        """How many workers there are just now; one where none has come yet."""
+        return max(1, len(self.client.nthreads()))
+
+    def start(self, unit: Unit) -> Future[float]:
+        """Hand over a unit; where its worker is lost, another one begins it again."""
+        from distributed import KilledWorker
+
+        wanted = {"resources": GPU} if wants_gpu(unit) else {}
+        attempt = self.client.get_executor(pure=False, **wanted).submit(work_there, unit, self.site)
+        seconds: Future[float] = Future()
+
+        def pass_on(attempt: Future[float]) -> None:
+            if attempt.cancelled():
+                seconds.set_exception(CancelledError())
+            elif isinstance(error := attempt.exception(), KilledWorker):
+                seconds.set_exception(_too_deadly(unit, error))
+            elif error:
+                seconds.set_exception(error)
+            else:
+                seconds.set_result(attempt.result())
+
+        attempt.add_done_callback(pass_on)
+        return seconds
+
+    def heard(self) -> Iterator[Heard]:
+        """What the workers told since the last call."""
+        while True:
+            try:
+                yield self.told.get_nowait()
+            except queue.Empty:
+                return
+
+
+@contextmanager
+def workers_of(cluster: Cluster, on_gpu: bool) -> Iterator[Crew]:
+    """The workers of a cluster; those that were started for the command end with the block.
+
+    Raises BlindspotsError where there are none, or none that can do what is asked: with
+    ``on_gpu``, some are to have a GPU.
+    """
+    with _client_of(cluster, on_gpu) as client, _site() as site:
+        told: queue.SimpleQueue[Heard] = queue.SimpleQueue()
+        client.subscribe_topic(site.topic, lambda event: told.put(Heard(*event[1])))
+        if cluster.kind != "slurm":  # whose jobs wait for their turn
+            _inspect(client, cluster, site, on_gpu)
+        try:
+            yield Hands(client, site, told)
+        except CancelledError:
+            raise BlindspotsError(
+                "The scheduler of the cluster was lost; run the same command again when it is "
+                "back: it goes on where it stopped."
+            ) from None
+
+
+def _inspect(client: "Client", cluster: Cluster, site: Site, on_gpu: bool) -> None:
+    """Raise BlindspotsError now where the workers that are there could not do the work."""
+    has_gpu = client.run(inspected, site)
+    if not has_gpu:
+        raise BlindspotsError(
+            f"The scheduler at {cluster.address} has no workers; start some with  dask worker "
+            f"{cluster.address} --nthreads 1."
+        )
+    if on_gpu and not any(has_gpu.values()):
+        raise BlindspotsError(
+            "No worker of the cluster says that it has a GPU; start those that do with  dask "
+            'worker ADDRESS --nthreads 1 --resources "GPU=1",  or choose --device cpu.'
+        )
+
+
+@contextmanager
+def _site() -> Iterator[Site]:
+    """This machine's directories, with a mark in the store by which workers know it."""
+    name = uuid.uuid4().hex
+    mark = cache_dir() / f".seen-by-{name}"
+    with writing(cache_dir()):
+        cache_dir().mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    try:
+        yield Site(cache_dir().resolve(), mark.name, Path.cwd(), software(), f"blindspots-{name}")
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+@contextmanager
+def _client_of(cluster: Cluster, on_gpu: bool) -> Iterator["Client"]:
+    """Connected to the scheduler, which is started where the cluster is not a running one."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise _not_installed(error) from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said here
+    if cluster.kind == "running":
+        try:
+            client = Client(cluster.address, timeout=PATIENCE, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise BlindspotsError(
+                f"No scheduler answers at '{cluster.address}' ({error}); start one with  dask "
+                "scheduler,  which prints its address."
+            ) from None
+        with client:
+            yield client
+        return
+    started = _local if cluster.kind == "local" else _slurm
+    with (
+        started(cluster.count, on_gpu) as scheduler,
+        Client(scheduler, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _local(count: int | None, on_gpu: bool) -> Iterator[Any]:
+    """A scheduler in this process, and one process per worker, as many with a GPU as there are."""
+    from distributed import Nanny, Scheduler, SpecCluster
+
+    usual: dict[str, Any] = {"nthreads": 1, "memory_limit": 0, "silence_logs": logging.CRITICAL}
+    gpus = _gpus() if on_gpu else 0
+
+    def options(i: int) -> dict[str, Any]:
+        gpu = {"resources": GPU, "env": {"CUDA_VISIBLE_DEVICES": str(i)}}
+        return usual | gpu if i < gpus else usual
+
+    workers = {
+        i: {"cls": Nanny, "options": options(i)} for i in range(count or gpus or workers_for("cpu"))
+    }
+    nowhere_else = {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"}
+    scheduler = {"cls": Scheduler, "options": {"dashboard": False} | nowhere_else}
+    with interrupts_held():
+        cluster = SpecCluster(workers, scheduler, silence_logs=logging.CRITICAL)
+    with cluster:
+        yield cluster
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def _slurm(count: int | None, on_gpu: bool) -> AbstractContextManager[Any]:
+    """So many of Slurm's jobs, each with a worker per core, as dask-jobqueue's settings say."""
+    import dask
+
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError as error:
+        raise _not_installed(error) from None
+    said = dask.config.get("jobqueue.slurm")
+    cores = said["cores"] or 1
+    extra = [*said["worker-extra-args"], *(["--resources", "GPU=1"] if on_gpu else [])]
+    cluster = SLURMCluster(
+        cores=cores, processes=cores, memory=said["memory"] or "8GB", worker_extra_args=extra
+    )
+    cluster.scale(jobs=count or 1)
+    return cluster
+
+
+def _too_deadly(unit: Unit, error: Any) -> BlindspotsError:
+    return BlindspotsError(
+        f"{unit.label} was given up after {error.allowed_failures + 1} workers died at it, most "
+        "likely for memory; give them more, and run the same command again."
+    )
+
+
+def _not_installed(error: ImportError) -> BlindspotsError:
+    return BlindspotsError(
+        f"'{error.name}' cannot be imported ({error}); install it with  pip install "
+        "'blindspots[cluster]',  or leave out --cluster."
+    )

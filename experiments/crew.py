@@ -1,0 +1,44 @@
+"""What gets units of work done has in common, be it processes here or workers elsewhere."""
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future
+from typing import NamedTuple, Protocol
+
+from experiments.units import Report, Unit, is_complete
+
+
+class Heard(NamedTuple):
+    """How far a unit is: its key, the fraction done, and the best validation score so far."""
+
+    key: str
+    done: float
+    score: float
+
+
+class Crew(Protocol):
+    """Workers, each of which does one unit at a time."""
+
+    @property
+    def size(self) -> int:
+        """How many there are; some may come and go."""
+
+    def start(self, unit: Unit) -> Future[float]:
+        """Hand over a unit whose needs are complete; its seconds, or a BlindspotsError."""
+
+    def heard(self) -> Iterable[Heard]:
+        """What came in since the last call."""
+
+
+def worked(unit: Unit, report: Report) -> float:
+    """Do the work of a unit unless it is done; the seconds that it took."""
+    began = time.monotonic()
+    if not is_complete(unit):
+        unit.run(report)
+    return time.monotonic() - began
+
+
+def wants_gpu(unit: Unit) -> bool:
+    """Whether a unit computes on a GPU, which its bench says; without one it does not."""
+    bench = getattr(unit, "bench", None)
+    return bench is not None and bench.device == "cuda"
