@@ -34,28 +34,14 @@ class Attack(Protocol):
     name: ClassVar[str]
     package: ClassVar[str]
 
-    def __call__(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        epsilons: Sequence[float],
-        steps: int,
-    ) -> list[Tensor]:
+    def __call__(self, model: nn.Module, sweep: Sweep) -> list[Tensor]:
         """The inputs (N, ...) of each budget."""
 
 
 class TorchAttacks:
     name, package = "torchattacks", "torchattacks"
 
-    def __call__(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        epsilons: Sequence[float],
-        steps: int,
-    ) -> list[Tensor]:
+    def __call__(self, model: nn.Module, sweep: Sweep) -> list[Tensor]:
         from torchattacks import PGD
 
         return [
@@ -69,14 +55,7 @@ class TorchAttacks:
 class Foolbox:
     name, package = "Foolbox", "foolbox"
 
-    def __call__(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        epsilons: Sequence[float],
-        steps: int,
-    ) -> list[Tensor]:
+    def __call__(self, model: nn.Module, sweep: Sweep) -> list[Tensor]:
         from foolbox import PyTorchModel
         from foolbox.attacks import LinfProjectedGradientDescentAttack
 
@@ -90,14 +69,7 @@ class Foolbox:
 class Art:
     name, package = "ART", "art"
 
-    def __call__(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        epsilons: Sequence[float],
-        steps: int,
-    ) -> list[Tensor]:
+    def __call__(self, model: nn.Module, sweep: Sweep) -> list[Tensor]:
         from art.attacks.evasion import ProjectedGradientDescentPyTorch
         from art.estimators.classification import PyTorchClassifier
 
@@ -128,14 +100,7 @@ class Art:
 class Ours:
     name, package = "blindspots", "experiments"
 
-    def __call__(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        labels: Tensor,
-        epsilons: Sequence[float],
-        steps: int,
-    ) -> list[Tensor]:
+    def __call__(self, model: nn.Module, sweep: Sweep) -> list[Tensor]:
         chance = torch.Generator().manual_seed(0)
         found = pgd_linf(
             *(model, sweep.images, sweep.labels),
