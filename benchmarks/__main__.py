@@ -4,8 +4,10 @@ All peers are optional, see docs/benchmarks.md; without them their rows say so.
 """
 
 import argparse
+import sys
 import warnings
 from pathlib import Path
+from time import perf_counter
 
 import torch
 
@@ -31,12 +33,18 @@ def main() -> None:
         print(*measure(given.out, quick=given.quick), sep="\n")
         return
     size = field.QUICK if given.quick else field.FULL
-    sections = [
-        field.training(given.network, size),
-        field.attack(given.network, size, given.run),
-        field.machine_wide(given.network, size, given.run),
-        field.brian2(size),
-    ]
+    victim = field.victim_of(given.network, size, given.run)
+    works = {
+        "training step": lambda: field.training(given.network, size),
+        "attack": lambda: field.attack(victim, size),
+        "attack on all cores": lambda: field.machine_wide(victim, size),
+        "Brian2": lambda: field.brian2(size),
+    }
+    sections = []
+    for name, work in works.items():
+        began = perf_counter()
+        sections.append(work())
+        print(f"{name}: {perf_counter() - began:.0f} s", file=sys.stderr)
     print(write(sections, given.out))
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,6 +41,15 @@ class Size(NamedTuple):
     slow_images: int
 
 
+class Victim(NamedTuple):
+    """Whom the attacks attack: a network, the name of the data, images with labels."""
+
+    network: Network
+    data: str
+    images: Tensor
+    labels: Tensor
+
+
 FULL = Size(rounds=10, batch=256, attacked=250, steps=40, slow_images=10)
 QUICK = Size(rounds=2, batch=32, attacked=16, steps=4, slow_images=2)
 
@@ -74,37 +84,49 @@ def training(name: str, size: Size) -> Section:
     return Section(title, "cpu", [*timed, *rows], facts={"threads": torch.get_num_threads()})
 
 
-def attack(name: str, size: Size, run: Path | None) -> Section:
+def victim_of(name: str, size: Size, run: Path | None) -> Victim:
+    """A trained network, and test images for all rounds.
+
+    It is the first individual of a finished run, or one that is trained briefly here.
+    """
+    data = load_data()
+    if run:
+        network = load_individual(run / "networks" / name / "individual-0")
+    else:
+        with TemporaryDirectory() as checkpoint:
+            network, _ = train(wiring_named(name), BRIEF, data, 0, checkpoint=Path(checkpoint))
+    needed = min(3, size.rounds) * size.attacked
+    return Victim(network, data.name, data.test.images[:needed], data.test.labels[:needed])
+
+
+def attack(victim: Victim, size: Size) -> Section:
     """Projected gradient ascent at eight budgets; every round attacks other images."""
-    network, data, images, labels = victim(name, size, run)
+    network, data, images, labels = victim
     loop = Loop(SnnTorch(), network)
     ways = {each.name: (each, loop) for each in PEERS if not missing(each.package)}
     both: dict[str, tuple[Callable[[nn.Module, Sweep], list[Tensor]], nn.Module]] = {
         **ways,
         "blindspots": (Ours(), network),
     }
-    withstood: dict[str, list[Tensor]] = {each: [] for each in both}
+    withstood: dict[str, dict[int, Tensor]] = {each: {} for each in both}
     rounds = min(3, size.rounds)
-    at = dict.fromkeys(both, -1)  # the first run of each, which does not count, sees the first part
+    turns = {each: count() for each in both}
 
     def work(each: str) -> None:
-        place = max(at[each], 0) * size.attacked
-        at[each] += 1
+        place = next(turns[each]) % rounds * size.attacked
         part = slice(place, place + size.attacked)
         sweep = Sweep(images[part], labels[part], EPSILONS, size.steps)
         way, model = both[each]
         found = torch.stack([right(network, x, sweep.labels) for x in way(model, sweep)])
-        if at[each]:
-            withstood[each].append(found)
+        withstood[each][place] = found
 
     timed = in_turn({each: lambda each=each: work(each) for each in both}, rounds)
-    robust = {each: torch.stack(found).double().mean((0, 2)) for each, found in withstood.items()}
-    for peer, accuracy in robust.items():
-        if float(robust["blindspots"].mean()) > float(accuracy.mean()):
-            raise BlindspotsError(
-                f"{peer} leaves a robust accuracy of {accuracy.mean():.4f} on average over budgets,"
-                f" ours {robust['blindspots'].mean():.4f}: being fast is worth nothing so."
-            )
+    robust = {
+        each: torch.cat(list(found.values()), 1).double().mean(1)
+        for each, found in withstood.items()
+    }
+    mean = {each: float(accuracy.mean()) for each, accuracy in robust.items()}
+    better = [peer for peer in mean if mean[peer] < mean["blindspots"]]
     rows = [
         replace(row, found=" ".join(f"{float(a):.3f}" for a in robust[row.name])) for row in timed
     ]
@@ -112,11 +134,12 @@ def attack(name: str, size: Size, run: Path | None) -> Section:
         Row(each.name, missing=missing(each.package)) for each in PEERS if each.name not in both
     ]
     return Section(
-        f"PGD-{size.steps} at 8 budgets, {name}, {size.attacked} images of {data} in each round",
+        f"PGD-{size.steps} at 8 budgets, {network.wiring.name}, {size.attacked} images of {data} in each round",
         *("cpu", rows),
         per=1000,
         unit="s",
         facts={
+            "fools more images than ours, over all budgets": ", ".join(better) or "nobody",
             "found": "robust accuracy at epsilon " + ", ".join(map(str, EPSILONS)),
             "threads": torch.get_num_threads(),
         },
@@ -129,24 +152,9 @@ def right(network: Network, images: Tensor, labels: Tensor) -> Tensor:
         return network(images).argmax(1) == labels
 
 
-def victim(name: str, size: Size, run: Path | None) -> tuple[Network, str, Tensor, Tensor]:
-    """A trained network, the name of the data, and test images with labels for all rounds.
-
-    It is the first individual of a finished run, or one that is trained briefly here.
-    """
-    data = load_data()
-    if run:
-        network = load_individual(run / "networks" / name / "individual-0")
-    else:
-        with TemporaryDirectory() as checkpoint:
-            network, _ = train(wiring_named(name), BRIEF, data, 0, checkpoint=Path(checkpoint))
-    needed = min(3, size.rounds) * size.attacked
-    return network, data.name, data.test.images[:needed], data.test.labels[:needed]
-
-
-def machine_wide(name: str, size: Size, run: Path | None) -> Section:
+def machine_wide(victim: Victim, size: Size) -> Section:
     """The attack on all cores: one single-threaded process each, beside torchattacks' threads."""
-    network, data, images, labels = victim(name, size, run)
+    network, data, images, labels = victim
     cores = os.cpu_count() or 1
     peer, why = PEERS[0], missing(PEERS[0].package)
     loop, sweep = Loop(SnnTorch(), network), Sweep(images, labels, EPSILONS, size.steps)

@@ -68,8 +68,9 @@ class Section:
 
 
 def in_turn(works: Mapping[str, Callable[[], object]], rounds: int) -> list[Row]:
-    """Each work once that does not count but for its memory; then all in turn, so many rounds."""
-    memory = {name: peak_of(work) for name, work in works.items()}
+    """Each work once that does not count, all in turn so many rounds, and each for its memory."""
+    for work in works.values():
+        work()
     wall: dict[str, list[float]] = {name: [] for name in works}
     cpu: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
@@ -78,7 +79,7 @@ def in_turn(works: Mapping[str, Callable[[], object]], rounds: int) -> list[Row]
             work()
             wall[name].append(perf_counter() - began)
             cpu[name].append(process_time() - busy)
-    return [Row(name, wall[name], cpu[name], memory[name]) for name in works]
+    return [Row(name, wall[name], cpu[name], peak_of(work)) for name, work in works.items()]
 
 
 def peak_of(work: Callable[[], object]) -> float | None:
