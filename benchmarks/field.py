@@ -134,8 +134,10 @@ def attack(victim: Victim, size: Size) -> Section:
         Row(each.name, missing=missing(each.package)) for each in PEERS if each.name not in both
     ]
     return Section(
-        f"PGD-{size.steps} at 8 budgets, {network.wiring.name}, {size.attacked} images of {data} in each round",
-        *("cpu", rows),
+        f"PGD-{size.steps} at 8 budgets, {network.wiring.name}, {size.attacked} images of {data} "
+        "in each round",
+        "cpu",
+        rows,
         per=1000,
         unit="s",
         facts={
