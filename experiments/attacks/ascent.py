@@ -18,8 +18,9 @@ from networks.errors import BlindspotsError, unknown
 Schedule = Literal["constant", "cosine"]
 
 IDLE = 2
-"""After so many steps that lead nowhere an ascent ends: steps never grow, so all to come would lead
-nowhere too. One would do but for models that answer by chance, which seldom stand still twice."""
+"""After so many steps in a row that lead nowhere an ascent ends: steps never grow, so all to come
+would lead nowhere too. One would do but for models that answer by chance, which seldom stand still
+twice; where a gradient was ever zero, which such models may repeat, an ascent takes all steps."""
 
 
 @dataclass(frozen=True)
@@ -166,17 +167,19 @@ class Climbers:
         if not len(rows):
             return
         points = self.points[rows]
-        found, gradient = self.victim.at(rows).climb(points)
+        here = self.victim.at(rows)
+        found, gradient = here.climb(points)
         stay = self.keep(rows, found)
         if not stay.all():
-            rows, points, gradient = rows[stay], points[stay], gradient[stay]
+            rows, points, gradient, here = rows[stay], points[stay], gradient[stay], here.at(stay)
         size = self.sizes[self.level[rows], self.step[rows]]
         norm = self.listed[0].norm
-        moved = self.projected(rows, points + per_image(size, points) * steepest(gradient, norm))
+        moved = points + per_image(size, points) * steepest(gradient, norm)
+        moved = self.projected(rows, here.clean, moved)
         self.points[rows] = moved
         self.step[rows] += 1
         if not self.plan.keep_going:
-            is_idle = alike(moved, points) & ~alike(gradient, torch.zeros_like(gradient))
+            is_idle = (moved == points).flatten(1).all(1) & ~here.masked[here.rows]
             self.idle[rows] = torch.where(is_idle, self.idle[rows] + 1, 0)
             self.turn(rows[self.idle[rows] == IDLE])
 
@@ -214,14 +217,14 @@ class Climbers:
         """To where an ascent starts; images that are through stay where they are."""
         rows = rows[self.level[rows] < len(self.listed)]
         epsilon = per_image(self.epsilons[self.level[rows]], self.points)
-        points = self.offsets[self.restart[rows], rows] * epsilon + self.victim.clean[rows]
-        self.points[rows] = self.projected(rows, points)
+        clean = self.victim.clean[rows]
+        points = self.offsets[self.restart[rows], rows] * epsilon + clean
+        self.points[rows] = self.projected(rows, clean, points)
         self.step[rows] = 0
         self.idle[rows] = 0
 
-    def projected(self, rows: Tensor, points: Tensor) -> Tensor:
-        """The nearest points (k, ...) within the budgets that the images are at."""
-        clean = self.victim.clean[rows]
+    def projected(self, rows: Tensor, clean: Tensor, points: Tensor) -> Tensor:
+        """The nearest points (k, ...) within the budgets that the images `clean` are at."""
         for level, here in self.by_level(rows):
             if here.all():
                 return project(clean, points, self.listed[level])
@@ -233,8 +236,3 @@ class Climbers:
         levels = self.level[rows]
         for level in levels.unique().tolist():
             yield level, levels == level
-
-
-def alike(some: Tensor, others: Tensor) -> Tensor:
-    """Which images have all values in common: (N, ...) twice to bool (N,)."""
-    return (some == others).flatten(1).all(1)

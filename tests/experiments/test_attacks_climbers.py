@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from experiments.attacks.gradient import pgd_l2, pgd_linf
 
-EPSILONS = [0.01, 0.03, 0.06, 0.1]
-STEPS, SIZE = 10, 8.0
+EPSILONS = [0.02, 0.05, 0.1]
+STEPS, SIZE = 6, 8.0
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -28,7 +28,7 @@ def net() -> nn.Module:
 
 @pytest.fixture
 def images() -> Tensor:
-    return torch.rand(30, 1, 6, 6, generator=seeded(1), dtype=torch.float64)
+    return torch.rand(12, 1, 6, 6, generator=seeded(1), dtype=torch.float64)
 
 
 def one_at_a_time(net: nn.Module, image: Tensor, label: Tensor, offsets: list[Tensor]) -> Tensor:
@@ -40,10 +40,11 @@ def one_at_a_time(net: nn.Module, image: Tensor, label: Tensor, offsets: list[Te
             point = (image + epsilon * offset).clamp(0, 1)
             for step in range(STEPS + 1):
                 leaf = point.clone().requires_grad_()
-                loss = nn.functional.cross_entropy(net(leaf), label)
-                if not fooled and (net(point).argmax(1) != label or loss > highest):
-                    best, highest = point, float(loss)
-                    fooled = bool(net(point).argmax(1) != label)
+                logits = net(leaf)
+                loss = nn.functional.cross_entropy(logits, label)
+                wrong = bool(logits.argmax(1) != label)
+                if not fooled and (wrong or loss > highest):
+                    best, highest, fooled = point, float(loss), wrong
                 if fooled or step == STEPS:
                     break
                 (gradient,) = torch.autograd.grad(loss, leaf)
@@ -54,7 +55,7 @@ def one_at_a_time(net: nn.Module, image: Tensor, label: Tensor, offsets: list[Te
     return torch.cat(found)
 
 
-@pytest.mark.parametrize("batch_size", [500, 7])
+@pytest.mark.parametrize("batch_size", [500, 5])
 def test_all_at_once_find_what_each_finds_alone(
     net: nn.Module, images: Tensor, batch_size: int
 ) -> None:
