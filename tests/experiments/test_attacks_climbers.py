@@ -44,7 +44,7 @@ def one_at_a_time(net: nn.Module, image: Tensor, label: Tensor, offsets: list[Te
                 loss = nn.functional.cross_entropy(logits, label)
                 wrong = bool(logits.argmax(1) != label)
                 if not fooled and (wrong or loss > highest):
-                    best, highest, fooled = point, float(loss), wrong
+                    best, highest, fooled = point, float(loss.detach()), wrong
                 if fooled or step == STEPS:
                     break
                 (gradient,) = torch.autograd.grad(loss, leaf)
