@@ -40,7 +40,7 @@ class Attention(Described):
       does instead, by adaptation (neural fatigue: Chartier, Cousineau & Charbonneau 2004);
       "coincidence", which spikes of the items open that meet spikes of the goal (Neokleous,
       Avraamides, Neocleous & Schizas 2009, whose structure it is; the equations are ours);
-      "open", which nothing inhibits or excites: what enters memory is multiplied by ``open_gain``.
+      "open", which nothing inhibits or excites: it stands at 1.
     - ``gate_ms``, ``gate_delay_ms``, ``gate_input``, ``gate_bias``, ``gate_self``: its time
       constant, the delay of its input, its weights.
     - ``gate_gain``: what enters memory is multiplied by 1 + gate_gain times the gate.
@@ -63,29 +63,28 @@ class Attention(Described):
     """
 
     rise_ms: Positive = 30.0
-    mask_ms: Positive = 64.1
+    mask_ms: Positive = 54.9
     icon_ms: Positive = 150.0
-    encoding_spread: NotNegative = 0.18
-    leak: NotNegative = 0.0284
+    encoding_spread: NotNegative = 0.166
+    leak: NotNegative = 0.0536
     gate: Literal["transient", "fatigue", "coincidence", "open"] = "transient"
-    gate_ms: Positive = 18.9
+    gate_ms: Positive = 17.4
     gate_delay_ms: NotNegative = 30.0
-    gate_input: NotNegative = 8.11
-    gate_bias: float = -2.92
-    gate_self: NotNegative = 2.67
+    gate_input: NotNegative = 7.94
+    gate_bias: float = -3.92
+    gate_self: NotNegative = 2.23
     coincidence_ms: Positive = 5.0
-    gate_gain: NotNegative = 3.01
-    open_gain: Positive = 2.5
+    gate_gain: NotNegative = 4.14
     contrast_gain: NotNegative = 0.0
-    refractoriness: NotNegative = 11.1
-    refractory_ms: Positive = 135.0
-    memory_ms: Positive = 30.7
-    rivalry: NotNegative = 0.367
-    noise: NotNegative = 0.632
-    threshold: Positive = 1.72
-    consolidation_per_s: Positive = 4.98
-    consolidation_spread: NotNegative = 0.0845
-    sharing: NotNegative = 0.383
+    refractoriness: NotNegative = 8.25
+    refractory_ms: Positive = 138.0
+    memory_ms: Positive = 38.4
+    rivalry: NotNegative = 0.808
+    noise: NotNegative = 0.706
+    threshold: Positive = 1.31
+    consolidation_per_s: Positive = 3.92
+    consolidation_spread: NotNegative = 0.055
+    sharing: NotNegative = 0.238
     order_ms: NotNegative = 74.0
     pool: Annotated[int, Field(ge=1)] = 60
     rate_hz: Positive = 100.0

@@ -38,7 +38,8 @@ def table_of(planned: BlinkPlan, spec: BlinkSpec, bench: Bench) -> pd.DataFrame:
 def assembled(table: pd.DataFrame, planned: BlinkPlan, spec: BlinkSpec, bench: Bench) -> xr.Dataset:
     """The curves (:func:`experiments.blink.curves.curves`), with what stands beside them.
 
-    ``noise_sd`` and ``single_reported`` (network, individual) of the titration; ``units``,
+    ``noise_sd`` and ``single_reported`` (network, individual) of the titration; ``senses``
+    (individual) numbers the sensory networks that individuals share; ``units``,
     ``control`` and ``sensory`` (network) say what each observer is; the traces of
     :mod:`experiments.blink.inside` are those of the dual task, and ``published`` the curves of
     :func:`experiments.blink.baselines.published` in it; :func:`experiments.blink.film.examples`
@@ -64,6 +65,7 @@ def assembled(table: pd.DataFrame, planned: BlinkPlan, spec: BlinkSpec, bench: B
         noise_sd=(("network", "individual"), noise[0]),
         single_reported=(("network", "individual"), noise[1]),
     ).assign_coords(
+        senses=("individual", found["individual"].to_numpy() % spec.sensory),
         sensory=("network", [spec.observers[name].network for name in names]),
         units=("network", ["spiking" if spec.is_spiking(name) else "rate" for name in names]),
         control=("network", [spec.observers[name].control for name in names]),

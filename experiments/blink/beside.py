@@ -9,7 +9,7 @@ import xarray as xr
 from experiments.blink import humans
 from experiments.blink.curves import lags_ms
 from experiments.blink.figures import observers
-from experiments.blink.grade import Resampled, interval_of
+from experiments.blink.resampled import Resampled, interval_of
 from experiments.blink.streams import Floats
 
 NEEDED = 700.0  # ms: curves that end before are not held beside people
@@ -32,7 +32,7 @@ def beside_people(result: xr.Dataset, generator: np.random.Generator) -> xr.Data
 
     ``accuracy`` (curve, lag), ``rmse``, ``rmse_low``, ``rmse_high`` and ``r`` (curve); ``kind``
     (curve) is "rate", "spiking", "published" or "fitted"; ``people``, ``people_sem`` and ``lag_ms``
-    (lag). Intervals are 95 % bootstraps over individuals.
+    (lag). Intervals are those of :mod:`experiments.blink.resampled`.
     """
     if "dual" not in result["condition"] or np.nanmax(lags_ms(result, "dual")) < NEEDED:
         return None

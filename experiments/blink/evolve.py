@@ -32,11 +32,6 @@ class Evolution(NamedTuple):
     losses: Floats
     history: list[float]
 
-    @property
-    def best(self) -> Floats:
-        """The parameters of the lowest loss."""
-        return self.population[0]
-
 
 Tell = Callable[[int, Evolution], None]
 

@@ -33,7 +33,9 @@ from networks.errors import BlindspotsError
 INDIVIDUALS = 160  # who share the trials of one look
 Titrated = Mapping[str, Sequence[Titrate]]
 """By observer the units that set the noise of each of its sensory networks."""
-PARTS = ("fitted", "fresh")  # streams: those that are fitted to, and others to see by how much
+PARTS = {"fitted": 1, "judged": 4, "fresh": 4}
+"""Streams, in multiples of a search's: its own, those by which one of its last generation is chosen
+(who is best on the first owes a part of it to luck), and others for an honest figure."""
 
 
 @dataclass(frozen=True)
@@ -108,22 +110,27 @@ def fit_attention(
     units = [unit for each in titrated.values() for unit in each]
     require_all(attempted(units, out, console, workers=workers))
     with console.status("showing streams of validation images"):
-        looks = {part: Looks.at(spec, titrated, per_lag, numbered(seed, part)) for part in PARTS}
+        looks = {
+            part: Looks.at(spec, titrated, many * per_lag, numbered(seed, part))
+            for part, many in PARTS.items()
+        }
 
-    def tried(values: Floats) -> float:
-        found = looks["fitted"].outcomes(with_values(spec.attention, values))
+    def lost(values: Floats, part: str = "fitted") -> float:
+        found = looks[part].outcomes(with_values(spec.attention, values))
         return loss(list(found.values()), spec.level)
 
     bounds = bounds_of(spec.attention.gate)
     start = np.array([getattr(spec.attention, name) for name in bounds], float)
     evolution = evolve(
-        tried, bounds, start, generations=generations, seed=seed, kept=out / "generation.json",
+        lost, bounds, start, generations=generations, seed=seed, kept=out / "generation.json",
         tell=lambda generation, state: console.print(
             f"generation {generation}: loss {state.losses[0]:.4f}, median "
             f"{np.median(state.losses):.4f}"
         ),
     )  # fmt: skip
-    best = rounded(with_values(spec.attention, evolution.best))
+    with console.status("judging the last generation by other streams"):
+        judged = min(evolution.population, key=lambda values: lost(values, "judged"))
+    best = rounded(with_values(spec.attention, judged))
     finish(out, best, looks, evolution, console)
     return best
 

@@ -1,11 +1,10 @@
 """Whether a population blinks as people do: every target as a row with its interval.
 
-A row's measure is taken on the mean curve over individuals; its interval is a percentile bootstrap
-over individuals (95 %), so that it speaks of other individuals, not of other trials. A target is
-passed by the measure itself.
+A row's measure is taken on the mean curve over individuals; its interval is that of
+:mod:`experiments.blink.resampled`. A target is passed by the measure itself.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +13,9 @@ import xarray as xr
 from experiments.blink import shape
 from experiments.blink.curves import lags_ms
 from experiments.blink.humans import fit
+from experiments.blink.resampled import Resampled, interval_of
 from experiments.blink.streams import Floats
-from networks.errors import BlindspotsError, unknown
 
-RESAMPLES = 500
-LEVEL = (0.025, 0.975)
 INDIVIDUALS, TRIALS, POPULATION = 20, 2000, 40
 INSIDE = (2, 3)  # lags in items of the middle of the blink
 NO_BLINK = 0.10  # magnitude below which an individual is a non-blinker
@@ -69,72 +66,6 @@ def row(name: str, band: Band, draws: Floats) -> Row:
     """The row of a measure; ``draws`` are the sample's value and those of resamples."""
     value = float(draws[0])
     return Row(name, str(band), value, *interval_of(draws[1:]), band.holds(value))
-
-
-def interval_of(draws: Floats) -> tuple[float, float]:
-    """The 95 % interval of those draws that are known; NaN where none is."""
-    known = draws[np.isfinite(draws)]
-    low, high = np.quantile(known, LEVEL) if len(known) else (np.nan, np.nan)
-    return float(low), float(high)
-
-
-class Resampled:
-    """Mean curves of one network in the sample (first) and in resamples of its individuals.
-
-    Attributes:
-        found: the curves of the network, (individual, condition, lag).
-        draws: indices of individuals, (draw, individual).
-    """
-
-    def __init__(self, found: xr.Dataset, network: str, generator: np.random.Generator):
-        known = [str(name) for name in found["network"].to_numpy()]
-        if network not in known:
-            raise unknown("network among the curves", network, known)
-        self.found = found.sel(network=network)
-        self.found = self.found.isel(
-            individual=np.flatnonzero((self.found["trials"] > 0).any(["condition", "lag"]))
-        )
-        count = self.found.sizes["individual"]
-        if not count:
-            raise BlindspotsError(f"'{network}' has no trials; show it some before it is graded.")
-        redrawn = generator.integers(count, size=(RESAMPLES, count))
-        self.draws = np.vstack([np.arange(count), redrawn])
-
-    def has(self, *conditions: str) -> bool:
-        """Whether all of these conditions were run."""
-        return set(conditions) <= set(self.found["condition"].to_numpy().tolist())
-
-    def lags(self, condition: str) -> tuple[Floats, Floats]:
-        """Lags in items and in milliseconds."""
-        ms = lags_ms(self.found, condition)
-        there = np.isfinite(ms)
-        return self.found["lag"].to_numpy()[there].astype(float), ms[there]
-
-    def mean(self, variable: str, condition: str) -> Floats:
-        """The mean curves (draw, lag); of no condition that was run, one lag of NaN."""
-        if not self.has(condition):
-            return np.full((len(self.draws), 1), np.nan)
-        curve = self.found[variable].sel(condition=condition).transpose("individual", "lag")
-        values = curve.to_numpy()[:, np.isfinite(lags_ms(self.found, condition))]
-        there = np.isfinite(values)
-        total = np.where(there, values, 0)[self.draws].sum(1)
-        with np.errstate(invalid="ignore"):
-            mean: Floats = total / there[self.draws].sum(1)
-        return mean
-
-    def at(self, variable: str, condition: str, *lags: int) -> Floats:
-        """Mean over those lags in items, (draw,); NaN where they were not shown."""
-        curve = self.mean(variable, condition)
-        if not self.has(condition):
-            return curve[:, 0]
-        here = np.isin(self.lags(condition)[0], lags)
-        return curve[:, here].mean(1) if here.any() else np.full(len(curve), np.nan)
-
-    def shape(self, measure: Callable[[Floats, Floats], Floats], condition: str = "dual") -> Floats:
-        """A measure of the condition's curve, (draw,)."""
-        if not self.has(condition):
-            return np.full(len(self.draws), np.nan)
-        return measure(self.mean("last", condition), self.lags(condition)[1])
 
 
 def grade(

@@ -13,7 +13,8 @@ import numpy as np
 import xarray as xr
 
 from experiments.blink import shape
-from experiments.blink.grade import INSIDE, Resampled, interval_of
+from experiments.blink.grade import INSIDE
+from experiments.blink.resampled import Resampled, interval_of
 from experiments.blink.streams import Floats
 
 
@@ -25,7 +26,7 @@ class Prediction:
         name: the difference.
         direction: +1 or -1, of people.
         measured: the network's, on the mean curve over individuals; NaN where it was not run.
-        low, high: of its 95 % interval over individuals.
+        low, high: of its 95 % interval.
         right: whether the whole interval has the sign of people (True) or the other (False); None
             where it holds 0 or nothing was measured.
     """

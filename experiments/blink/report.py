@@ -35,10 +35,13 @@ DRAWN = (".png", ".gif")
 FEW = "No histogram over individuals: {} of each kind are too few; --preset full has a population."
 NEAR = (
     "Of T2|T1 in the dual task, over the lags of the Berkeley sample; 95 % is a bootstrap over "
-    "individuals. Published models were fitted to that sample, as were the function of Cousineau "
-    "and the flat line."
+    "sensory networks and individuals. Published models were fitted to that sample, as were the "
+    "function of Cousineau and the flat line."
 )
-GRADED = "A measure is that of the mean curve; its 95 % interval is a bootstrap over individuals."
+GRADED = (
+    "A measure is that of the mean curve; its 95 % interval is a bootstrap over sensory networks "
+    "and individuals."
+)
 FORETOLD = "Differences whose sign is known of people; undecided where the interval holds 0."
 EVERY = "The last target where T1 is reported (if it is asked for), by lag in items."
 VERDICTS = {True: "pass", False: "fail", None: "not run"}

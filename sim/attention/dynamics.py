@@ -164,7 +164,7 @@ def _types(
 
 def _gate(p: Attention | Crowd, state: AttentionState, pools: Pools, dt_ms: float) -> Tensor:
     if p.gate == "open":
-        return torch.full_like(state.gate, (p.open_gain - 1) / max(p.gate_gain, 1e-9))
+        return torch.ones_like(state.gate)
     inside = p.gate_bias + p.gate_self * state.gate - p.refractoriness * state.refractory
     if p.gate == "coincidence":
         salient, goal = state.saliences[0].clamp(0, 1), torch.sigmoid(inside)
@@ -188,7 +188,7 @@ def _memory(
     held = state.memory.clamp_min(0)
     rivals = (held.sum(1, keepdim=True) - held) * (1 - state.under_way)
     enters = passed * (1 + p.gate_gain * gate[:, None]) - p.rivalry * rivals
-    highest = 1 + torch.as_tensor(p.gate_gain).clamp_min(p.open_gain - 1)
+    highest = 1 + p.gate_gain
     heard = highest * pools.deliver("memory", enters.clamp_min(0) / highest)
     memory = state.memory + dt_ms / p.memory_ms * (heard - state.memory)
     if pools.is_noisy:

@@ -118,7 +118,7 @@ def test_a_search_in_pieces_is_the_search_in_one_piece(tmp_path: Path) -> None:
         pieces = go(generations, tmp_path / "pieces.json")
     assert (tmp_path / "whole.json").read_text() == (tmp_path / "pieces.json").read_text()
     np.testing.assert_array_equal(whole.population, pieces.population)  # type: ignore[attr-defined]
-    np.testing.assert_allclose(whole.best, [1, 2], atol=0.05)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(whole.population[0], [1, 2], atol=0.05)  # type: ignore[attr-defined]
     assert np.diff(whole.history).max() <= 0  # type: ignore[attr-defined]
 
 

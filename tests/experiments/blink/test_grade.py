@@ -5,6 +5,7 @@ import xarray as xr
 from experiments.blink import humans
 from experiments.blink.grade import Band, grade
 from experiments.blink.predictions import predictions
+from experiments.blink.resampled import redrawn
 from networks.errors import BlindspotsError
 
 LAGS = np.arange(1, 9)
@@ -15,7 +16,7 @@ NAMES = ["dual", "dual-ringed", "ignore-t1", "t1+1-blank", "t2-last", "TTT", "TD
 
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch):
-    monkeypatch.setattr("experiments.blink.grade.RESAMPLES", 100)
+    monkeypatch.setattr("experiments.blink.resampled.RESAMPLES", 100)
 
 
 def made(people=40, spread=0.08, *, ignored=FLAT, blank=0.2, seed=0):
@@ -74,8 +75,21 @@ def test_a_population_like_people_passes_everything():
         assert np.isnan(row.low) or row.low - 1e-9 <= row.measured <= row.high + 1e-9
 
 
+def test_intervals_are_over_sensory_networks_that_individuals_share(monkeypatch):
+    """Against a closed form: of means of networks without and with others in their places."""
+    monkeypatch.setattr("experiments.blink.resampled.RESAMPLES", 4000)
+    senses, by_network = np.arange(40) % 4, np.array([0.2, 0.3, 0.5, 0.6])
+    draws = redrawn(senses, np.random.default_rng(0))
+    means = by_network[senses][draws].mean(1)
+    between, within = by_network.var() / 4, by_network.var() * (1 - 1 / 4) / 40
+    assert draws.shape == (4000, 40)
+    assert means.std() == pytest.approx(np.sqrt(between + within), rel=0.05)
+    alone = by_network[senses][redrawn(np.zeros(40, int), np.random.default_rng(0))].mean(1)
+    assert alone.std() == pytest.approx(by_network.std() / np.sqrt(40), rel=0.05)
+
+
 def test_intervals_are_over_individuals(monkeypatch):
-    monkeypatch.setattr("experiments.blink.grade.RESAMPLES", 400)
+    monkeypatch.setattr("experiments.blink.resampled.RESAMPLES", 400)
     few, many = (rows(made(n).sel(condition=["dual"]))["depth"] for n in (10, 160))
     assert (few.high - few.low) > 2 * (many.high - many.low)
     values = made(160)["last"].sel(network="net", condition="dual")
