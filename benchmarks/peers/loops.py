@@ -20,14 +20,15 @@ class Neuron(Protocol):
 
     name: ClassVar[str]
     package: ClassVar[str]
-    gain: ClassVar[float]
-    """By how much weights into neurons are larger than ours, where a neuron scales its drive."""
 
     def adapted(self, wiring: Wiring) -> Wiring:
         """The nearest wiring that the neuron can honour."""
 
     def cell(self, unit: SpikingUnit) -> nn.Module:
         """A neuron for one area."""
+
+    def gain(self, unit: SpikingUnit) -> float:
+        """By how much weights into a neuron are larger than ours, where it scales its drive."""
 
     def begin(self, cells: nn.ModuleDict) -> None:
         """Forget all of the last batch."""
@@ -39,7 +40,7 @@ class Neuron(Protocol):
 class SnnTorch:
     """Leaky, whose semantics are ours."""
 
-    name, package, gain = "snnTorch", "snntorch", 1.0
+    name, package = "snnTorch", "snntorch"
 
     def adapted(self, wiring: Wiring) -> Wiring:
         return wiring
@@ -49,6 +50,9 @@ class SnnTorch:
 
         slope = surrogate.fast_sigmoid(slope=unit.slope)
         return Leaky(beta=unit.beta, threshold=unit.threshold, spike_grad=slope)
+
+    def gain(self, unit: SpikingUnit) -> float:
+        return 1.0
 
     def begin(self, cells: nn.ModuleDict) -> None:
         pass
@@ -60,7 +64,7 @@ class SnnTorch:
 class SpikingJelly:
     """SimpleLIFNode with another amount of reset; its soft sign is our surrogate at slope 2."""
 
-    name, package, gain = "SpikingJelly", "spikingjelly", 1.0
+    name, package = "SpikingJelly", "spikingjelly"
 
     def adapted(self, wiring: Wiring) -> Wiring:
         return sloped(wiring, 2.0)
@@ -79,6 +83,9 @@ class SpikingJelly:
             surrogate_function=surrogate.SoftSign(alpha=2.0),
         )
 
+    def gain(self, unit: SpikingUnit) -> float:
+        return 1.0
+
     def begin(self, cells: nn.ModuleDict) -> None:
         from spikingjelly.activation_based import functional
 
@@ -91,7 +98,7 @@ class SpikingJelly:
 class Norse:
     """LIFBoxCell, which scales its drive by dt / tau; its surrogate has slope 1, whatever alpha."""
 
-    name, package, gain = "Norse", "norse", 10.0
+    name, package = "Norse", "norse"
 
     def adapted(self, wiring: Wiring) -> Wiring:
         return sloped(wiring, 1.0)
@@ -105,12 +112,15 @@ class Norse:
 
         return LIFBoxCell(
             LIFBoxParameters(
-                tau_mem_inv=torch.tensor(1 / self.gain),
+                tau_mem_inv=torch.tensor(1 - unit.beta),
                 v_th=torch.tensor(unit.threshold),
                 reset_method=subtract,
             ),
             dt=1.0,
         )
+
+    def gain(self, unit: SpikingUnit) -> float:
+        return 1 / (1 - unit.beta)
 
     def begin(self, cells: nn.ModuleDict) -> None:
         pass
@@ -158,7 +168,7 @@ class Loop(nn.Module):
 
     def gain(self, area: str) -> float:
         """Of weights into an area."""
-        return self.neuron.gain if area in self.spiking else 1.0
+        return self.neuron.gain(self.spiking[area]) if area in self.spiking else 1.0
 
     def forward(self, images: Tensor) -> Tensor:
         flat, wiring = images.flatten(1), self.wiring
