@@ -22,7 +22,9 @@ lint: setup             ## style, types and the import direction of the rooms
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup            ## speed beside peers, in one run on the same work
+bench: setup            ## speed beside peers, in one run on the same work; writes runs/benchmarks
+	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks scaling
 	$(BIN)/python -m benchmarks.training_step
 	$(BIN)/python -m benchmarks.brian
 	$(BIN)/python -m benchmarks.cells

@@ -1,9 +1,9 @@
 """Projected gradient ascent (Madry et al. 2018, equation 2), under linf and l2."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -11,11 +11,16 @@ from torch import Tensor
 from experiments.attacks.curve import clean_start, curve
 from experiments.attacks.names import Norm
 from experiments.attacks.noise import drawn
-from experiments.attacks.threat import TINY, Threat, per_image, project, rms
+from experiments.attacks.threat import TINY, Threat, check, per_image, project, rms
 from experiments.attacks.victim import Found, Victim
 from networks.errors import BlindspotsError, unknown
 
 Schedule = Literal["constant", "cosine"]
+
+IDLE = 2
+"""After so many steps in a row that lead nowhere an ascent ends: steps never grow, so all to come
+would lead nowhere too. One would do but for models that answer by chance, which seldom stand still
+twice; where a gradient was ever zero, which such models may repeat, an ascent takes all steps."""
 
 
 @dataclass(frozen=True)
@@ -56,23 +61,24 @@ def projected_ascent(
     batch_size: int,
 ) -> Tensor:
     """The curve of projected gradient ascent under linf or l2, see `gradient.pgd_linf`."""
-    offsets = [
-        random_offsets(listed[0].norm, victim.clean, generator)
-        if plan.random_start
-        else torch.zeros_like(victim.clean)
-        for _ in range(plan.restarts)
-    ]
-
-    def search(part: Victim, best: Found, threat: Threat) -> Found:
-        for offset in offsets:
-            ascend(part, best, offset[part.rows], threat, plan)
-        return best
-
+    offsets = torch.stack(
+        [
+            random_offsets(listed[0].norm, victim.clean, generator)
+            if plan.random_start
+            else torch.zeros_like(victim.clean)
+            for _ in range(plan.restarts)
+        ]
+    )
     # judged even where all go on: an image that is wrong as it is must not count as withstanding
     start = clean_start(victim, keep_going=False, batch_size=batch_size)
-    return curve(
-        *(victim, listed, start, search), keep_going=plan.keep_going, batch_size=batch_size
-    )
+    if not plan.keep_going:
+        return Climbers(victim, plan, listed, offsets, start).curve(batch_size)
+
+    def search(part: Victim, best: Found, threat: Threat) -> Found:
+        Climbers(part, plan, [threat], offsets[:, part.rows], best).curve(batch_size)
+        return best
+
+    return curve(victim, listed, start, search, keep_going=True, batch_size=batch_size)
 
 
 def random_offsets(norm: Norm, like: Tensor, generator: torch.Generator) -> Tensor:
@@ -103,30 +109,130 @@ def steepest(gradient: Tensor, norm: Norm) -> Tensor:
     return gradient / per_image(rms(gradient), gradient).clamp_min(TINY)
 
 
-def ascend(part: Victim, best: Found, offset: Tensor, threat: Threat, plan: Plan) -> None:
-    """One run of projected gradient ascent; puts into `best` (n images) what it betters.
+class Climbers:
+    """Images on their ways up, each at a budget, a restart and a step of its own.
+
+    Who is fooled, or has withstood all budgets, makes room for those that wait: the model is always
+    asked about as many images as there may be, those at the smallest budgets first. No image
+    depends on which others are asked about with it.
 
     Args:
-        part: the model with n images.
-        best: the best known inputs, changed in place.
-        offset: (n, ...), where to start, relative to the clean image and epsilon.
-        threat: the budget.
-        plan: how to proceed.
+        victim: the model with n images.
+        plan: how each ascent proceeds.
+        listed: E ascending threats of one norm.
+        offsets: (restarts, n, ...), where to start, relative to the clean image and epsilon.
+        best: the best known inputs, judged; changed in place.
     """
-    live = torch.arange(len(best.fooled), device=offset.device)
-    if not plan.keep_going:
-        live = live[~best.fooled]
-    here, points = part.at(live), offset[live] * threat.epsilon + part.clean[live]
-    points = project(here.clean, points, threat)
-    for step in range(plan.steps):
-        if not len(live):
+
+    def __init__(
+        self, victim: Victim, plan: Plan, listed: Sequence[Threat], offsets: Tensor, best: Found
+    ):
+        self.victim, self.plan, self.listed = victim, plan, listed
+        self.offsets, self.best = offsets, best
+        exactly: dict[str, Any] = {"dtype": victim.clean.dtype, "device": victim.clean.device}
+        self.epsilons = torch.tensor([each.epsilon for each in listed], **exactly)
+        self.sizes = torch.tensor(
+            [[plan.step_size(s, each.epsilon) for s in range(plan.steps)] for each in listed],
+            **exactly,
+        )
+        self.points = victim.clean.clone()
+        self.out = victim.clean.new_empty((len(listed), *victim.clean.shape))
+        self.level, self.restart, self.step, self.idle = torch.zeros(
+            (4, len(victim.clean)), dtype=torch.int64, device=victim.clean.device
+        )
+
+    def curve(self, batch_size: int) -> Tensor:
+        """(E, n, ...), every input checked against its threat; asks about `batch_size` at once."""
+        everyone = torch.arange(len(self.level), device=self.level.device)
+        if not self.plan.keep_going:
+            self.retire(everyone[self.best.fooled])
+        self.set_out(everyone)
+        while len(rows := self.next(batch_size)):
+            is_last = self.step[rows] == self.plan.steps
+            self.climb(rows[~is_last])
+            self.judge(rows[is_last])
+        for threat, inputs in zip(self.listed, self.out, strict=True):
+            check(self.victim.clean, inputs, threat)
+        return self.out
+
+    def next(self, batch_size: int) -> Tensor:
+        """Whom to ask about: the rows of at most so many images, none once all are through."""
+        rows = (self.level < len(self.listed)).nonzero()[:, 0]
+        if len(rows) <= batch_size:
+            return rows
+        return rows[self.level[rows].argsort(stable=True)[:batch_size]]
+
+    def climb(self, rows: Tensor) -> None:
+        """One step of the images `rows` (k,)."""
+        if not len(rows):
             return
+        points = self.points[rows]
+        here = self.victim.at(rows)
         found, gradient = here.climb(points)
-        best.keep_better(live, found)
-        if not plan.keep_going and found.fooled.any():
-            stay = ~found.fooled
-            live, points, gradient, here = live[stay], points[stay], gradient[stay], here.at(stay)
-        moved = points + plan.step_size(step, threat.epsilon) * steepest(gradient, threat.norm)
-        points = project(here.clean, moved, threat)
-    if len(live):
-        best.keep_better(live, here.judge(points))
+        stay = self.keep(rows, found)
+        if not stay.all():
+            rows, points, gradient, here = rows[stay], points[stay], gradient[stay], here.at(stay)
+        size = self.sizes[self.level[rows], self.step[rows]]
+        norm = self.listed[0].norm
+        moved = points + per_image(size, points) * steepest(gradient, norm)
+        moved = self.projected(rows, here.clean, moved)
+        self.points[rows] = moved
+        self.step[rows] += 1
+        if not self.plan.keep_going:
+            is_idle = (moved == points).flatten(1).all(1) & ~here.masked[here.rows]
+            self.idle[rows] = torch.where(is_idle, self.idle[rows] + 1, 0)
+            self.turn(rows[self.idle[rows] == IDLE])
+
+    def judge(self, rows: Tensor) -> None:
+        """The last iterates of the images `rows` (k,), after which each has to start anew."""
+        if len(rows):
+            found = self.victim.at(rows).judge(self.points[rows])
+            self.turn(rows[self.keep(rows, found)])
+
+    def keep(self, rows: Tensor, found: Found) -> Tensor:
+        """Keep what is better than all before; bool (k,), which of the images go on."""
+        self.best.keep_better(rows, found)
+        if self.plan.keep_going:
+            return torch.ones_like(found.fooled)
+        self.retire(rows[found.fooled])
+        return ~found.fooled
+
+    def retire(self, rows: Tensor) -> None:
+        """Fooled images keep their input at every larger budget: the smaller ball lies within."""
+        for level, here in self.by_level(rows):
+            self.out[level:, rows[here]] = self.best.inputs[rows[here]]
+        self.level[rows] = len(self.listed)
+
+    def turn(self, rows: Tensor) -> None:
+        """On to the next restart, or after the last of them to the next budget."""
+        self.restart[rows] += 1
+        over = rows[self.restart[rows] == self.plan.restarts]
+        for level, here in self.by_level(over):
+            self.out[level, over[here]] = self.best.inputs[over[here]]
+        self.level[over] += 1
+        self.restart[over] = 0
+        self.set_out(rows)
+
+    def set_out(self, rows: Tensor) -> None:
+        """To where an ascent starts; images that are through stay where they are."""
+        rows = rows[self.level[rows] < len(self.listed)]
+        epsilon = per_image(self.epsilons[self.level[rows]], self.points)
+        clean = self.victim.clean[rows]
+        points = self.offsets[self.restart[rows], rows] * epsilon + clean
+        self.points[rows] = self.projected(rows, clean, points)
+        self.step[rows] = 0
+        self.idle[rows] = 0
+
+    def projected(self, rows: Tensor, clean: Tensor, points: Tensor) -> Tensor:
+        """The nearest points (k, ...) within the budgets that the images `clean` are at."""
+        for level, here in self.by_level(rows):
+            if here.all():
+                return project(clean, points, self.listed[level])
+            points[here] = project(clean[here], points[here], self.listed[level])
+        return points
+
+    def by_level(self, rows: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """The budgets that images are at, and bool (k,), which of them are."""
+        levels = self.level[rows]
+        for level in levels.unique().tolist():
+            yield level, levels == level

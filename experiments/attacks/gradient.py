@@ -106,7 +106,8 @@ def pgd_linf(
             that only just fools the network it was made on transfers worse. Either way an image
             fooled at one budget is fooled at every larger one.
         steps: gradient steps, >= 1; each costs a forward and a backward pass, and one forward
-            pass more judges the last iterate.
+            pass more judges the last iterate. Unless `keep_going`, an image that two steps in a row
+            leave where it is takes no more of them: all that follow would do the same.
         restarts: how often to start anew, >= 1; pointless without `random_start`.
         relative_step: step size in units of epsilon / steps, > 0; the length of the path in units
             of epsilon. Small steps get stuck, on the plateaus between spikes above all, and then

@@ -287,15 +287,25 @@ def test_images_already_wrong_are_not_worked_on(name: str) -> None:
     assert torch.equal(out, images.expand_as(out))
 
 
-def test_an_image_is_left_alone_once_it_is_fooled() -> None:
+def test_an_image_is_left_alone_once_it_is_fooled_or_steps_lead_nowhere() -> None:
     """Both classes fall at known budgets, so the number of images shown is known as well."""
     model, images = Counting(TwoClasses()), grey(2)
     labels = torch.tensor([0, 1])  # the second is wrong as it is
     nearest = -float(model.model(images)[0, 1]) / float(model.model.weight.abs().sum())
     budgets = [0.5 * nearest, 1.01 * nearest, 2 * nearest]
-    pgd_linf(model, images, labels, epsilons=budgets, generator=seeded(), steps=20)
-    judged, whole_search, until_fooled = 2, 21, 21
-    assert judged + whole_search < model.images <= judged + whole_search + until_fooled
+    settings: dict[str, Any] = {"steps": 20, "schedule": "constant", "random_start": False}
+    pgd_linf(model, images, labels, epsilons=budgets, generator=seeded(), **settings)
+    judged, to_the_corner, idle, to_the_next_corner = 2, 1, 2, 2
+    assert model.images == judged + to_the_corner + idle + to_the_next_corner
+    model.images = 0
+    pgd_linf(
+        *(model, images[:1], labels[:1]),
+        epsilons=budgets[:1],
+        generator=seeded(),
+        keep_going=True,
+        **settings,
+    )
+    assert model.images == 1 + 21  # clean, every step, the last iterate
 
 
 @pytest.mark.parametrize("name", AIMED)

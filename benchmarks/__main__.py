@@ -1,0 +1,52 @@
+"""``python -m benchmarks``: the project beside its peers; ``python -m benchmarks scaling``: curves.
+
+All peers are optional, see docs/benchmarks.md; without them their rows say so.
+"""
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+from time import perf_counter
+
+import torch
+
+from benchmarks import field
+from benchmarks.rows import write
+
+
+def main() -> None:
+    """Measure, print and save."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("peers", "scaling"), default="peers")
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
+    parser.add_argument("--network", default="fc-blt-spiking", help="dense, spiking")
+    parser.add_argument("--run", type=Path, help="a finished run whose network is attacked")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="a smoke test, not a measurement")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    warnings.simplefilter("ignore")
+    if given.what == "scaling":
+        from benchmarks.scaling import measure
+
+        print(*measure(given.out, quick=given.quick), sep="\n")
+        return
+    size = field.QUICK if given.quick else field.FULL
+    victim = field.victim_of(given.network, size, given.run)
+    works = {
+        "training step": lambda: field.training(given.network, size),
+        "attack": lambda: field.attack(victim, size),
+        "attack on all cores": lambda: field.machine_wide(victim, size),
+        "Brian2": lambda: field.brian2(size),
+    }
+    sections = []
+    for name, work in works.items():
+        began = perf_counter()
+        sections.append(work())
+        print(f"{name}: {perf_counter() - began:.0f} s", file=sys.stderr)
+    print(write(sections, given.out))
+
+
+if __name__ == "__main__":
+    main()

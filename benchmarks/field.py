@@ -1,0 +1,213 @@
+"""The project beside its peers: a training step, an attack, and Brian2, each as one table."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from itertools import count
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks import brian
+from benchmarks.brian_script import a_build_per_image, a_run_per_image
+from benchmarks.peers import missing
+from benchmarks.peers.attacks import PEERS, Ours, Sweep
+from benchmarks.peers.loops import NEURONS, Loop, SnnTorch, difference
+from benchmarks.rows import Row, Section, in_turn
+from benchmarks.training_step import lively, products_alone, step_of
+from experiments.data.dataset import load_data
+from experiments.recipe import Recipe
+from experiments.training import load_individual, train
+from networks import BlindspotsError, wiring_named
+from sim import Network
+
+EPSILONS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3)
+TOLERANCE = 1e-4
+BRIEF = Recipe(epochs=2, batch=128, rate=5e-3)
+
+
+class Size(NamedTuple):
+    """How much work: rounds, images of a batch, images attacked in a round, images of Brian2."""
+
+    rounds: int
+    batch: int
+    attacked: int
+    steps: int
+    slow_images: int
+
+
+class Victim(NamedTuple):
+    """Whom the attacks attack: a network, the name of the data, images with labels."""
+
+    network: Network
+    data: str
+    images: Tensor
+    labels: Tensor
+
+
+FULL = Size(rounds=10, batch=256, attacked=250, steps=40, slow_images=10)
+QUICK = Size(rounds=2, batch=32, attacked=16, steps=4, slow_images=2)
+
+
+def training(name: str, size: Size) -> Section:
+    """A step of training by all who can, each of whom must first give loss and gradients alike."""
+    wiring = wiring_named(name)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(size.batch, 1, 28, 28, generator=generator)
+    labels = torch.randint(0, 10, (size.batch,), generator=generator)
+    rows, works, found = list[Row](), dict[str, Callable[[], None]](), dict[str, str]()
+    for neuron in NEURONS:
+        if why := missing(neuron.package):
+            rows.append(Row(neuron.name, missing=why))
+            continue
+        network = lively(neuron.adapted(wiring))
+        loop = Loop(neuron, network)
+        apart = difference(loop, network, images, labels)
+        if apart > TOLERANCE:
+            raise BlindspotsError(
+                f"{neuron.name} does not compute the same: loss, logits or gradients differ by "
+                f"{apart:.2g} of their size; see benchmarks/peers/loops.py."
+            )
+        found[neuron.name] = f"loss, logits, gradients to {apart:.0e}"
+        if network.wiring != wiring:
+            found[neuron.name] += ", its own slope of surrogates"
+        works[neuron.name] = step_of(loop, images, labels)
+    works["blindspots"] = step_of(lively(wiring), images, labels)
+    works["matrix products alone"] = products_alone(wiring, size.batch)
+    timed = [replace(row, found=found.get(row.name, "")) for row in in_turn(works, size.rounds)]
+    title = f"Training step of {name}, T = {wiring.steps}, batch {size.batch}"
+    return Section(title, "cpu", [*timed, *rows], facts={"threads": torch.get_num_threads()})
+
+
+def victim_of(name: str, size: Size, run: Path | None) -> Victim:
+    """A trained network, and test images for all rounds.
+
+    It is the first individual of a finished run, or one that is trained briefly here.
+    """
+    data = load_data()
+    if run:
+        network = load_individual(run / "networks" / name / "individual-0")
+    else:
+        with TemporaryDirectory() as checkpoint:
+            network, _ = train(wiring_named(name), BRIEF, data, 0, checkpoint=Path(checkpoint))
+    needed = min(3, size.rounds) * size.attacked
+    return Victim(network, data.name, data.test.images[:needed], data.test.labels[:needed])
+
+
+def attack(victim: Victim, size: Size) -> Section:
+    """Projected gradient ascent at eight budgets; every round attacks other images."""
+    network, data, images, labels = victim
+    loop = Loop(SnnTorch(), network)
+    ways = {each.name: (each, loop) for each in PEERS if not missing(each.package)}
+    both: dict[str, tuple[Callable[[nn.Module, Sweep], list[Tensor]], nn.Module]] = {
+        **ways,
+        "blindspots": (Ours(), network),
+    }
+    withstood: dict[str, dict[int, Tensor]] = {each: {} for each in both}
+    rounds = min(3, size.rounds)
+    turns = {each: count() for each in both}
+
+    def work(each: str) -> None:
+        place = next(turns[each]) % rounds * size.attacked
+        part = slice(place, place + size.attacked)
+        sweep = Sweep(images[part], labels[part], EPSILONS, size.steps)
+        way, model = both[each]
+        found = torch.stack([right(network, x, sweep.labels) for x in way(model, sweep)])
+        withstood[each][place] = found
+
+    timed = in_turn({each: lambda each=each: work(each) for each in both}, rounds)
+    robust = {
+        each: torch.cat(list(found.values()), 1).double().mean(1)
+        for each, found in withstood.items()
+    }
+    mean = {each: float(accuracy.mean()) for each, accuracy in robust.items()}
+    better = [peer for peer in mean if mean[peer] < mean["blindspots"]]
+    rows = [
+        replace(row, found=" ".join(f"{float(a):.3f}" for a in robust[row.name])) for row in timed
+    ]
+    rows += [
+        Row(each.name, missing=missing(each.package)) for each in PEERS if each.name not in both
+    ]
+    return Section(
+        f"PGD-{size.steps} at 8 budgets, {network.wiring.name}, {size.attacked} images of {data} "
+        "in each round",
+        "cpu",
+        rows,
+        per=1000,
+        unit="s",
+        facts={
+            "fools more images than ours, over all budgets": ", ".join(better) or "nobody",
+            "found": "robust accuracy at epsilon " + ", ".join(map(str, EPSILONS)),
+            "threads": torch.get_num_threads(),
+        },
+    )
+
+
+def right(network: Network, images: Tensor, labels: Tensor) -> Tensor:
+    """Which images are answered right, bool (N,)."""
+    with torch.no_grad():
+        return network(images).argmax(1) == labels
+
+
+def machine_wide(victim: Victim, size: Size) -> Section:
+    """The attack on all cores: one single-threaded process each, beside torchattacks' threads."""
+    network, data, images, labels = victim
+    cores = os.cpu_count() or 1
+    peer, why = PEERS[0], missing(PEERS[0].package)
+    loop, sweep = Loop(SnnTorch(), network), Sweep(images, labels, EPSILONS, size.steps)
+    parts = [
+        sweep._replace(images=x, labels=y)
+        for x, y in zip(images.tensor_split(cores), labels.tensor_split(cores), strict=True)
+    ]
+    before = torch.get_num_threads()
+    with ProcessPoolExecutor(cores, get_context("spawn"), single_threaded) as pool:
+
+        def ours() -> None:
+            list(pool.map(Ours(), [network] * cores, parts))
+
+        works: dict[str, Callable[[], object]] = {"blindspots, one process per core": ours}
+        if not why:
+            works = {f"{peer.name}, {cores} threads": lambda: peer(loop, sweep), **works}
+        torch.set_num_threads(cores)
+        rows = in_turn(works, min(2, size.rounds))
+        torch.set_num_threads(before)
+    # Memory of the processes is not seen from here.
+    rows = [replace(row, megabytes=None) if "process" in row.name else row for row in rows]
+    if why:
+        rows.append(Row(peer.name, missing=why))
+    title = f"The same attack on {cores} cores, {len(images)} images of {data}"
+    return Section(title, "wall", rows, per=1000, unit="s")
+
+
+def single_threaded() -> None:
+    """How a process of several begins."""
+    torch.set_num_threads(1)
+
+
+def brian2(size: Size) -> Section:
+    """A detailed run of a small network, beside the scripts that one writes."""
+    case = brian.small()
+    _, images = brian.shown(size.slow_images)
+    network, _ = brian.lively(case.wiring, images)
+    reference = brian.ours("product")(network, images)
+    ways: dict[str, brian.Work] = {
+        "script, a build per image": lambda n, x: a_build_per_image(n, x, "numpy"),
+        "script, a run per image": lambda n, x: a_run_per_image(n, x, "numpy"),
+        "sim.brian": brian.ours("product"),
+    }
+
+    def work(each: str) -> None:
+        brian.same(brian.Row(each, len(images), ways[each]), ways[each](network, images), reference)
+
+    rows = in_turn({each: lambda each=each: work(each) for each in ways}, min(2, size.rounds))
+    return Section(
+        f"Brian2, {case.wiring.name}, T = {case.wiring.steps}, {len(images)} images",
+        *("cpu", [replace(row, found="the same spikes") for row in rows]),
+        per=len(images),
+        unit="ms per image",
+    )
