@@ -131,11 +131,11 @@ def attack(
         int, typer.Option(min=0, help="Of an attack without gradients on two of each; 0: none.")
     ] = 100,
     per_lag: Annotated[int, typer.Option(min=1, help="Trials per lag and individual.")] = 16,
-    individuals: Annotated[int, typer.Option(min=1, help="How many of each.")] = 4,
+    individuals: Annotated[int, typer.Option(min=1, help="How many of each.")] = 3,
     controls: Annotated[int, typer.Option(min=1, help="How many of each control.")] = 2,
     lone: Annotated[
-        int, typer.Option(min=0, help="Individuals attacked before a lone target, too.")
-    ] = 16,
+        int, typer.Option(min=0, help="Rate individuals attacked before a lone target, too.")
+    ] = 24,
     data: Data = None,
     workers: Workers = None,
 ) -> None:

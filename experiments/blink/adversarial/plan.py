@@ -29,8 +29,9 @@ class Effort:
     """What a user sets; budgets rise, and their middle one is the reference.
 
     ``individuals`` of each kind are attacked, ``controls`` of each control, and ``lone`` before a
-    lone target, too. ``norms`` beside the first are not tried on controls. Without ``queries``
-    there is no attack without gradients.
+    lone target, too; of spiking observers, whose attacks take ten times as long, no more than
+    ``individuals``. ``norms`` beside the first are not tried on controls. Without ``queries`` there
+    is no attack without gradients.
     """
 
     norms: tuple[Norm, ...] = ("linf", "l2")
@@ -42,9 +43,9 @@ class Effort:
     universal_steps: int = 20
     queries: int = 100
     per_lag: int = 16
-    individuals: int = 4
+    individuals: int = 3
     controls: int = 2
-    lone: int = 16
+    lone: int = 24
 
     def budgets(self, where: Where) -> tuple[float, ...]:
         """For a kind of frame."""
@@ -56,6 +57,10 @@ class Effort:
             return self.universal
         budgets = self.budgets(where)
         return budgets[len(budgets) // 2]
+
+    def alone(self, spiking: bool) -> int:
+        """How many of a kind are attacked before a lone target."""
+        return min(self.lone, self.individuals) if spiking else self.lone
 
     def check(self) -> None:
         """Raise BlindspotsError where nothing could be attacked."""
@@ -115,7 +120,7 @@ def attack_plan(cast: Cast, kinds: list[str], effort: Effort) -> AttackPlan:
             if not control:
                 _judged_by_others(plan, cast, who, effort)
         if not control:
-            for i in cast.numbers(kind, effort.lone):
+            for i in cast.numbers(kind, effort.alone(cast.spec.is_spiking(kind))):
                 who, norm = cast.individual(kind, i), effort.norms[0]
                 crafted = provoke(cast, who, "alone", GRADIENT[norm], effort)
                 plan.own["alone", norm, kind, i] = Judge(crafted, who, crafted.epsilons, JUDGED)
