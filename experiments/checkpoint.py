@@ -1,6 +1,7 @@
 """The whole state of a training after an epoch, from which it can go on as if never stopped."""
 
 import json
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def save(
         tensors |= {f"adam/{i}/{k}": v.clone() for k, v in state.items()}
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        draft = directory / "draft"
+        draft = directory / f"draft-{uuid.uuid4().hex}"  # another may be at the same unit
         save_file(tensors, draft, metadata={"history": json.dumps(history)})
         draft.replace(directory / "checkpoint.safetensors")
     except (OSError, SafetensorError) as error:

@@ -112,14 +112,17 @@ def _inspect(client: "Client", cluster: Cluster, site: Site, on_gpu: bool) -> No
 
 @contextmanager
 def _site() -> Iterator[Site]:
-    """This machine's directories, with a mark in the store by which workers know it."""
+    """What is here, with a mark in the store by which workers know it."""
+    from sim.engine import engine
+
     name = uuid.uuid4().hex
     mark = cache_dir() / f".seen-by-{name}"
     with writing(cache_dir()):
         cache_dir().mkdir(parents=True, exist_ok=True)
         mark.touch()
     try:
-        yield Site(cache_dir().resolve(), mark.name, Path.cwd(), software(), f"blindspots-{name}")
+        store, here, topic = cache_dir().resolve(), Path.cwd(), f"blindspots-{name}"
+        yield Site(store, mark.name, here, software(), engine(), topic)
     finally:
         mark.unlink(missing_ok=True)
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from experiments.bench import Bench
 from experiments.kept import Kept
-from experiments.recipe import Recipe
+from experiments.recipe import Recipe, trains_together
 from experiments.store import fresh_unit, key_of, link, unit_path
 from experiments.units import FORMAT, Report, Unit, said
 from networks import Physiology, Wiring
@@ -29,7 +30,8 @@ class Train:
     """Individual of ``wiring`` that starts from ``seed``; with a ``teacher``, distilled from it.
 
     It is ``together`` with others of its population that it is trained, where that unit is named:
-    its weights lie under the same key.
+    its weights lie under the same key. Alone it goes the same way then, or a key would stand for
+    numbers of two.
     """
 
     stage: ClassVar[str] = "train"
@@ -59,7 +61,17 @@ class Train:
             device=self.bench.device,
             software=self.bench.software,
             **({"teacher": self.teacher.key} if self.teacher else {}),
+            **({"stacked": True} if self.is_stacked else {}),
         )
+
+    @property
+    def is_stacked(self) -> bool:
+        """Whether it is trained along an axis of individuals, be there one or many: on a GPU.
+
+        On a CPU there is nothing to be gained by that: individuals go to one process per core.
+        """
+        can_be = self.teacher is None and trains_together(self.wiring, self.recipe)
+        return can_be and self.bench.device == "cuda"
 
     @property
     def needs(self) -> tuple["Unit", ...]:
@@ -69,21 +81,43 @@ class Train:
 
     def run(self, report: Report) -> None:
         """Train, from the last checkpoint if there is one."""
+        checkpoint, began = unit_path("training", self.key), time.monotonic()
+        made = self._stacked if self.is_stacked else self._trained
+        network, facts = made(checkpoint, report)
+        self.leave(network, facts | {"seconds": time.monotonic() - began})
+        shutil.rmtree(checkpoint, ignore_errors=True)
+
+    def _trained(self, checkpoint: Path, report: Report) -> "tuple[Network, dict[str, Any]]":
         import torch
 
         from experiments.training import train
 
-        checkpoint = unit_path("training", self.key)
-        began, device = time.monotonic(), torch.device(self.bench.device)
-        network, facts = train(
+        return train(
             *(self.wiring, self.recipe, self.bench.load(), self.seed),
             checkpoint=checkpoint,
-            device=device,
+            device=torch.device(self.bench.device),
             report=report,
             teacher=self.teacher.model() if self.teacher else None,
         )
-        self.leave(network, facts | {"seconds": time.monotonic() - began})
-        shutil.rmtree(checkpoint, ignore_errors=True)
+
+    def _stacked(self, checkpoint: Path, report: Report) -> "tuple[Network, dict[str, Any]]":
+        import torch
+
+        from experiments import population
+        from experiments.training import Diverged
+
+        (made,) = population.train_together(
+            *(self.wiring, self.recipe, self.bench.load(), [self.seed]),
+            checkpoint=checkpoint,
+            device=torch.device(self.bench.device),
+            report=report,
+        )
+        if made is None:
+            raise Diverged(
+                f"Training {self.label} met a loss that is no number; lower its learning rate "
+                f"({self.recipe.rate})."
+            )
+        return made
 
     def leave(self, network: "Network", facts: dict[str, Any]) -> None:
         """Weights and the history of training, under the key."""

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,14 +20,15 @@ class Site:
     """What a worker must find as it is where the command runs.
 
     ``store`` is the directory of all units, ``mark`` a file in it that is there as long as the
-    command runs, ``directory`` where relative paths begin, ``software`` names with versions, and
-    ``topic`` the one under which the command listens.
+    command runs, ``directory`` where relative paths begin, ``software`` names with versions,
+    ``engine`` that of flat networks, and ``topic`` the one under which the command listens.
     """
 
     store: Path
     mark: str
     directory: Path
     software: tuple[tuple[str, str], ...]
+    engine: str
     topic: str
 
 
@@ -53,9 +54,10 @@ def inspected(site: Site, dask_worker: "Worker") -> bool:
         )
     here = dict(software())
     for name, wanted in site.software:
-        if here[name] != wanted and (name != "commit" or (wanted and here[name])):
+        found = here.get(name)
+        if found != wanted and (name != "commit" or (wanted and found)):
             raise BlindspotsError(
-                f"{its} has {name} {here[name]}, and this command {wanted}; install the same "
+                f"{its} has {name} {found}, and this command {wanted}; install the same "
                 "there, or numbers would differ."
             )
     for place in (site.store / site.mark, site.directory):
@@ -67,14 +69,17 @@ def inspected(site: Site, dask_worker: "Worker") -> bool:
     return bool(dask_worker.state.total_resources.get("GPU"))
 
 
-@cache
+@lru_cache(maxsize=1)  # anew where commands take turns at one worker
 def _settle_in(site: Site) -> None:
-    """Once in each worker: the command's directories, and one thread."""
+    """In a worker: the command's directories and engine, and one thread."""
     import torch
     from distributed import get_worker
 
+    from sim.engine import ENVIRONMENT
+
     inspected(site, get_worker())
     os.environ["BLINDSPOTS_CACHE"] = str(site.store)
+    os.environ[ENVIRONMENT] = site.engine
     os.chdir(site.directory)
     torch.set_num_threads(1)
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from experiments.bench import Bench
 from experiments.individuals import Train
-from experiments.recipe import Recipe, trains_together
+from experiments.recipe import Recipe
 from experiments.store import fresh_unit, key_of, unit_path
 from experiments.units import Report, Unit, is_complete
 from networks import Wiring
@@ -19,12 +19,9 @@ MOST = 64  # individuals of one unit; how many fit into memory shows when they r
 
 
 def one_of(wiring: Wiring, recipe: Recipe, seeds: Sequence[int], index: int, bench: Bench) -> Train:
-    """Individual ``index`` of the population of ``seeds``; on a GPU it is trained with the others.
-
-    On a CPU there is nothing to be gained by that: individuals go to one process per core.
-    """
+    """Individual ``index`` of the population of ``seeds``, trained with the others if it can be."""
     alone = Train(wiring, recipe, seeds[index], bench)
-    if bench.device != "cuda" or len(seeds) == 1 or not trains_together(wiring, recipe):
+    if len(seeds) == 1 or not alone.is_stacked:
         return alone
     first = index - index % MOST
     others = tuple(replace(alone, seed=seed) for seed in seeds[first : first + MOST])
@@ -35,8 +32,8 @@ def one_of(wiring: Wiring, recipe: Recipe, seeds: Sequence[int], index: int, ben
 class Together:
     """Individuals of one wiring and recipe, trained along one tensor axis.
 
-    Each is left where it would be had it been trained alone. One that meets a loss that is no
-    number is left out: trained alone, it says so.
+    Each is left where it would be had it been trained alone, on the same axis. One that meets a
+    loss that is no number is left out: trained alone, it says so.
     """
 
     stage: ClassVar[str] = "train-together"
@@ -91,6 +88,7 @@ def _train(individuals: tuple[Train, ...], report: Report) -> None:
         if len(individuals) == 1:
             raise
         made = []
+        shutil.rmtree(checkpoint, ignore_errors=True)
     if not made:  # outside of the handler, which keeps hold of what filled the memory
         half = len(individuals) // 2
         _train(individuals[:half], lambda done, score: report(done / 2, score))

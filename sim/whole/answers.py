@@ -43,7 +43,7 @@ def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = Fal
     if not is_flat(circuit.wiring):
         return potentials(circuit, frames)
     is_still = all(frame is frames[0] for frame in frames)
-    shown = [frame.flatten(1) for frame in (frames[:1] if is_still else frames)]
+    shown = [frame.flatten(1).contiguous() for frame in (frames[:1] if is_still else frames)]
     values = [circuit.values[name] for name in plan_of(circuit.wiring).names]
     how = (engine(), apart_of(circuit.wiring) if is_frugal else 0, len(shown))
     found: Tensor = ThroughTime.apply(circuit.wiring, how, *shown, *values)

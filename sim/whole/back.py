@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from networks import RateUnit
@@ -44,7 +45,11 @@ class Back:
         u, emitted = self.way.past[area.name, t].u, self.by_emitted.pop((area.name, t), None)
         du = self.way.arithmetic.by_potential(area, u, emitted, later)
         if answer is not None:
-            du = like(answer, u).clone() if du is None else du.add_(like(answer, u))
+            mine = like(answer, u)
+            if du is None:
+                du = mine.clone(memory_format=torch.contiguous_format)
+            else:
+                du.add_(mine)
         return du
 
     def _hand_on(self, area: Area, t: int, du: Tensor) -> None:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import pytest
 
-from experiments import cluster
+from experiments import cluster, remote
 from experiments.bench import Bench
 from experiments.individuals import Train
 from experiments.inputs import Craft
@@ -137,6 +137,26 @@ def test_an_interrupt_stops_the_work_elsewhere(running: Running) -> None:
         while not is_complete(endless) and time.monotonic() < end:
             time.sleep(0.02)
     assert product(endless).read_text() == "Abandoned"
+
+
+def test_commands_that_take_turns_at_a_worker_find_what_is_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the worker was started with: keys name the engine, and stores are apart."""
+    monkeypatch.setattr(remote, "inspected", lambda site, worker: False)
+    monkeypatch.setattr(distributed, "get_worker", lambda: None)
+    monkeypatch.setenv("BLINDSPOTS_ENGINE", "plain")
+    monkeypatch.setenv("BLINDSPOTS_CACHE", "elsewhere")
+    monkeypatch.chdir(tmp_path)
+    sites = []
+    for name, engine in (("one", "compiled"), ("other", "plain")):
+        (tmp_path / name).mkdir()
+        sites.append(remote.Site(tmp_path / "store" / name, "", tmp_path / name, (), engine, name))
+    for site in (*sites, *sites):
+        remote._settle_in(site)
+        assert os.environ["BLINDSPOTS_CACHE"] == str(site.store)
+        assert os.environ["BLINDSPOTS_ENGINE"] == site.engine
+        assert Path.cwd() == site.directory
 
 
 # What cannot work is one sentence

@@ -13,7 +13,7 @@ from experiments.individuals import Train
 from experiments.population import train_together
 from experiments.recipe import Recipe, trains_together
 from experiments.together import MOST, Together, one_of
-from experiments.training import load_individual, train
+from experiments.training import Diverged, load_individual, train
 from experiments.units import is_complete
 from networks import wiring_named
 
@@ -104,6 +104,30 @@ def test_the_unit_leaves_each_under_its_own_key(
     for each in alone:
         assert load_individual(empty_cache / "units" / "train" / each.key).wiring == each.wiring
     assert not list((empty_cache / "units" / "training").glob("*"))
+
+
+def test_one_alone_on_a_gpu_goes_the_same_way(
+    empty_cache: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key stands for the numbers of one way only; the GPU is played by the CPU."""
+    found: list[tuple[int, ...]] = []
+
+    def on_cpu(wiring, recipe, data, seeds, *, device, **others):  # type: ignore[no-untyped-def]
+        assert device.type == "cuda"
+        found.append(tuple(seeds))
+        return train_together(wiring, recipe, data, seeds, **others) if seeds[0] < 9 else [None]
+
+    monkeypatch.setattr(population, "train_together", on_cpu)
+    wiring, recipe = wiring_named("FC10"), Recipe(epochs=1, batch=200, rate=1e-3)
+    on_gpu = replace(bench, device="cuda")
+    alone = one_of(wiring, recipe, [4], 0, on_gpu)
+    alone.run(lambda done, score: None)
+    assert found == [(4,)]
+    assert is_complete(alone)
+    assert is_complete(one_of(wiring, recipe, [4, 5], 0, on_gpu))
+    assert not list((empty_cache / "units" / "training").glob("*"))
+    with pytest.raises(Diverged, match=r"FC10 \(seed 9\) met a loss that is no number; lower"):
+        Train(wiring, recipe, 9, on_gpu).run(lambda done, score: None)
 
 
 def test_individuals_are_trained_together_on_a_gpu_alone() -> None:

@@ -202,6 +202,23 @@ def test_the_way_back_can_be_gone_twice() -> None:
         assert torch.equal(one, other)
 
 
+@pytest.mark.usefixtures("by")
+def test_images_and_gradients_may_lie_in_memory_in_any_order() -> None:
+    network = lively(from_toml(MIXED))
+    images = pictures(6, 1, 5, 4)
+    strewn = images.flatten(1).T.contiguous().T.reshape(images.shape)
+    values = list(network.values.values())
+    found = answers(network.circuit(), network.frames(images))
+    same = answers(network.circuit(), network.frames(strewn))
+    assert torch.equal(found, same)
+    gradient = pictures(*found.shape)
+    other = gradient.transpose(1, 2).contiguous().transpose(1, 2)
+    assert not other.is_contiguous()
+    once = torch.autograd.grad(found, values, gradient)
+    for one, another in zip(torch.autograd.grad(same, values, other), once, strict=True):
+        assert torch.equal(one, another)
+
+
 def test_a_potential_that_is_no_number_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled(monkeypatch)
     network = lively(wiring_named("fc-blt-spiking"))
