@@ -4,7 +4,8 @@ Individuals share sensory networks. A resample takes sensory networks with repla
 many individuals as there are, with replacement, of those that have one of them (a bootstrap in two
 stages: Davison & Hinkley 1997, section 3.8). So an interval speaks of other networks that are
 trained alike and of other individuals, not of other trials; of a single sensory network, of other
-individuals behind it.
+individuals behind it. Of a handful of networks it is somewhat too short: the variance of m that are
+drawn with replacement is (m - 1) / m of what it should be.
 """
 
 from collections.abc import Callable

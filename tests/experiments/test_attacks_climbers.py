@@ -90,11 +90,15 @@ def test_all_at_once_find_what_each_finds_alone(
 def test_giving_up_where_steps_lead_nowhere_changes_no_input(
     attack: Any, net: nn.Module, images: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    labels = net(images).argmax(1)
+    labels, shown = net(images).argmax(1), [0]
+    net.register_forward_hook(lambda module, given, answer: shown.append(len(given[0])))
 
-    def found() -> Tensor:
-        return attack(net, images, labels, epsilons=EPSILONS, generator=seeded())
+    def found() -> tuple[Tensor, int]:
+        shown.clear()
+        return attack(net, images, labels, epsilons=EPSILONS, generator=seeded()), sum(shown)
 
-    with_it = found()
+    with_it, fewer = found()
     monkeypatch.setattr("experiments.attacks.ascent.IDLE", 10**6)
-    torch.testing.assert_close(found(), with_it)
+    without, more = found()
+    torch.testing.assert_close(without, with_it)
+    assert attack is pgd_l2 or fewer < more  # l2 moves on along the sphere
