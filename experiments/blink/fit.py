@@ -260,7 +260,7 @@ def fit_table(observers: Mapping[str, Mapping[str, Mapping[str, object]]]) -> Ta
     columns = ("T1", "single", "TTT", "TDT", "gate among distractors", "RMSE")
     table = Table(title="What was fitted, and on fresh streams", box=SIMPLE_HEAD)
     for head in ("observer", "parameters, streams", *columns):
-        table.add_column(head, justify="right" if head in columns else "left")
+        table.add_column(head, justify="right" if head in columns else "left", overflow="fold")
     for name, rows in observers.items():
         for row, facts in rows.items():
             table.add_row(name, row, *(f"{facts[column]:.3f}" for column in columns))

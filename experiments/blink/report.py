@@ -214,7 +214,7 @@ def curve_table(result: xr.Dataset) -> Table:
     lags = [str(int(lag)) for lag in result["lag"].to_numpy()][:8]
     table = Table(title="T2|T1 by lag in the dual task", box=SIMPLE_HEAD)
     for head in ("observer", "T1", *lags):
-        table.add_column(head, justify="left" if head == "observer" else "right")
+        table.add_column(head, justify="left" if head == "observer" else "right", overflow="fold")
     for who, condition, t1, cells in curve_rows(result):
         if condition == "dual":
             table.add_row(who, t1, *cells[:8])

@@ -115,7 +115,7 @@ def attack(
         list[str] | None,
         typer.Argument(help="Default: those with the run's own gate, and controls."),
     ] = None,
-    norms: Annotated[str, typer.Option(help="linf, l2; controls get the first one.")] = "linf,l2",
+    norms: Annotated[str, typer.Option(help="linf, l2; controls get the first one.")] = "linf",
     epsilons: Annotated[
         str, typer.Option(help="Comma-separated budgets for T2's frame.")
     ] = "0.02,0.04,0.08",
@@ -142,7 +142,7 @@ def attack(
     """Perturb one frame, the second target's or a distractor's: is the blink a weak moment?
 
     Beside noise of the same size, by lag, judged by other individuals, the other reading and the
-    gate's controls. Goes to RUN/attack; some 25 minutes on two cores for the full preset's run.
+    gate's controls. Goes to RUN/attack; half an hour on two cores for the full preset's run.
     """
     from experiments.blink.adversarial.command import attack_blink
     from experiments.blink.adversarial.plan import Effort, norms_named

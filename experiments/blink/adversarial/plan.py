@@ -34,7 +34,7 @@ class Effort:
     is no attack without gradients.
     """
 
-    norms: tuple[Norm, ...] = ("linf", "l2")
+    norms: tuple[Norm, ...] = ("linf",)
     target: tuple[float, ...] = (0.02, 0.04, 0.08)
     distractor: tuple[float, ...] = (0.05, 0.1, 0.2)
     universal: float = 0.4

@@ -60,7 +60,7 @@ def tables(found: xr.Dataset) -> Iterator[Table]:
     for title, note, heads, rows in sections(found):
         table = Table(title=title, caption=note, box=SIMPLE_HEAD)
         for i, head in enumerate(heads):
-            table.add_column(head, justify="left" if i < 2 else "right")
+            table.add_column(head, justify="left" if i < 2 else "right", overflow="fold")
         for row in rows:
             table.add_row(*row)
         yield table
