@@ -290,7 +290,7 @@ def test_a_full_disk_is_one_sentence(
     def full(*args: object, **kwargs: object) -> None:
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(training, "save_file", full)
+    monkeypatch.setattr("experiments.checkpoint.save_file", full)
     with pytest.raises(BlindspotsError, match="No space left on device"):
         train(PLAIN, USUAL, few, 0, checkpoint=tmp_path)
 

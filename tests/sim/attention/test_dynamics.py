@@ -190,8 +190,8 @@ def test_pairs_of_spikes_come_as_often_as_their_expectation(items: float, goal: 
 def test_coincidences_make_a_blink_and_without_inhibition_of_the_goal_none() -> None:
     p = QUIET.model_copy(
         update={
-            "gate": "coincidence", "threshold": 1.9, "gate_input": 4.0, "gate_bias": 2.0,
-            "refractoriness": 8.0,
+            "gate": "coincidence", "threshold": 1.7, "gate_input": 5.35, "gate_bias": -0.798,
+            "gate_self": 3.99, "gate_gain": 3.57, "refractoriness": 4.54, "refractory_ms": 163.0,
         }
     )  # fmt: skip
     assert [second_ignites(p, ms) for ms in (100.0, 200.0, 700.0)] == [True, False, True]

@@ -19,8 +19,10 @@ from networks import BlindspotsError
 
 @pytest.fixture(scope="module")
 def cast():
-    """Of the full preset: 40 rate and 40 spiking individuals, two sensory networks of each."""
-    spec = blink_spec_from(blink_preset("full"))
+    """The full preset, with 40 individuals of each kind and two sensory networks."""
+    settings = {**blink_preset("full"), "sensory": 2}
+    del settings["observers"]["fc-blt"]["individuals"]
+    spec = blink_spec_from(settings)
     return Cast(spec, blink_plan(spec, SimpleNamespace()).titrated)
 
 
@@ -45,7 +47,7 @@ def test_judges_have_the_same_senses_others_or_the_other_reading(cast):
 
 
 def test_controls_are_attacked_themselves_and_judge_no_others(cast):
-    effort = Effort(individuals=2, controls=1, lone=3)
+    effort = Effort(norms=("linf", "l2"), individuals=2, controls=1, lone=3)
     plan = attack_plan(cast, ["fc-blt", "fc-blt-open"], effort)
     places = sorted(key for key in plan.own if key[2] == "fc-blt-open")
     frames = ("distractor", "target")
@@ -60,6 +62,13 @@ def test_controls_are_attacked_themselves_and_judge_no_others(cast):
         assert (unit.who == unit.crafted.who) == (judge == "itself")
     assert all(unit.crafted.attack == "square-linf" for unit in plan.queried.values())
     assert not attack_plan(cast, ["fc-blt"], Effort(queries=0)).queried
+
+
+def test_fewer_spiking_individuals_are_attacked_before_a_lone_target(cast):
+    plan = attack_plan(cast, ["fc-blt", "fc-blt-spiking"], Effort(individuals=2, lone=3))
+    alone = [(kind, i) for where, _, kind, i in plan.own if where == "alone"]
+    rate, spiking = [("fc-blt", i) for i in range(3)], [("fc-blt-spiking", i) for i in range(2)]
+    assert alone == rate + spiking
 
 
 def test_by_default_the_runs_own_gate_and_its_controls_are_attacked(cast):
