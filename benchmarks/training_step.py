@@ -21,68 +21,16 @@ import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from snntorch import surrogate
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from networks import BlindspotsError, Projection, SpikingUnit, Wiring, wiring_named
+from benchmarks.peers.loops import Loop, SnnTorch
+from networks import BlindspotsError, Wiring, wiring_named
 from sim import Network, run
 from sim.engine import ENVIRONMENT, Engine
-from sim.parameters import bias_name, weight_name
-from sim.units import ACTIVATIONS
 from sim.unroll import potentials
 from sim.whole import is_flat
 from sim.whole.kernels import library
-
-
-class Idiomatic(nn.Module):
-    """The same network as snnTorch's tutorials write one: layers, states, a loop over time."""
-
-    def __init__(self, network: Network):
-        super().__init__()
-        self.wiring = network.wiring
-        circuit, biased = network.circuit(), set[str]()
-        self.layers, self.neurons = nn.ModuleDict(), nn.ModuleDict()
-        for p in self.wiring.projections:
-            weight = circuit.values[weight_name(p)]
-            layer = nn.Linear(weight.shape[1], weight.shape[0], bias=p.target not in biased)
-            values = {"weight": weight.detach()}
-            if p.target not in biased:
-                values["bias"] = circuit.values[bias_name(p.target)].detach()
-            biased.add(p.target)
-            layer.load_state_dict(values)
-            self.layers[self._name(p)] = layer
-        for area in self.wiring.areas:
-            if isinstance(area.unit, SpikingUnit):
-                slope = surrogate.fast_sigmoid(slope=area.unit.slope)
-                neuron = snn.Leaky(area.unit.beta, area.unit.threshold, spike_grad=slope)
-                self.neurons[area.name] = neuron
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits (N, 10) from images (N, 1, 28, 28)."""
-        flat, areas = images.flatten(1), self.wiring.areas[1:]
-        out = {area.name: flat.new_zeros(len(flat), area.size) for area in areas}
-        membranes = {name: neuron.init_leaky() for name, neuron in self.neurons.items()}
-        out[self.wiring.input.name], answers = torch.zeros_like(flat), []
-        for t in range(self.wiring.steps):
-            drives = {a.name: sum(map(self._arrives(out), self.wiring.into(a.name))) for a in areas}
-            for area in areas:
-                name, drive = area.name, drives[area.name]
-                if name in self.neurons:
-                    out[name], membranes[name] = self.neurons[name](drive, membranes[name])
-                else:
-                    out[name] = ACTIVATIONS[area.unit.activation](drive)
-            out[self.wiring.input.name] = flat
-            if t in self.wiring.answers:
-                answers.append(drives[self.wiring.output])
-        return torch.stack(answers).mean(0)
-
-    def _arrives(self, out: dict[str, Tensor]) -> Callable[[Projection], Tensor]:
-        return lambda p: self.layers[self._name(p)](out[p.source])
-
-    @staticmethod
-    def _name(p: Projection) -> str:
-        return f"{p.source}_{p.target}"
 
 
 def lively(wiring: Wiring) -> Network:
@@ -233,7 +181,10 @@ def main() -> None:
     if not is_flat(wiring) or wiring.is_feedforward or wiring.is_random:
         raise SystemExit(f"'{given.network}' is no flat network that runs through time.")
     network = lively(wiring)
-    peer, plain = Idiomatic(network), StepByStep(network)
+    try:
+        peer, plain = Loop(SnnTorch(), network), StepByStep(network)
+    except BlindspotsError as error:
+        raise SystemExit(str(error)) from None
     ours = {"blindspots, one function": On(network, "plain")}
     if is_built():
         ours["blindspots, compiled"] = On(network, "compiled")

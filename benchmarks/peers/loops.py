@@ -1,9 +1,9 @@
-"""Recurrent spiking networks as the tutorials of three libraries write them.
+"""Recurrent networks as the tutorials of three libraries write them.
 
 All share the loop through time that one writes by hand: a linear layer for each projection, called
-at every step, and a library's neuron for each area. The libraries differ in how a neuron resets:
-ours loses its threshold one step after the spike, before which it leaks; where a library subtracts
-first and lets that leak too, it is told to subtract threshold / beta.
+at every step, and a library's neuron for each area that spikes. The libraries differ in how a
+neuron resets: ours loses its threshold one step after the spike, before which it leaks; where a
+library subtracts first and lets that leak too, it is told to subtract threshold / beta.
 """
 
 from typing import Any, ClassVar, Protocol
@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from networks import BlindspotsError, Convolution, OneToOne, SpikingUnit, Wiring
+from networks import BlindspotsError, Convolution, OneToOne, RateUnit, SpikingUnit, Wiring
 from sim import Network
+from sim.units import ACTIVATIONS
 
 
 class Neuron(Protocol):
@@ -143,7 +144,7 @@ class Loop(nn.Module):
     """Images (N, 1, 28, 28) to logits (N, 10), with the weights of a network of ours.
 
     Raises:
-        BlindspotsError: the network is none of flat areas of leaky spiking units.
+        BlindspotsError: the network has grids, or rate units that are slow.
     """
 
     def __init__(self, neuron: Neuron, network: Network):
@@ -155,10 +156,16 @@ class Loop(nn.Module):
                     f"'{p.name}' of '{self.wiring.name}' is no matrix; choose a network of dense "
                     "areas, such as fc-blt-spiking."
                 )
-        self.spiking = self.wiring.spiking
+        self.areas, self.spiking = self.wiring.areas[1:], self.wiring.spiking
+        for area in self.areas:
+            if isinstance(area.unit, RateUnit) and area.unit.leak != 1:
+                raise BlindspotsError(
+                    f"'{area.name}' of '{self.wiring.name}' is slow, for which loops have no cell; "
+                    "choose a network without memory in its rate units, such as fc-blt."
+                )
         self.cells = nn.ModuleDict({name: neuron.cell(u) for name, u in self.spiking.items()})
         self.layers = nn.ModuleDict()
-        for name in (*self.spiking, self.wiring.output):
+        for name in (area.name for area in self.areas):
             for at, p in enumerate(self.wiring.into(name)):
                 weight = values[f"weight/{p.name}"]
                 layer = nn.Linear(weight.shape[1], weight.shape[0], bias=at == 0)
@@ -180,11 +187,14 @@ class Loop(nn.Module):
         self.neuron.begin(self.cells)
         answers = []
         for t in range(wiring.steps):
-            drives = {name: self.drive(name, emitted) for name in (*self.spiking, wiring.output)}
+            drives = {area.name: self.drive(area.name, emitted) for area in self.areas}
             emitted[wiring.input.name].append(flat)
-            for name, cell in self.cells.items():
-                spikes, states[name] = self.neuron.fire(cell, drives[name], states[name])
-                emitted[name].append(spikes)
+            for name, drive in drives.items():
+                if name in self.spiking:
+                    out, states[name] = self.neuron.fire(self.cells[name], drive, states[name])
+                else:
+                    out = ACTIVATIONS[wiring.area(name).unit.activation](drive)
+                emitted[name].append(out)
             if t in wiring.answers:
                 answers.append(drives[wiring.output])
         return torch.stack(answers).mean(0)

@@ -24,7 +24,7 @@ from experiments.units import is_complete
 from experiments.workers import Workers
 from networks.errors import BlindspotsError, unknown
 
-FORMAT = 1
+FORMAT = 2
 
 
 def blink(

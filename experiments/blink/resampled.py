@@ -58,8 +58,7 @@ class Resampled:
         count = self.found.sizes["individual"]
         if not count:
             raise BlindspotsError(f"'{network}' has no trials; show it some before it is graded.")
-        one = xr.DataArray(np.zeros(count, int), dims="individual")
-        groups = self.found.coords.get("senses", one).to_numpy()
+        groups = self.found["senses"].to_numpy()
         self.draws = np.vstack([np.arange(count), redrawn(groups, generator)])
 
     def has(self, *conditions: str) -> bool:

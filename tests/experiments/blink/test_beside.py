@@ -17,6 +17,7 @@ def found(curve, lags=8):
         {"last": (dims, last), "trials": (dims, np.full(last.shape, 10)),
          "lag_ms": (("condition", "lag"), [100.0 * lag])},
         {"network": ["a", "b"], "control": ("network", ["", "no gate"]),
+         "senses": ("individual", [0, 0]),
          "units": ("network", ["rate", "rate"]), "condition": ["dual"], "lag": lag},
     )  # fmt: skip
 

@@ -49,6 +49,7 @@ def made(people=40, spread=0.08, *, ignored=FLAT, blank=0.2, seed=0):
         coords={
             "network": ["net", "ablated"],
             "individual": range(people),
+            "senses": ("individual", np.zeros(people, int)),
             "condition": NAMES,
             "lag": LAGS,
         },
