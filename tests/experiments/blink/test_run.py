@@ -259,7 +259,8 @@ def test_frames_are_attacked_and_judged_by_others_and_the_controls(
     assert "Frames before others" in page
     assert "Does gated blink as people do?" in page
     said = console.export_text()
-    assert "noise, linf" in said
+    assert "of it missed" in said
+    assert "before another," in said
     assert "too few" in said
 
 
