@@ -17,7 +17,7 @@ DIMS = ("network", "frame", "norm", "condition", "individual", "epsilon", "lag")
 @pytest.fixture
 def said() -> list[str]:
     """What a terminal of 80 columns shows, where only "seen" loses targets, at ε = 0.1."""
-    coords = {
+    coords: dict[str, list[str] | list[int] | list[float]] = {
         "network": ["a-long-name-of-an-uninhibited-control", "seen"],
         "frame": ["target", "distractor"],
         "norm": ["linf"],
