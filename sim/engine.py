@@ -1,8 +1,9 @@
-"""Which of two engines adds up the steps of flat networks: plain torch, or compiled C++.
+"""What adds up the steps of flat networks: plain torch, compiled C++, or Triton on a GPU.
 
-Both follow the one written step. They add in different orders, so that a potential differs in its
+All follow the one written step. They add in different orders, so that a potential differs in its
 last bits, and one that lies within those of its threshold may spike in one of them alone; training
-carries that on. Hence the compiled one is used where it is asked for, and results name it.
+carries that on. Hence another than the plain one is used where it is asked for, and results name it.
+The compiled one works on a CPU, and that of Triton on a GPU; elsewhere the plain one takes over.
 """
 
 import os
@@ -10,7 +11,7 @@ from typing import Literal, get_args
 
 from networks import BlindspotsError
 
-Engine = Literal["plain", "compiled"]
+Engine = Literal["plain", "compiled", "triton"]
 ENVIRONMENT = "BLINDSPOTS_ENGINE"
 
 

@@ -13,6 +13,7 @@ leaves one number for each unit for the way back, its potential: what it emitted
 What can no longer reach the answer is not computed.
 """
 
+import os
 from collections.abc import Sequence
 from math import sqrt
 from typing import Any
@@ -21,8 +22,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from networks import Wiring
-from sim.engine import Engine, engine
+from networks import BlindspotsError, Wiring
+from sim.engine import ENVIRONMENT, Engine, engine
+from sim.precision import precision
 from sim.step import Circuit
 from sim.unroll import potentials
 from sim.whole.back import Back
@@ -34,6 +36,9 @@ from sim.whole.way import Way
 def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = False) -> Tensor:
     """The output's potential at each step of the answer, (answer steps, N, classes).
 
+    Frames are (N, *shape). Those of individuals whose values are stacked are (individuals, N,
+    *shape), and the answer has their axis before that of images.
+
     With ``is_frugal`` the way back computes most of the past again, from moments that were kept:
     the same numbers from memory that grows with the root of the number of steps.
 
@@ -43,7 +48,8 @@ def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = Fal
     if not is_flat(circuit.wiring):
         return potentials(circuit, frames)
     is_still = all(frame is frames[0] for frame in frames)
-    shown = [frame.flatten(1).contiguous() for frame in (frames[:1] if is_still else frames)]
+    first = -len(circuit.wiring.input.shape)
+    shown = [frame.flatten(first).contiguous() for frame in (frames[:1] if is_still else frames)]
     values = [circuit.values[name] for name in plan_of(circuit.wiring).names]
     how = (engine(), apart_of(circuit.wiring) if is_frugal else 0, len(shown))
     found: Tensor = ThroughTime.apply(circuit.wiring, how, *shown, *values)
@@ -74,7 +80,7 @@ class ThroughTime(torch.autograd.Function):
         rows = way.there(keep=any(ctx.needs_input_grad))
         ctx.past = way.past
         ctx.save_for_backward(*given)
-        return torch.stack([row.expand(given[0].shape[0], -1) for row in rows])
+        return torch.stack([row.expand(*given[0].shape[:-1], -1) for row in rows])
 
     @staticmethod
     @once_differentiable
@@ -94,8 +100,25 @@ def _way(wiring: Wiring, how: tuple[Engine, int, int], given: Sequence[Tensor]) 
 
 def arithmetic(by: Engine, given: Sequence[Tensor]) -> Plain:
     """What adds up the steps: what was asked for where it can, else plain torch."""
-    if by == "compiled" and all(x.device.type == "cpu" and x.dtype == torch.float32 for x in given):
+    if any(x.dtype != torch.float32 for x in given):
+        return Plain()
+    is_single = given[0].ndim == 2 and precision() == "float32"
+    if by == "compiled" and is_single and all(x.device.type == "cpu" for x in given):
         from sim.whole.compiled import Compiled
 
         return Compiled()
+    if by == "triton" and (given[0].is_cuda or os.environ.get("TRITON_INTERPRET") == "1"):
+        return fused()
     return Plain()
+
+
+def fused() -> Plain:
+    """The arithmetic of Triton's kernels; BlindspotsError where Triton is not installed."""
+    try:
+        from sim.whole.fused import Fused
+    except ModuleNotFoundError as error:
+        raise BlindspotsError(
+            f"{ENVIRONMENT}=triton needs what is not installed, {error.name}; install it (pip "
+            f"install 'blindspots[gpu]'), or leave out {ENVIRONMENT}."
+        ) from None
+    return Fused()
