@@ -2,8 +2,9 @@
 
 All follow the one written step. They add in different orders, so that a potential differs in its
 last bits, and one that lies within those of its threshold may spike in one of them alone; training
-carries that on. Hence another than the plain one is used where it is asked for, and results name it.
-The compiled one works on a CPU, and that of Triton on a GPU; elsewhere the plain one takes over.
+carries that on. Hence any but the plain one is used where it is asked for, and results name it.
+The compiled one works on a CPU, those of Triton on a GPU; elsewhere the plain one takes over.
+"graphs" is "triton", and replays the steps of training as CUDA graphs.
 """
 
 import os
@@ -11,7 +12,7 @@ from typing import Literal, get_args
 
 from networks import BlindspotsError
 
-Engine = Literal["plain", "compiled", "triton"]
+Engine = Literal["plain", "compiled", "triton", "graphs"]
 ENVIRONMENT = "BLINDSPOTS_ENGINE"
 
 

@@ -107,7 +107,9 @@ def arithmetic(by: Engine, given: Sequence[Tensor]) -> Plain:
         from sim.whole.compiled import Compiled
 
         return Compiled()
-    if by == "triton" and (given[0].is_cuda or os.environ.get("TRITON_INTERPRET") == "1"):
+    if by in ("triton", "graphs") and (
+        given[0].is_cuda or os.environ.get("TRITON_INTERPRET") == "1"
+    ):
         return fused()
     return Plain()
 
@@ -118,7 +120,7 @@ def fused() -> Plain:
         from sim.whole.fused import Fused
     except ModuleNotFoundError as error:
         raise BlindspotsError(
-            f"{ENVIRONMENT}=triton needs what is not installed, {error.name}; install it (pip "
+            f"{ENVIRONMENT}={engine()} needs {error.name}, which is not installed; install it (pip "
             f"install 'blindspots[gpu]'), or leave out {ENVIRONMENT}."
         ) from None
     return Fused()

@@ -284,6 +284,6 @@ def test_kernels_add_the_rows_of_what_spiked(images: int, units: int, columns: i
 def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENVIRONMENT, "swift")
     with pytest.raises(
-        BlindspotsError, match="swift names no engine; give one of plain, compiled, triton"
+        BlindspotsError, match="swift names no engine; give one of plain, compiled, triton, graphs"
     ):
         engine()
