@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from networks import wiring_named
 from sim import Network
+from sim.engine import ENVIRONMENT
 from sim.population import Population
 from sim.replay import Replayed
 
@@ -33,7 +34,9 @@ def learned(device: str, *, is_replayed: bool) -> list[Tensor]:
 
 
 @pytest.mark.skipif(not HAS_CUDA, reason="no CUDA device is available to PyTorch")
-def test_on_a_gpu() -> None:
+@pytest.mark.parametrize("by", ["plain", "graphs"])
+def test_on_a_gpu(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENVIRONMENT, by)
     for one, other in zip(
         learned("cuda", is_replayed=True), learned("cuda", is_replayed=False), strict=True
     ):
