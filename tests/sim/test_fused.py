@@ -1,6 +1,10 @@
 """Triton's kernels against the plain step: on a GPU, or played on the CPU by Triton itself."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -107,6 +111,45 @@ def test_tables_longer_than_a_block() -> None:
     expected = gradient / (1 + 25 * (before - 0.6).abs()).square() + 0.9 * arrived
     by_membrane(before, arrived, 0.6, 25.0, 0.9, gradient)
     torch.testing.assert_close(gradient, expected)
+
+
+COMPILED = """
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from sim.whole import pointwise
+
+H200 = GPUTarget("cuda", 90, 32)
+INTEGERS = ("count", "rows", "units")
+TABLES = ("base", "arrived", "before", "u", "out", "later", "gradient")
+
+
+def compiled(kernel, **fixed):
+    kinds = dict.fromkeys(kernel.arg_names, "fp32") | dict.fromkeys(fixed, "constexpr")
+    kinds |= {n: "i32" for n in kernel.arg_names if n in INTEGERS}
+    kinds |= {n: "*fp32" for n in kernel.arg_names if n in TABLES}
+    return triton.compile(ASTSource(kernel, kinds, fixed), target=H200).asm["cubin"]
+
+
+for arrives in (True, False):
+    for is_shared in (True, False):
+        assert compiled(pointwise._membrane, ARRIVES=arrives, IS_SHARED=is_shared, BLOCK=1024)
+assert compiled(pointwise._by_membrane, BLOCK=1024)
+"""
+
+
+@pytest.mark.slow
+def test_triton_compiles_the_kernels_for_an_h200(tmp_path: Path) -> None:
+    """Where there is none: in another process, since here Triton may play them."""
+    pytest.importorskip("triton")
+    (tmp_path / "compiled.py").write_text(COMPILED)
+    root = str(Path(__file__).parents[2])
+    clean = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    subprocess.run(
+        [sys.executable, tmp_path / "compiled.py"],
+        env={**clean, "PYTHONPATH": root, "TRITON_CACHE_DIR": str(tmp_path / "cache")},
+        check=True,
+    )
 
 
 @pytest.mark.skipif(DEVICE == "cpu", reason="no CUDA device is available to PyTorch")
