@@ -7,10 +7,9 @@ The compiled one works on a CPU, those of Triton on a GPU; elsewhere the plain o
 "graphs" is "triton", and replays the steps of training as CUDA graphs.
 """
 
-import os
 from typing import Literal, get_args
 
-from networks import BlindspotsError
+from sim.chosen import chosen
 
 Engine = Literal["plain", "compiled", "triton", "graphs"]
 ENVIRONMENT = "BLINDSPOTS_ENGINE"
@@ -21,10 +20,4 @@ def engine() -> Engine:
 
     Raises BlindspotsError where there is none of that name.
     """
-    named = os.environ.get(ENVIRONMENT) or "plain"
-    for known in get_args(Engine):
-        if named == known:
-            return known
-    raise BlindspotsError(
-        f"{ENVIRONMENT}={named} names no engine; give one of {', '.join(get_args(Engine))}."
-    )
+    return chosen(ENVIRONMENT, "engine", get_args(Engine))

@@ -9,13 +9,12 @@ CPU, where the fewer digits save nothing, tf32 is played by operands that are ro
 a precision other than float32.
 """
 
-import os
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from networks import BlindspotsError
+from sim.chosen import chosen
 
 Precision = Literal["float32", "tf32", "bf16"]
 ENVIRONMENT = "BLINDSPOTS_PRECISION"
@@ -26,13 +25,7 @@ def precision() -> Precision:
 
     Raises BlindspotsError where there is none of that name.
     """
-    named = os.environ.get(ENVIRONMENT) or "float32"
-    for known in get_args(Precision):
-        if named == known:
-            return known
-    raise BlindspotsError(
-        f"{ENVIRONMENT}={named} names no precision; give one of {', '.join(get_args(Precision))}."
-    )
+    return chosen(ENVIRONMENT, "precision", get_args(Precision))
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
