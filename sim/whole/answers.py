@@ -26,7 +26,7 @@ from sim.engine import Engine, engine
 from sim.step import Circuit
 from sim.unroll import potentials
 from sim.whole.back import Back
-from sim.whole.plain import Plain
+from sim.whole.compiled import Loop
 from sim.whole.plan import is_flat, plan_of
 from sim.whole.way import Way
 
@@ -82,20 +82,17 @@ class ThroughTime(torch.autograd.Function):
         """The gradients of all that was given, from that by the answer."""
         way = _way(ctx.wiring, ctx.how, ctx.saved_tensors)
         way.past = dict(ctx.past)  # which stays, for another way back
-        back = Back(way, ctx.needs_input_grad[2:])
+        wanted = ctx.needs_input_grad[2:]
+        if isinstance(way, Loop):
+            return None, None, *way.back(gradient, wanted)
+        back = Back(way, wanted)
         back.unroll(gradient)
         return None, None, *back.gradients
 
 
-def _way(wiring: Wiring, how: tuple[Engine, int, int], given: Sequence[Tensor]) -> Way:
+def _way(wiring: Wiring, how: tuple[Engine, int, int], given: Sequence[Tensor]) -> Way | Loop:
+    """By the engine that was asked for where it can, else in plain torch."""
     by, apart, shown = how
-    return Way(plan_of(wiring), arithmetic(by, given), shown, given, apart)
-
-
-def arithmetic(by: Engine, given: Sequence[Tensor]) -> Plain:
-    """What adds up the steps: what was asked for where it can, else plain torch."""
     if by == "compiled" and all(x.device.type == "cpu" and x.dtype == torch.float32 for x in given):
-        from sim.whole.compiled import Compiled
-
-        return Compiled()
-    return Plain()
+        return Loop(plan_of(wiring), shown, given, apart)
+    return Way(plan_of(wiring), shown, given, apart)

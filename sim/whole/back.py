@@ -7,7 +7,7 @@ from torch import Tensor
 
 from networks import RateUnit
 from networks.area import Area
-from sim.whole.plain import Sent, like, summed
+from sim.whole.plain import Sent, by_potential, by_source, by_weight, like, summed
 from sim.whole.way import Way
 
 
@@ -43,7 +43,7 @@ class Back:
         self, area: Area, t: int, later: Tensor | None, answer: Tensor | None
     ) -> Tensor | None:
         u, emitted = self.way.past[area.name, t].u, self.by_emitted.pop((area.name, t), None)
-        du = self.way.arithmetic.by_potential(area, u, emitted, later)
+        du = by_potential(area, u, emitted, later)
         if answer is not None:
             mine = like(answer, u)
             if du is None:
@@ -77,16 +77,16 @@ class Back:
         self._by_weight(sent, drive)
         here = (sent.link.source, t)
         before = self.by_emitted.get(here)
-        self.by_emitted[here] = self.way.arithmetic.by_source(sent, drive, before)
+        self.by_emitted[here] = by_source(sent, drive, before)
 
     def _by_frame(self, sent: Sent, drive: Tensor, t: int) -> None:
         self._by_weight(sent, drive)
         if self.wanted[t]:
             before = self.gradients[t]
-            self.gradients[t] = self.way.arithmetic.by_source(sent, drive, before)
+            self.gradients[t] = by_source(sent, drive, before)
 
     def _by_weight(self, sent: Sent, drive: Tensor) -> None:
         place = self.at[sent.link.weight]
         if self.wanted[place]:
             before = self.gradients[place]
-            self.gradients[place] = self.way.arithmetic.by_weight(sent, drive, before)
+            self.gradients[place] = by_weight(sent, drive, before)

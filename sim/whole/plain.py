@@ -69,53 +69,49 @@ class Sent(NamedTuple):
         return out @ self.weight.T
 
 
-class Plain:
-    """The sums of a step, and of the way back through it."""
-
-    def emitted(self, area: Area, u: Tensor) -> Emitted:
-        """What the area emits at the potential ``u``."""
-        return Emitted(area, u)
-
-    def potential(
-        self, area: Area, bias: Tensor, drives: Sequence[Tensor | Sent], before: Emitted | None
-    ) -> Tensor:
-        """u[t], (N, units), from the ``bias``, (1, units), what arrives, and what was at t-1."""
-        unit, drive, is_own = area.unit, bias, False
-        for each in drives:
-            arrived = each.arrives() if isinstance(each, Sent) else each
-            drive, is_own = plus(drive, arrived, is_own), True
-        if isinstance(unit, SpikingUnit):
-            if before is None:
-                return drive
-            u = plus(drive, before.u, is_own, unit.beta)
-            return plus(u, before.out, True, -unit.threshold)
-        assert isinstance(unit, RateUnit)
-        if unit.leak == 1:
+def potential(
+    area: Area, bias: Tensor, drives: Sequence[Tensor | Sent], before: Emitted | None
+) -> Tensor:
+    """u[t], (N, units), from the ``bias``, (1, units), what arrives, and what was at t-1."""
+    unit, drive, is_own = area.unit, bias, False
+    for each in drives:
+        arrived = each.arrives() if isinstance(each, Sent) else each
+        drive, is_own = plus(drive, arrived, is_own), True
+    if isinstance(unit, SpikingUnit):
+        if before is None:
             return drive
-        return unit.leak * drive if before is None else torch.lerp(before.u, drive, unit.leak)
+        u = plus(drive, before.u, is_own, unit.beta)
+        return plus(u, before.out, True, -unit.threshold)
+    assert isinstance(unit, RateUnit)
+    if unit.leak == 1:
+        return drive
+    return unit.leak * drive if before is None else torch.lerp(before.u, drive, unit.leak)
 
-    def by_potential(
-        self, area: Area, u: Tensor, by_emitted: Tensor | None, later: Tensor | None
-    ) -> Tensor | None:
-        """du[t] from g[t] and du[t+1], each None where it is nought; their memory is used."""
-        du = None if by_emitted is None else sloped(area, u, by_emitted)
-        keeps = kept(area)
-        if later is not None and keeps:
-            du = summed(du, like(later.mul_(keeps), u))
-        return du
 
-    def by_source(self, sent: Sent, drive: Tensor, total: Tensor | None) -> Tensor:
-        """``total`` and the gradient by what the source emitted, (N, source units)."""
-        if sent.link.is_diagonal:
-            return summed(total, drive * sent.weight)
-        return summed(total, drive @ sent.weight)
+def by_potential(
+    area: Area, u: Tensor, by_emitted: Tensor | None, later: Tensor | None
+) -> Tensor | None:
+    """du[t] from g[t] and du[t+1], each None where it is nought; their memory is used."""
+    du = None if by_emitted is None else sloped(area, u, by_emitted)
+    keeps = kept(area)
+    if later is not None and keeps:
+        du = summed(du, like(later.mul_(keeps), u))
+    return du
 
-    def by_weight(self, sent: Sent, drive: Tensor, total: Tensor | None) -> Tensor:
-        """``total`` and the gradient by the weights."""
-        out = sent.emitted.out
-        if sent.link.is_diagonal:
-            return summed(total, (drive * out).sum(0))
-        return summed(total, drive.T @ out)
+
+def by_source(sent: Sent, drive: Tensor, total: Tensor | None) -> Tensor:
+    """``total`` and the gradient by what the source emitted, (N, source units)."""
+    if sent.link.is_diagonal:
+        return summed(total, drive * sent.weight)
+    return summed(total, drive @ sent.weight)
+
+
+def by_weight(sent: Sent, drive: Tensor, total: Tensor | None) -> Tensor:
+    """``total`` and the gradient by the weights."""
+    out = sent.emitted.out
+    if sent.link.is_diagonal:
+        return summed(total, (drive * out).sum(0))
+    return summed(total, drive.T @ out)
 
 
 def sloped(area: Area, u: Tensor, gradient: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from networks.area import Area
-from sim.whole.plain import Emitted, Plain, Sent
+from sim.whole.plain import Emitted, Sent, potential
 from sim.whole.plan import Link, Plan
 
 
@@ -17,10 +17,8 @@ class Way:
     set out again; 0: it need not.
     """
 
-    def __init__(
-        self, plan: Plan, arithmetic: Plain, shown: int, given: Sequence[Tensor], apart: int = 0
-    ):
-        self.plan, self.arithmetic, self.is_still, self.apart = plan, arithmetic, shown == 1, apart
+    def __init__(self, plan: Plan, shown: int, given: Sequence[Tensor], apart: int = 0):
+        self.plan, self.is_still, self.apart = plan, shown == 1, apart
         self.frames = [Emitted(plan.input, frame) for frame in given[:shown]]
         self.values = dict(zip(plan.names, given[shown:], strict=True))
         self.past: dict[tuple[str, int], Emitted] = {}
@@ -49,7 +47,7 @@ class Way:
         """Take step t."""
         now = [(area, self._potential(area, t)) for area in self.plan.at(t)]
         for area, u in now:
-            self.past[area.name, t] = self.arithmetic.emitted(area, u)
+            self.past[area.name, t] = Emitted(area, u)
 
     def is_known(self, t: int) -> bool:
         """Whether all that the answer depends on at step t is there."""
@@ -88,4 +86,4 @@ class Way:
             else:
                 drives.append(sent)
         bias = self.values[self.plan.biases[area.name]].reshape(1, -1)
-        return self.arithmetic.potential(area, bias, drives, self.past.get((area.name, t - 1)))
+        return potential(area, bias, drives, self.past.get((area.name, t - 1)))

