@@ -21,13 +21,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from networks import Wiring
 from sim.engine import Engine, engine
 from sim.step import Circuit
 from sim.unroll import potentials
 from sim.whole.back import Back
 from sim.whole.compiled import Loop
-from sim.whole.plan import is_flat, plan_of
+from sim.whole.plan import Plan, is_flat, plan_of
 from sim.whole.way import Way
 
 
@@ -44,33 +43,33 @@ def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = Fal
         return potentials(circuit, frames)
     is_still = all(frame is frames[0] for frame in frames)
     shown = [frame.flatten(1).contiguous() for frame in (frames[:1] if is_still else frames)]
-    values = [circuit.values[name] for name in plan_of(circuit.wiring).names]
-    how = (engine(), apart_of(circuit.wiring) if is_frugal else 0, len(shown))
-    found: Tensor = ThroughTime.apply(circuit.wiring, how, *shown, *values)
+    plan = plan_of(circuit.wiring)
+    values = [circuit.values[name] for name in plan.names]
+    how = (engine(), apart_of(plan) if is_frugal else 0, len(shown))
+    found: Tensor = ThroughTime.apply(plan, how, *shown, *values)
     return found
 
 
-def apart_of(wiring: Wiring) -> int:
+def apart_of(plan: Plan) -> int:
     """Steps between moments that are kept, so that these and a stretch take the least memory.
 
     At each as many steps are kept as the longest delay reaches back.
     """
-    longest = plan_of(wiring).longest
-    return max(longest, round(sqrt(wiring.steps * longest)))
+    return max(plan.longest, round(sqrt(plan.steps * plan.longest)))
 
 
 class ThroughTime(torch.autograd.Function):
     """From frames (N, pixels), a single one if they stay, and parameters, to `answers`."""
 
     @staticmethod
-    def forward(ctx: Any, wiring: Wiring, how: tuple[Engine, int, int], *given: Tensor) -> Tensor:
+    def forward(ctx: Any, plan: Plan, how: tuple[Engine, int, int], *given: Tensor) -> Tensor:
         """The answer; what the way back needs stays in ``ctx``.
 
         ``how``: the engine, the steps between moments that are kept (0: all), and how many of
         ``given`` are frames.
         """
-        ctx.wiring, ctx.how = wiring, how
-        way = _way(wiring, how, given)
+        ctx.plan, ctx.how = plan, how
+        way = _way(plan, how, given)
         rows = way.there(keep=any(ctx.needs_input_grad))
         ctx.past = way.past
         ctx.save_for_backward(*given)
@@ -80,7 +79,7 @@ class ThroughTime(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of all that was given, from that by the answer."""
-        way = _way(ctx.wiring, ctx.how, ctx.saved_tensors)
+        way = _way(ctx.plan, ctx.how, ctx.saved_tensors)
         way.past = dict(ctx.past)  # which stays, for another way back
         wanted = ctx.needs_input_grad[2:]
         if isinstance(way, Loop):
@@ -90,9 +89,9 @@ class ThroughTime(torch.autograd.Function):
         return None, None, *back.gradients
 
 
-def _way(wiring: Wiring, how: tuple[Engine, int, int], given: Sequence[Tensor]) -> Way | Loop:
+def _way(plan: Plan, how: tuple[Engine, int, int], given: Sequence[Tensor]) -> Way | Loop:
     """By the engine that was asked for where it can, else in plain torch."""
     by, apart, shown = how
     if by == "compiled" and all(x.device.type == "cpu" and x.dtype == torch.float32 for x in given):
-        return Loop(plan_of(wiring), shown, given, apart)
-    return Way(plan_of(wiring), shown, given, apart)
+        return Loop(plan, shown, given, apart)
+    return Way(plan, shown, given, apart)

@@ -2,13 +2,14 @@
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import torch
 from torch import Tensor
 
 from networks import RateUnit, SpikingUnit
 from networks.area import Area
-from sim.whole.kernels import EMITS, CArea, CLink, CNet, count, library, table
+from sim.whole.kernels import EMITS, CArea, CLink, CNet, count, library, pointer
 from sim.whole.plain import Emitted, Sent, by_source, by_weight, kept
 from sim.whole.plan import Link, Plan
 
@@ -76,28 +77,39 @@ class Loop:
     def _unroll(self, steps: range, *, keep: bool) -> None:
         for area in self.plan.areas:
             self.past |= self.rooms(area, steps, keep=keep or area.name == self.plan.output)
-        drives = {(a.name, t): self._drive(a, t) for t in steps for a in self.plan.at(t)}
+        drives: Tables = {}
+        for area in self.plan.areas:
+            drives |= self._drives(area, steps)
         library().there(self.net({"u": self.past, "drive": drives}), steps.start, steps.stop)
 
     def rooms(self, area: Area, steps: range, *, keep: bool = True) -> Tables:
         """Room for one table at each step; without ``keep`` for as many as delays reach back."""
         since, last, name = self.plan.since[area.name], self.plan.last[area.name], area.name
-        some = torch.empty(0)
-        alone = {(name, t): some.new_empty(1, area.size) for t in steps if t < since}
+        alone = [t for t in steps if t < since]
         many = [t for t in steps if since <= t <= last]
-        room = some.new_empty(len(many) if keep else self.plan.longest + 1, self.images, area.size)
-        return alone | {(name, t): room[i % len(room)] for i, t in enumerate(many)}
+        row = torch.empty(len(alone), 1, area.size)
+        room = torch.empty(len(many) if keep else self.plan.longest + 1, self.images, area.size)
+        found = [
+            *zip(alone, row.unbind(), strict=True),
+            *zip(many, cycle(room.unbind()), strict=False),
+        ]
+        return {(name, t): table for t, table in found}
 
-    def _drive(self, area: Area, t: int) -> Tensor:
-        """What reaches an area but from other areas."""
-        links = [k for k in self.plan.into[area.name] if k.is_input and t >= k.delay]
-        key = (area.name, len(links) if self.is_still else t)
-        if key not in self.still:
-            drive = self.values[self.plan.biases[area.name]].reshape(1, -1)
-            for link in links:
-                drive = drive + self.sent(link, t).arrives()
-            self.still[key] = drive
-        return self.still[key]
+    def _drives(self, area: Area, steps: range) -> Tables:
+        """What reaches an area but from other areas, at each step."""
+        inputs = [link for link in self.plan.into[area.name] if link.is_input]
+        bias = self.values[self.plan.biases[area.name]].reshape(1, -1)
+        if not inputs:
+            return dict.fromkeys(((area.name, t) for t in steps), bias)
+        found: Tables = {}
+        for t in steps:
+            links = [link for link in inputs if t >= link.delay]
+            key = (area.name, len(links) if self.is_still else -1 - t)
+            if key not in self.still:
+                arrived = [self.sent(link, t).arrives() for link in links]
+                self.still[key] = sum(arrived, start=bias)
+            found[area.name, t] = self.still[key]
+        return found
 
     def sent(self, link: Link, t: int) -> Sent:
         """What arrives from the input at step t."""
@@ -107,14 +119,14 @@ class Loop:
     def net(self, tables: Mapping[str, Tables], sums: Mapping[str, Tensor] = NONE) -> CNet:
         """The network as C++ sees it, with tables by name and room for gradients of parameters."""
         plan, index = self.plan, {area.name: i for i, area in enumerate(self.plan.areas)}
-        inner = [(area, link) for area, link in self.links if not link.is_input]
         areas = [self._area(area, tables, sums) for area in plan.areas]
         links = [
             CLink(
                 *(index[link.source], index[area.name], link.delay, link.is_diagonal),
                 *(place(self.values[link.weight]), place(sums.get(link.weight))),
             )
-            for area, link in inner
+            for area, link in self.links
+            if not link.is_input
         ]
         return CNet(
             *(self.images, plan.longest, torch.get_num_threads(), len(areas), len(links)),
@@ -126,19 +138,16 @@ class Loop:
         is_listed = isinstance(unit, SpikingUnit) and not any(
             link.is_diagonal for _, link in self.links if link.source == name
         )
-
-        def by_step(what: str) -> ctypes.Array[ctypes.c_void_p]:
-            found = tables.get(what, {})
-            return (table * plan.steps)(*(place(found.get((name, t))) for t in range(plan.steps)))
-
-        drives = [tables.get("drive", {}).get((name, t)) for t in range(plan.steps)]
-        across = [0 if each is None or len(each) == 1 else area.size for each in drives]
+        keys = [(name, t) for t in range(plan.steps)]
+        places = {what: table_of(tables.get(what), keys) for what in ("u", "du", "drive", "answer")}
+        rows = [table.get(key) for key in keys] if (table := tables.get("drive")) else ()
+        across = [0 if each is None or each.shape[0] == 1 else area.size for each in rows]
         return CArea(
             *(area.size, EMITS.index(emits(unit)), is_listed, plan.since[name], plan.last[name]),
             *(kept(area), unit.leak if isinstance(unit, RateUnit) else 1),
             *((unit.threshold, unit.slope) if isinstance(unit, SpikingUnit) else (0, 0)),
-            *(by_step("u"), by_step("du"), by_step("drive"), (count * plan.steps)(*across)),
-            *(by_step("answer"), place(sums.get(plan.biases[name]))),
+            *(places["u"], places["du"], places["drive"], (count * plan.steps)(*across)),
+            *(places["answer"], place(sums.get(plan.biases[name]))),
         )
 
 
@@ -207,6 +216,17 @@ def emits(unit: RateUnit | SpikingUnit) -> str:
     if isinstance(unit, RateUnit):
         return unit.activation
     return "spike sigmoid" if unit.surrogate == "sigmoid" else unit.surrogate
+
+
+def table_of(
+    tables: Tables | None, keys: Sequence[tuple[str, int]]
+) -> ctypes.Array[ctypes.c_void_p]:
+    """Where the tables under these keys begin in memory; all are contiguous."""
+    places = (pointer * len(keys))()
+    for i, key in enumerate(keys if tables else ()):
+        if (found := tables.get(key)) is not None:
+            places[i] = found.data_ptr()
+    return places
 
 
 def place(tensor: Tensor | None) -> int | None:

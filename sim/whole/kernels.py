@@ -18,8 +18,8 @@ from platformdirs import user_cache_path
 from networks import BlindspotsError
 
 HERE = Path(__file__).parent
-HEADERS = [HERE / name for name in ("tiles.h", "units.h", "net.h")]
-SOURCES = [HERE / name for name in ("loop.cpp", "weigh.cpp")]
+HEADERS = [HERE / f"{name}.h" for name in ("tiles", "units", "net", "walk", "weigh")]
+SOURCE = HERE / "loop.cpp"
 FLAGS = (
     *("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"),
     *("-shared", "-fPIC"),
@@ -30,7 +30,7 @@ EMITS = (
 )
 """What a unit emits or, where it spikes, its surrogate: as ``Emits`` in ``units.h``."""
 
-number, count, table = ctypes.c_float, ctypes.c_int64, ctypes.c_void_p
+number, count, pointer = ctypes.c_float, ctypes.c_int64, ctypes.c_void_p
 
 
 class CArea(ctypes.Structure):
@@ -39,8 +39,12 @@ class CArea(ctypes.Structure):
     _fields_ = [
         *((name, count) for name in ("units", "emits", "is_listed", "since", "last")),
         *((name, number) for name in ("keeps", "takes", "threshold", "steep")),
-        *((name, ctypes.POINTER(table)) for name in ("u", "du", "drive")),
-        *(("across", ctypes.POINTER(count)), ("answer", ctypes.POINTER(table)), ("by_bias", table)),
+        *((name, ctypes.POINTER(pointer)) for name in ("u", "du", "drive")),
+        *(
+            ("across", ctypes.POINTER(count)),
+            ("answer", ctypes.POINTER(pointer)),
+            ("by_bias", pointer),
+        ),
     ]
 
 
@@ -49,7 +53,7 @@ class CLink(ctypes.Structure):
 
     _fields_ = [
         *((name, count) for name in ("source", "target", "delay", "is_diagonal")),
-        *((name, table) for name in ("weight", "by_weight")),
+        *((name, pointer) for name in ("weight", "by_weight")),
     ]
 
 
@@ -69,12 +73,12 @@ def library() -> ctypes.CDLL:
 
     Raises BlindspotsError where there is no compiler, or it fails.
     """
-    made_of = " ".join([*(path.read_text() for path in (*HEADERS, *SOURCES)), *FLAGS, processor()])
+    made_of = " ".join([*(path.read_text() for path in (*HEADERS, SOURCE)), *FLAGS, processor()])
     name = f"loop-{sha256(made_of.encode()).hexdigest()[:16]}.so"
-    built = ctypes.CDLL(str(_built(user_cache_path("blindspots") / "engine" / name)))
-    for function in (built.there, built.back, built.weigh):
+    compiled = ctypes.CDLL(str(built(user_cache_path("blindspots") / "engine" / name)))
+    for function in (compiled.there, compiled.back, compiled.weigh):
         function.argtypes, function.restype = (ctypes.POINTER(CNet), count, count), None
-    return built
+    return compiled
 
 
 def processor() -> str:
@@ -85,7 +89,7 @@ def processor() -> str:
     return f"{platform.machine()} {platform.processor()} {sorted(set(told))}"
 
 
-def _built(path: Path) -> Path:
+def built(path: Path) -> Path:
     """The library at ``path``, which is built beside it and then appears at once."""
     if path.exists():
         return path
@@ -94,7 +98,7 @@ def _built(path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             draft = Path(folder) / path.name
-            command = [*compiler.split(), *FLAGS, *map(str, SOURCES), "-o", str(draft)]
+            command = [*compiler.split(), *FLAGS, str(SOURCE), "-o", str(draft)]
             subprocess.run(command, check=True, capture_output=True, text=True)
             draft.replace(path)
     except (OSError, subprocess.CalledProcessError) as error:

@@ -51,7 +51,7 @@ inline void slope(int64_t emits, float threshold, float steep, const float *u, f
         }
         break;
     case RELU:
-        for (int64_t k = 0; k < count; ++k) gradient[k] *= u[k] > 0.0f;
+        for (int64_t k = 0; k < count; ++k) gradient[k] = u[k] <= 0.0f ? 0.0f : gradient[k];
         break;
     case TANH:
         for (int64_t k = 0; k < count; ++k) {

@@ -263,24 +263,6 @@ def test_what_can_no_longer_reach_the_answer() -> None:
     assert last == {"output": end, "c": end - 2, "b": end - 1, "a": end - 2, "input": end - 3}
 
 
-@pytest.mark.parametrize(("images", "units", "columns"), [(5, 3, 1), (9, 40, 31), (30, 17, 75)])
-def test_kernels_add_the_rows_of_what_spiked(images: int, units: int, columns: int) -> None:
-    try:
-        library()
-    except BlindspotsError as error:
-        pytest.skip(str(error))
-    u, rows = pictures(images, units), pictures(units, columns)
-    above = (u > 0.6).float()
-    events = spikes(u, 0.6)
-    assert events.columns.tolist() == above.nonzero()[:, 1].tolist()
-    total = torch.ones(images, columns)
-    gather(rows, events, 0.5, total)
-    torch.testing.assert_close(total, 1 + above @ rows / 2)
-    others, back = pictures(images, columns), torch.zeros(units, columns)
-    gather(others, turned(events, units), 1, back)
-    torch.testing.assert_close(back, above.T @ others)
-
-
 def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENVIRONMENT, "swift")
     with pytest.raises(BlindspotsError, match="swift names no engine; give one of plain, compiled"):

@@ -1,8 +1,8 @@
 // The gradients by weights and biases, from those by potentials.
 
-#include "net.h"
+#pragma once
 
-namespace {
+#include "net.h"
 
 // What all areas emitted at some steps, block by block, ready for sums over images.
 class Record {
@@ -94,21 +94,3 @@ class Column {
         }
     }
 };
-
-} // namespace
-
-extern "C" {
-
-// Adds the gradients by weights and biases at the steps from `from` to before `to`, whose
-// gradients by potentials are known.
-void weigh(const Net *net, int64_t from, int64_t to) {
-    Record record(*net, std::max<int64_t>(0, from - net->longest), to);
-    record.find();
-    std::vector<Column> columns;
-    for (int64_t a = 0; a < net->areas; ++a)
-        for (int64_t first = 0; first < net->area[a].units; first += TILE)
-            columns.emplace_back(*net, record, a, first);
-#pragma omp parallel for schedule(dynamic) num_threads(net->threads)
-    for (size_t c = 0; c < columns.size(); ++c) columns[c].run(from, to);
-}
-}
