@@ -4,7 +4,7 @@
 
 #include "units.h"
 
-constexpr int64_t BLOCK = 64;  // images that go through time together, so that they stay in reach
+constexpr int64_t BLOCK = 128;  // images that go through time together, so that they stay in reach
 constexpr float FEW = 0.5f;    // spikes per unit below which adding rows is faster than a product
 
 // Tables by step, each of (images, units), or of one row where all images share it: before `since`.

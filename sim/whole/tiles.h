@@ -19,6 +19,21 @@ typedef float wide __attribute__((vector_size(32), aligned(4), may_alias));
 inline wide &at(float *place) { return *reinterpret_cast<wide *>(place); }
 inline wide at(const float *place) { return *reinterpret_cast<const wide *>(place); }
 
+// Numbers that lie as the nearest cache has them, so that no vector spans two of its lines.
+class Lined {
+  public:
+    explicit Lined(int64_t count) : lines((count + LINE - 1) / LINE) {}
+    float *data() { return lines.data()->numbers; }
+    const float *data() const { return lines.data()->numbers; }
+
+  private:
+    static constexpr int64_t LINE = 16;
+    struct alignas(64) Line {
+        float numbers[LINE] = {};
+    };
+    std::vector<Line> lines;
+};
+
 // A table cut into tiles of TILE columns, each with all its rows; the last is filled up with zeros.
 class Tiles {
   public:
@@ -42,7 +57,7 @@ class Tiles {
     const float *tile(int64_t first) const { return numbers.data() + first * rows; }
 
   private:
-    std::vector<float> numbers;
+    Lined numbers;
 };
 
 // Sums that may be added to in whole vectors: `width` of them at `sums`, or a copy of these which is

@@ -58,8 +58,8 @@ class Column {
     const int64_t a, first;
     const Area &area;
     const int64_t width;
-    std::vector<float> rows; // times what is taken of a drive, close together
-    float total[TILE];
+    Lined rows; // times what is taken of a drive, close together
+    alignas(64) float total[TILE];
 
     void add(int64_t t, int64_t block) {
         const bool is_row = area.is_shared(t);
@@ -68,7 +68,7 @@ class Column {
         std::fill(total, total + TILE, 0.0f);
         for (int64_t n = 0; n < count; ++n)
             for (int64_t k = 0; k < width; ++k)
-                total[k] += rows[n * TILE + k] = area.takes * du[n * area.units + k];
+                total[k] += rows.data()[n * TILE + k] = area.takes * du[n * area.units + k];
         for (int64_t k = 0; k < width && area.by_bias; ++k) area.by_bias[first + k] += total[k];
         for (int64_t l = 0; l < net.links; ++l) {
             const Link &link = net.link[l];

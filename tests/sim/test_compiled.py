@@ -87,15 +87,6 @@ def test_threads_change_no_bit() -> None:
     assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
 
 
-@pytest.mark.usefixtures("engine")
-def test_a_unit_whose_potential_is_no_number_never_spikes() -> None:
-    network, shown = pair(5, 0.2), pictures(4)
-    with torch.no_grad():
-        network.values["bias/a"][2] = torch.nan
-    for one, other in zip(*both(network, shown), strict=True):
-        torch.testing.assert_close(other.isfinite(), one.isfinite())
-
-
 def test_a_build_that_fails_says_so_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
