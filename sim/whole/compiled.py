@@ -13,8 +13,6 @@ from sim.whole.kernels import EMITS, CArea, CLink, CNet, count, library, pointer
 from sim.whole.plain import Emitted, Sent, by_source, by_weight, kept
 from sim.whole.plan import Link, Plan
 
-NONE: Mapping[str, Tensor] = {}
-
 Tables = dict[tuple[str, int], Tensor]
 """By area and step: (N, units), or (1, units) while all images share one past."""
 
@@ -35,7 +33,6 @@ class Loop:
         self.images = given[0].shape[0]
         self.links = [(a, link) for a in plan.areas for link in plan.into[a.name]]
         self.past: Tables = {}
-        self.still: dict[tuple[str, int], Tensor] = {}
 
     def there(self, *, keep: bool) -> list[Tensor]:
         """The output's potential at each step of the answer; no past is kept that is not asked."""
@@ -43,7 +40,7 @@ class Loop:
         for steps in self._stretches():
             self._unroll(steps, keep=keep)
             answer += [self.past[self.plan.output, t] for t in steps if t in self.plan.answers]
-            if self.apart or not keep:
+            if self.apart:
                 self._leave(steps, keep=self.plan.longest)
         if not keep:
             self.past.clear()
@@ -80,7 +77,8 @@ class Loop:
         drives: Tables = {}
         for area in self.plan.areas:
             drives |= self._drives(area, steps)
-        library().there(self.net({"u": self.past, "drive": drives}), steps.start, steps.stop)
+        net = self.net({"u": self.past, "drive": drives}, sums={})
+        library().there(net, steps.start, steps.stop)
 
     def rooms(self, area: Area, steps: range, *, keep: bool = True) -> Tables:
         """Room for one table at each step; without ``keep`` for as many as delays reach back."""
@@ -102,13 +100,13 @@ class Loop:
         if not inputs:
             return dict.fromkeys(((area.name, t) for t in steps), bias)
         found: Tables = {}
+        still: dict[int, Tensor] = {}  # by how many have arrived
         for t in steps:
             links = [link for link in inputs if t >= link.delay]
-            key = (area.name, len(links) if self.is_still else -1 - t)
-            if key not in self.still:
-                arrived = [self.sent(link, t).arrives() for link in links]
-                self.still[key] = sum(arrived, start=bias)
-            found[area.name, t] = self.still[key]
+            drive = still.get(len(links)) if self.is_still else None
+            if drive is None:
+                drive = sum((self.sent(link, t).arrives() for link in links), start=bias)
+            found[area.name, t] = still[len(links)] = drive
         return found
 
     def sent(self, link: Link, t: int) -> Sent:
@@ -116,7 +114,7 @@ class Loop:
         frame = self.frames[0 if self.is_still else t - link.delay]
         return Sent(link, frame, self.values[link.weight])
 
-    def net(self, tables: Mapping[str, Tables], sums: Mapping[str, Tensor] = NONE) -> CNet:
+    def net(self, tables: Mapping[str, Tables], sums: Mapping[str, Tensor]) -> CNet:
         """The network as C++ sees it, with tables by name and room for gradients of parameters."""
         plan, index = self.plan, {area.name: i for i, area in enumerate(self.plan.areas)}
         areas = [self._area(area, tables, sums) for area in plan.areas]
@@ -139,9 +137,11 @@ class Loop:
             link.is_diagonal for _, link in self.links if link.source == name
         )
         keys = [(name, t) for t in range(plan.steps)]
-        places = {what: table_of(tables.get(what), keys) for what in ("u", "du", "drive", "answer")}
-        rows = [table.get(key) for key in keys] if (table := tables.get("drive")) else ()
-        across = [0 if each is None or each.shape[0] == 1 else area.size for each in rows]
+        places = {
+            what: table_of(tables.get(what, {}), keys) for what in ("u", "du", "drive", "answer")
+        }
+        drives = (tables.get("drive", {}).get(key) for key in keys)
+        across = [0 if each is None or each.shape[0] == 1 else area.size for each in drives]
         return CArea(
             *(area.size, EMITS.index(emits(unit)), is_listed, plan.since[name], plan.last[name]),
             *(kept(area), unit.leak if isinstance(unit, RateUnit) else 1),
@@ -218,12 +218,10 @@ def emits(unit: RateUnit | SpikingUnit) -> str:
     return "spike sigmoid" if unit.surrogate == "sigmoid" else unit.surrogate
 
 
-def table_of(
-    tables: Tables | None, keys: Sequence[tuple[str, int]]
-) -> ctypes.Array[ctypes.c_void_p]:
+def table_of(tables: Tables, keys: Sequence[tuple[str, int]]) -> ctypes.Array[ctypes.c_void_p]:
     """Where the tables under these keys begin in memory; all are contiguous."""
     places = (pointer * len(keys))()
-    for i, key in enumerate(keys if tables else ()):
+    for i, key in enumerate(keys):
         if (found := tables.get(key)) is not None:
             places[i] = found.data_ptr()
     return places

@@ -2,23 +2,25 @@
 
 #pragma once
 
+#include <utility>
+
 #include "units.h"
 
-constexpr int64_t BLOCK = 128;  // images that go through time together, so that they stay in reach
-constexpr float FEW = 0.5f;    // spikes per unit below which adding rows is faster than a product
+constexpr int64_t BLOCK = 128; // images that go through time together, so that they stay in reach
+constexpr float FEW = 0.5f;   // spikes per unit below which adding rows is faster than a product
 
 // Tables by step, each of (images, units), or of one row where all images share it: before `since`.
 struct Area {
     int64_t units, emits;
-    int64_t is_listed;                      // it spikes, and all links out of it have a tile
-    int64_t since, last;                    // `last`: after it nothing reaches the answer
-    float keeps, takes, threshold, steep;   // u[t] = keeps u[t-1] + takes drive - reset
-    float *const *u;                        // potentials
-    float *const *du;                       // gradients by them
-    const float *const *drive;              // what does not come from areas,
-    const int64_t *across;                  // and how far apart its rows are
-    const float *const *answer;             // the gradient by u that comes from outside, or null
-    float *by_bias;                         // the gradient, (units), or null
+    int64_t is_listed;                    // it spikes, and no link out of it is diagonal
+    int64_t since, last;                  // after `last` nothing reaches the answer
+    float keeps, takes, threshold, steep; // u[t] = keeps u[t-1] + takes drive - reset
+    float *const *u;                      // potentials
+    float *const *du;                     // gradients by them
+    const float *const *drive;            // what does not come from areas,
+    const int64_t *across;                // and how far apart its rows are
+    const float *const *answer;           // the gradient by u that comes from outside, or null
+    float *by_bias;                       // the gradient, (units), or null
 
     bool is_shared(int64_t t) const { return t < since; }
     // The first row of a table at step t for a block that begins with the image `first`.
@@ -70,15 +72,15 @@ struct Emitted {
 
     // The same spikes unit by unit: the images that made each spike.
     void turn(int64_t units) {
-        const std::vector<int32_t> by_image = places;
-        const int64_t rows = begins.size() - 1;
-        std::vector<int32_t> next(units + 1);
-        for (int32_t i = 0; i < begins[rows]; ++i) ++next[by_image[i] + 1];
-        for (int64_t k = 0; k < units; ++k) next[k + 1] += next[k];
-        const std::vector<int32_t> begins_by_image = begins;
-        begins = next;
+        const std::vector<int32_t> units_of = std::move(places), images = std::move(begins);
+        const int64_t rows = images.size() - 1;
+        places.resize(images[rows]);
+        begins.assign(units + 1, 0);
+        for (int32_t i = 0; i < images[rows]; ++i) ++begins[units_of[i] + 1];
+        for (int64_t k = 0; k < units; ++k) begins[k + 1] += begins[k];
+        std::vector<int32_t> next = begins;
         for (int64_t r = 0; r < rows; ++r)
-            for (int32_t i = begins_by_image[r]; i < begins_by_image[r + 1]; ++i)
-                places[next[by_image[i]]++] = int32_t(r);
+            for (int32_t i = images[r]; i < images[r + 1]; ++i)
+                places[next[units_of[i]]++] = int32_t(r);
     }
 };
