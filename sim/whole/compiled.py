@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from networks import RateUnit, SpikingUnit
-from networks.area import Area
+from networks.area import Area, Unit
 from sim.whole.kernels import EMITS, CArea, CLink, CNet, count, library, pointer
 from sim.whole.plain import Emitted, Sent, by_source, by_weight, kept
 from sim.whole.plan import Link, Plan
@@ -211,10 +211,11 @@ class Back:
             self.gradients[t] = by_source(sent, drive, self.gradients[t])
 
 
-def emits(unit: RateUnit | SpikingUnit) -> str:
+def emits(unit: Unit) -> str:
     """What a unit emits, in the words of `EMITS`."""
     if isinstance(unit, RateUnit):
         return unit.activation
+    assert isinstance(unit, SpikingUnit)
     return "spike sigmoid" if unit.surrogate == "sigmoid" else unit.surrogate
 
 
