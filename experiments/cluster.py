@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.crash import Crash, crash_of
 from experiments.crew import Crew, Heard, wants_gpu
 from experiments.data.cache import cache_dir
 from experiments.interrupts import interrupts_held
@@ -57,8 +58,10 @@ class Hands:
                 seconds.set_exception(CancelledError())
             elif isinstance(error := attempt.exception(), KilledWorker):
                 seconds.set_exception(_too_deadly(unit, error))
-            elif error:
+            elif isinstance(error, BlindspotsError):
                 seconds.set_exception(error)
+            elif isinstance(error, Exception):  # before the unit was unpacked there
+                seconds.set_exception(crash_of(unit, error))
             else:
                 seconds.set_result(attempt.result())
 
@@ -201,8 +204,8 @@ def _slurm(count: int | None, on_gpu: bool) -> AbstractContextManager[Any]:
     return cluster
 
 
-def _too_deadly(unit: Unit, error: Any) -> BlindspotsError:
-    return BlindspotsError(
+def _too_deadly(unit: Unit, error: Any) -> Crash:
+    return Crash(
         f"{unit.label} was given up after {error.allowed_failures + 1} workers died at it, most "
         "likely for memory; give them more, and run the same command again."
     )

@@ -5,7 +5,13 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import NamedTuple, Protocol
 
+from experiments.crash import crash_of, traceback_path
 from experiments.units import Report, Unit, is_complete
+from networks.errors import BlindspotsError
+
+
+class Abandoned(Exception):
+    """Nobody waits for the unit any more; what it has done lies in its checkpoint."""
 
 
 class Heard(NamedTuple):
@@ -31,10 +37,19 @@ class Crew(Protocol):
 
 
 def worked(unit: Unit, report: Report) -> float:
-    """Do the work of a unit unless it is done; the seconds that it took."""
+    """Do the work of a unit unless it is done; the seconds that it took.
+
+    Raises BlindspotsError where it cannot be done, which is Crash for all that nobody foresaw.
+    """
     began = time.monotonic()
     if not is_complete(unit):
-        unit.run(report)
+        try:
+            unit.run(report)
+        except (BlindspotsError, Abandoned):
+            raise
+        except Exception as error:
+            raise crash_of(unit, error) from None
+        traceback_path(unit).unlink(missing_ok=True)
     return time.monotonic() - began
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.crew import worked
+from experiments.crew import Abandoned, worked
 from experiments.provenance import commit, versions
 from experiments.units import Unit
 from networks.errors import BlindspotsError
@@ -30,10 +30,6 @@ class Site:
     software: tuple[tuple[str, str], ...]
     engine: str
     topic: str
-
-
-class Abandoned(Exception):
-    """Nobody waits for the unit any more; what it has done lies in its checkpoint."""
 
 
 def software() -> tuple[tuple[str, str], ...]:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from experiments.cluster import workers_of
+from experiments.crash import raise_crashes
 from experiments.crew import Crew, Heard, wants_gpu
 from experiments.processes import processes
 from experiments.units import Unit, is_complete
@@ -49,8 +50,8 @@ def complete(units: Iterable[Unit], workers: Workers, tell: Tell) -> dict[str, s
     """Make every unit complete, with all that it needs; units on disk cost nothing.
 
     Returns the failures: unit's key to the sentence that says why. What needs a failed unit is
-    not tried and not listed. KeyboardInterrupt stops the workers at once; nothing that was
-    complete is lost.
+    not tried and not listed. Raises Crash at the end where a unit failed by what nobody foresaw.
+    KeyboardInterrupt stops the workers at once; nothing that was complete is lost.
     """
     waiting = _missing(units)
     for unit in waiting.values():
@@ -58,7 +59,9 @@ def complete(units: Iterable[Unit], workers: Workers, tell: Tell) -> dict[str, s
     if not waiting:
         return {}
     with _hired(workers, any(map(wants_gpu, waiting.values()))) as crew:
-        return _drive(waiting, crew, tell)
+        failures = _drive(waiting, crew, tell)
+    raise_crashes(failures.values())
+    return {key: str(error) for key, error in failures.items()}
 
 
 def _hired(workers: Workers, on_gpu: bool) -> AbstractContextManager[Crew]:
@@ -77,12 +80,12 @@ def _missing(units: Iterable[Unit]) -> dict[str, Unit]:
     return dict(sorted(missing.items(), key=lambda item: list(STAGES).index(item[1].stage)))
 
 
-def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, str]:
+def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, BlindspotsError]:
     """Keep all workers busy, the latest stage first, so that crafted inputs are soon scored."""
     running: dict[Future[float], Unit] = {}
     blocked, ready, wanted_by = _sorted_by_need(waiting)
     users = Counter(need.key for unit in waiting.values() for need in unit.needs)
-    failures: dict[str, str] = {}
+    failures: dict[str, BlindspotsError] = {}
     while ready or running:
         while ready and len(running) < crew.size + 1:
             unit = ready.pop()
@@ -95,7 +98,7 @@ def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, str]:
             try:
                 seconds = future.result()
             except BlindspotsError as error:
-                failures[unit.key] = str(error)
+                failures[unit.key] = error
                 tell({"what": "failed", "unit": unit, "why": str(error)})
                 continue
             tell({"what": "done", "unit": unit, "seconds": seconds})

@@ -14,6 +14,7 @@ import pytest
 
 from experiments import cluster, remote
 from experiments.bench import Bench
+from experiments.crash import Crash
 from experiments.individuals import Train
 from experiments.inputs import Craft
 from experiments.recipe import Recipe
@@ -278,9 +279,12 @@ def test_what_kills_every_worker_is_given_up(
     (tmp_path / "deadly.py").write_text(DEADLY)  # a module that other processes can import
     monkeypatch.syspath_prepend(tmp_path)
     deadly = importlib.import_module("deadly").Deadly()
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
-        failures = complete([deadly], Cluster("local", 1), lambda event: None)
-    assert failures["deadly"].startswith("what is deadly was given up after 2 workers died at it")
+    told = "^what is deadly was given up after 2 workers died at it"
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        pytest.raises(Crash, match=told),
+    ):
+        complete([deadly], Cluster("local", 1), lambda event: None)
 
 
 SBATCH = """#!/bin/sh
