@@ -6,15 +6,15 @@ All see the same files: units lie in the store of the command, whoever has done 
 import logging
 import queue
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.crash import Crash, crash_of
-from experiments.crew import Crew, Heard, wants_gpu
+from experiments.crew import Crew, Heard, Refused, wants_gpu
 from experiments.data.cache import cache_dir
 from experiments.interrupts import interrupts_held
 from experiments.processes import workers_for
@@ -38,12 +38,19 @@ class Hands:
 
     client: "Client"
     site: Site
-    told: "queue.SimpleQueue[Heard]"
+    told: "queue.SimpleQueue[Heard | Refused]"
+    refused: dict[str, str] = field(default_factory=dict)
+    """Workers that went, by their addresses, and why."""
 
-    @property
-    def size(self) -> int:
-        """How many workers there are just now; one where none has come yet."""
-        return max(1, len(self.client.nthreads()))
+    def has_room(self, unit: Unit, beside: Collection[Unit]) -> bool:
+        """Whether there are as many workers that could do the unit as such units at work.
+
+        Where none has come yet, one is counted.
+        """
+        there = self.client.scheduler_info()["workers"].values()
+        able = [each for each in there if not wants_gpu(unit) or each["resources"].get("GPU")]
+        alike = [each for each in beside if wants_gpu(each) == wants_gpu(unit)]
+        return len(alike) <= max(1, len(able))
 
     def start(self, unit: Unit) -> Future[float]:
         """Hand over a unit; where its worker is lost, another one begins it again."""
@@ -68,13 +75,21 @@ class Hands:
         attempt.add_done_callback(pass_on)
         return seconds
 
-    def heard(self) -> Iterator[Heard]:
-        """What the workers told since the last call."""
-        while True:
-            try:
-                yield self.told.get_nowait()
-            except queue.Empty:
-                return
+    def heard(self) -> Iterator[Heard | Refused]:
+        """What the workers told since the last call, of each that went once.
+
+        Raises BlindspotsError when all that could come have gone.
+        """
+        while not self.told.empty():
+            said = self.told.get_nowait()
+            if isinstance(said, Heard):
+                yield said
+            elif said.worker not in self.refused:
+                self.refused[said.worker] = said.why
+                yield said
+        expected = len(self.client.cluster.plan) if self.client.cluster else 0
+        if self.refused and len(self.refused) >= expected and not self.client.nthreads():
+            raise BlindspotsError(f"No worker is left. {next(reversed(self.refused.values()))}")
 
 
 @contextmanager
@@ -85,8 +100,8 @@ def workers_of(cluster: Cluster, on_gpu: bool) -> Iterator[Crew]:
     ``on_gpu``, some are to have a GPU.
     """
     with _client_of(cluster, on_gpu) as client, _site() as site:
-        told: queue.SimpleQueue[Heard] = queue.SimpleQueue()
-        client.subscribe_topic(site.topic, lambda event: told.put(Heard(*event[1])))
+        told: queue.SimpleQueue[Heard | Refused] = queue.SimpleQueue()
+        client.subscribe_topic(site.topic, lambda event: told.put(_told(event[1])))
         if cluster.kind != "slurm":  # whose jobs wait for their turn
             _inspect(client, cluster, site, on_gpu)
         try:
@@ -96,6 +111,12 @@ def workers_of(cluster: Cluster, on_gpu: bool) -> Iterator[Crew]:
                 "The scheduler of the cluster was lost; run the same command again when it is "
                 "back: it goes on where it stopped."
             ) from None
+
+
+def _told(message: dict[str, Any]) -> Heard | Refused:
+    if "refused" in message:
+        return Refused(*message["refused"])
+    return Heard(*message["heard"])
 
 
 def _inspect(client: "Client", cluster: Cluster, site: Site, on_gpu: bool) -> None:

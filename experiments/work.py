@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.cluster import workers_of
 from experiments.crash import raise_crashes
-from experiments.crew import Crew, Heard, wants_gpu
+from experiments.crew import Crew, Heard, Refused, wants_gpu
 from experiments.processes import processes
 from experiments.units import Unit, is_complete
 from experiments.workers import Cluster, Workers
@@ -42,8 +42,8 @@ STAGES = {  # in their order
     "audit": "auditing accuracies",
 }
 Tell = Callable[[Event], None]
-"""Told what happens: ``what`` is planned, started, progress, done, failed or spent (nothing that
-is still to be done needs the unit)."""
+"""Told what happens: ``what`` is planned, started, progress, done, failed, refused (its worker was
+not fit, and another one is to begin it) or spent (nothing that is still to be done needs it)."""
 
 
 def complete(units: Iterable[Unit], workers: Workers, tell: Tell) -> dict[str, str]:
@@ -84,13 +84,15 @@ def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, Blinds
     """Keep all workers busy, the latest stage first, so that crafted inputs are soon scored."""
     running: dict[Future[float], Unit] = {}
     blocked, ready, wanted_by = _sorted_by_need(waiting)
+    by_kind = {on_gpu: [u for u in ready if wants_gpu(u) == on_gpu] for on_gpu in (False, True)}
     users = Counter(need.key for unit in waiting.values() for need in unit.needs)
     failures: dict[str, BlindspotsError] = {}
-    while ready or running:
-        while ready and len(running) < crew.size + 1:
-            unit = ready.pop()
-            tell({"what": "started", "unit": unit})
-            running[crew.start(unit)] = unit
+    while running or any(by_kind.values()):
+        for units in by_kind.values():
+            while units and crew.has_room(units[-1], running.values()):
+                unit = units.pop()
+                tell({"what": "started", "unit": unit})
+                running[crew.start(unit)] = unit
         done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
         _pass_on(crew.heard(), tell, waiting)
         for future in done:
@@ -105,7 +107,7 @@ def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, Blinds
             for key in wanted_by.get(unit.key, ()):
                 blocked[key].discard(unit.key)
                 if not blocked[key]:
-                    ready.append(waiting[key])
+                    by_kind[wants_gpu(waiting[key])].append(waiting[key])
             for need in unit.needs:
                 users[need.key] -= 1
                 if not users[need.key]:
@@ -126,6 +128,10 @@ def _sorted_by_need(
     return blocked, ready, wanted_by
 
 
-def _pass_on(heard: Iterable[Heard], tell: Tell, waiting: dict[str, Unit]) -> None:
-    for key, done, score in heard:
-        tell({"what": "progress", "unit": waiting[key], "done": done, "accuracy": score})
+def _pass_on(heard: Iterable[Heard | Refused], tell: Tell, waiting: dict[str, Unit]) -> None:
+    for each in heard:
+        match each:
+            case Heard(key, done, score):
+                tell({"what": "progress", "unit": waiting[key], "done": done, "accuracy": score})
+            case Refused(key, _, why):
+                tell({"what": "refused", "unit": waiting[key], "why": why})
