@@ -67,7 +67,7 @@ class Hands:
                 seconds.set_exception(_too_deadly(unit, error))
             elif isinstance(error, BlindspotsError):
                 seconds.set_exception(error)
-            elif isinstance(error, Exception):  # before the unit was unpacked there
+            elif error:  # before the unit was unpacked there
                 seconds.set_exception(crash_of(unit, error))
             else:
                 seconds.set_result(attempt.result())

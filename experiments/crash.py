@@ -16,7 +16,7 @@ class Crash(BlindspotsError):
     """One unit came to no end that belongs to the experiment; the others are none the worse."""
 
 
-def crash_of(unit: Unit, error: Exception) -> Crash:
+def crash_of(unit: Unit, error: BaseException) -> Crash:
     """What is to be said of an error in ``unit``; the traceback goes to :func:`traceback_path`."""
     what = f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0]
     said = f"failed with {what}"
@@ -41,7 +41,7 @@ def raise_crashes(failures: Iterable[BlindspotsError]) -> None:
         )
 
 
-def _kept(unit: Unit, error: Exception) -> str:
+def _kept(unit: Unit, error: BaseException) -> str:
     path = traceback_path(unit)
     try:
         with writing(path.parent):
