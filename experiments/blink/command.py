@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from rich.console import Console
+from rich.markup import escape
 
 from experiments.bench import Bench, bench_for
 from experiments.blink.assemble import assembled, table_of
@@ -42,14 +43,17 @@ def blink(
     """
     began, console = time.monotonic(), console or Console(stderr=True)
     check_unclaimed(out, spec.to_toml())
+    console.print(announced(spec, out), highlight=False)
     bench = bench_for(data, "cpu")
     planned = blink_plan(spec, bench)
     claim(out, spec.to_toml())
     units = list(planned.shows.values())
     failures = attempted([*units, *planned.filmed.values()], out, console, workers=workers)
     require_some(units, failures)
-    table = table_of(planned, spec, bench)
-    result = assembled(table, planned, spec, bench).assign_attrs(
+    with console.status("summing up all trials"):
+        table = table_of(planned, spec, bench)
+        result = assembled(table, planned, spec, bench)
+    result = result.assign_attrs(
         format=FORMAT,
         data=bench.data,
         data_sha256=bench.sha256,
@@ -68,6 +72,14 @@ def blink(
     write_text(out / "provenance.json", json.dumps(facts, indent=1))
     finish(out, result, console)
     return result
+
+
+def announced(spec: BlinkSpec, out: Path) -> str:
+    """What is about to be done, said before PyTorch and the data are there, which takes seconds."""
+    who = ", ".join(f"{spec.individuals_of(name)} {escape(name)}" for name in spec.observers)
+    return (
+        f"{escape(spec.title)}: {who}; {len(spec.conditions)} conditions, into {escape(str(out))}"
+    )
 
 
 def keep(out: Path, planned: BlinkPlan) -> None:

@@ -115,7 +115,7 @@ def attack(
         list[str] | None,
         typer.Argument(help="Default: those with the run's own gate, and controls."),
     ] = None,
-    norms: Annotated[str, typer.Option(help="linf, l2; controls get the first one.")] = "linf",
+    norms: Annotated[str, typer.Option(help="linf, l2; controls get the first one.")] = "linf,l2",
     epsilons: Annotated[
         str, typer.Option(help="Comma-separated budgets for T2's frame.")
     ] = "0.02,0.04,0.08",
@@ -136,6 +136,9 @@ def attack(
     lone: Annotated[
         int, typer.Option(min=0, help="Rate individuals attacked before a lone target, too.")
     ] = 24,
+    out: Annotated[
+        Path | None, typer.Option(help="Default: RUN/attack, and onto the run's page.")
+    ] = None,
     data: Data = None,
     workers: Workers = None,
 ) -> None:
@@ -160,7 +163,9 @@ def attack(
         controls=controls,
         lone=lone,
     )
-    attack_blink(run, observers or [], effort, data=data, workers=workers, console=Console())
+    attack_blink(
+        run, observers or [], effort, out=out, data=data, workers=workers, console=Console()
+    )
 
 
 @commands.command()

@@ -25,6 +25,7 @@ from figures.style import (
 
 OWN = ((BLUE, "o"), (VERMILLION, "s"), (PURPLE, "P"))
 CONTROLS = ((GREY, "v"), (GREEN, "D"), (ORANGE, "^"), (SKY, "h"), (BLACK, "x"))
+MISSED: dict[str, Any] = {"linestyle": "-", "markerfacecolor": "white", "linewidth": 0.7}
 NOISE: dict[str, Any] = {"linestyle": ":", "marker": "", "linewidth": 0.9}
 
 
@@ -33,10 +34,10 @@ def provocation(found: xr.Dataset) -> Figure:
     """Success by lag, the budget for half by lag, and the blink that a distractor induces.
 
     Mean over individuals and standard error; budgets are those of the mean curve, with a 95 %
-    interval. Dotted: noise of the same norm and size.
+    interval. Hollow: what is lost with a report left over. Dotted: noise of the same norm and size.
 
     Args:
-        found: `success` (frame, norm, network, individual, condition, epsilon, lag),
+        found: `success` and `missed` (frame, norm, network, individual, condition, epsilon, lag),
             `half_budget_of_mean` and `half_budget_interval`; of `judged` the universal frames;
             attributes `reference_target` and so on are the budgets that are drawn.
     """
@@ -45,6 +46,9 @@ def provocation(found: xr.Dataset) -> Figure:
         Line2D([], [], color=colour, marker=marker, label=label(found, name))
         for name, (colour, marker) in looks.items()
     ]
+    handles.append(
+        Line2D([], [], color=GREY, marker="o", label="of it with a report left over", **MISSED)
+    )
     handles.append(Line2D([], [], color=GREY, label="noise of the same norm and size", **NOISE))
     if found.sizes["norm"] > 1:
         handles.append(Line2D([], [], color=GREY, linestyle="--", label="L2 (else L-infinity)"))
@@ -57,8 +61,16 @@ def provocation(found: xr.Dataset) -> Figure:
     ):
         epsilon = found.attrs[f"reference_{frame}"]
         for name, look in looks.items():
-            rates = found["success"].sel(frame=frame, norm=first, network=name, epsilon=epsilon)
-            curves(panel, rates, *look)
+            here = found.sel(frame=frame, norm=first, network=name, epsilon=epsilon)
+            curves(panel, here["success"], *look)
+            if frame == "distractor":
+                curve(
+                    panel,
+                    here["missed"].sel(condition="attacked"),
+                    look[0],
+                    marker=look[1],
+                    **MISSED,
+                )
         dress(panel, f"{title} (ε = {epsilon:g})", "T2s lost (share)")
     budgets(budget, found, looks)
     if "judged" in found:
@@ -97,16 +109,18 @@ def label(found: xr.Dataset, name: str) -> str:
 
 def curves(panel: Axes, rates: xr.DataArray, colour: str, marker: str) -> None:
     """Attacked, and noise; rates (individual, condition, lag)."""
-    for condition in ("noise", "attacked"):
-        values = rates.sel(condition=condition)
-        count = values.notnull().sum("individual")
-        if not count.any():
-            continue
-        error = (values.std("individual", ddof=1) / np.sqrt(count)).where(count > 1, 0)
+    curve(panel, rates.sel(condition="noise"), colour, **NOISE)
+    curve(panel, rates.sel(condition="attacked"), colour, marker=marker)
+
+
+def curve(panel: Axes, rates: xr.DataArray, colour: str, **look: Any) -> None:
+    """The mean of rates (individual, lag), with its error; nothing where nothing was tried."""
+    count = rates.notnull().sum("individual")
+    if count.any():
+        error = (rates.std("individual", ddof=1) / np.sqrt(count)).where(count > 1, 0)
         there = (count > 0).to_numpy()
-        look: dict[str, Any] = NOISE if condition == "noise" else {"marker": marker}
         panel.errorbar(
-            values["lag"][there], values.mean("individual")[there], error[there],
+            rates["lag"][there], rates.mean("individual")[there], error[there],
             color=colour, elinewidth=0.7, **look,
         )  # fmt: skip
 

@@ -29,6 +29,7 @@ def attack_blink(
     observers: Sequence[str],
     effort: Effort,
     *,
+    out: Path | None = None,
     data: Path | None = None,
     workers: Workers | None = None,
     console: Console | None = None,
@@ -36,8 +37,8 @@ def attack_blink(
     """Attack single frames before ``observers`` of ``run``.
 
     Those are, where none is named, the observers with the run's own gate, and the controls.
-    Everything goes to RUN/attack, and onto the run's page. Raises BlindspotsError where nothing
-    can be attacked.
+    Everything goes to ``out``, or to RUN/attack, and then onto the run's page. Raises
+    BlindspotsError where nothing can be attacked.
     """
     effort.check()
     console = console or Console(stderr=True)
@@ -46,13 +47,14 @@ def attack_blink(
     cast.check(observers)
     kinds = list(observers) or cast.usual()
     plan = attack_plan(cast, kinds, effort)
-    out = run / "attack"
+    is_on_page = out is None and (run / "report.html").exists()
+    out = out or run / "attack"
     claim(out, tomli_w.dumps({"observers": kinds, **asdict(effort)}))
     require_all(attempted(plan.units(), out, console, workers=workers))
     found = gathered(plan, effort, result).assign_attrs(versions=json.dumps(versions()))
     write_dataset(found, out / "result.nc")
     finish(out, found, console)
-    if (run / "report.html").exists():
+    if is_on_page:
         beside = beside_people(result, np.random.default_rng(0))
         quiet = Console(quiet=True)
         write_blink_report(run, result, beside, figures_in(run / "figures"), quiet)

@@ -10,7 +10,8 @@ import xarray as xr
 from experiments.blink.adversarial.judge import CONDITIONS, Judge
 from experiments.blink.adversarial.losses import half_budget, half_budget_of_mean, interval, losses
 from experiments.blink.adversarial.plan import AttackPlan, Effort
-from experiments.blink.curves import shapes
+from experiments.blink.curves import lags_ms, shapes
+from experiments.blink.shape import BLINK, LATE, within
 from networks.errors import BlindspotsError
 
 FRAMES: tuple[Literal["target", "distractor", "universal"], ...]
@@ -25,17 +26,20 @@ ORDERS: dict[str, tuple[str, ...]] = {
 def gathered(plan: AttackPlan, effort: Effort, run: xr.Dataset) -> xr.Dataset:
     """What :mod:`experiments.blink.adversarial.losses` makes of every judgement, by individual.
 
-    - ``success`` (frame, norm, network, individual, condition, epsilon, lag) by whom it was crafted
-      on, and ``counted``, the draws that it is a share of; NaN where nothing was tried.
-      ``success_interval`` has ``bound`` in place of ``individual``.
+    - ``success``, ``missed`` (frame, norm, network, individual, condition, epsilon, lag) by whom it
+      was crafted on, and ``counted``, the draws that they are shares of; NaN where nothing was
+      tried. ``success_interval`` has ``bound`` in place of ``individual``.
     - ``half_budget``, without epsilon; and ``half_budget_of_mean`` with its
       ``half_budget_interval``, of the mean curve over individuals.
     - ``alone`` (network, individual, condition, epsilon), ``alone_counted``, and
-      ``alone_half_budget`` without epsilon: a lone target in its own frame.
-    - ``judged`` (frame, network, individual, judge, condition, lag), ``judged_counted``: at the
-      reference budget, what everybody makes of the frames; of "universal" frames too.
+      ``alone_half_budget`` without epsilon: a lone target in its own frame;
+      ``alone_half_budget_of_half`` with ``half``, from every second trial.
+    - ``judged``, ``judged_missed`` (frame, network, individual, judge, condition, lag),
+      ``judged_counted``: at the reference budget, what everybody makes of the frames; of
+      "universal" frames too.
     - ``queried`` (network, individual, condition, lag): without gradients.
-    - ``magnitude`` (network, individual): how much each blinks when nothing is attacked.
+    - ``magnitude`` (network, individual): how much each blinks when nothing is attacked;
+      ``magnitude_variance``: by chance of the trials; the coordinate ``senses``.
 
     Args:
         plan: judgements, all complete.
@@ -64,8 +68,9 @@ def gathered(plan: AttackPlan, effort: Effort, run: xr.Dataset) -> xr.Dataset:
     if lone:
         alone = table(lone, among).isel(lag=0, drop=True)
         parts += [
-            alone.rename(success="alone", counted="alone_counted"),
+            alone.rename(success="alone", missed="alone_missed", counted="alone_counted"),
             half_budget(alone["success"]).rename("alone_half_budget"),
+            xr.concat([half_of(lone, among, k) for k in (0, 1)], "half"),
         ]
     if plan.others:
         others = table(plan.others, ("frame", *among, "judge"))
@@ -73,10 +78,14 @@ def gathered(plan: AttackPlan, effort: Effort, run: xr.Dataset) -> xr.Dataset:
             [others.sel(frame=f, epsilon=effort.reference(f), drop=True) for f in FRAMES],
             xr.DataArray(list(FRAMES), dims="frame", name="frame"),
         )
-        parts.append(there.rename(success="judged", counted="judged_counted"))
+        parts.append(
+            there.rename(success="judged", missed="judged_missed", counted="judged_counted")
+        )
     if plan.queried:
         queried = table(plan.queried, among).isel(epsilon=0, drop=True)
-        parts.append(queried.rename(success="queried", counted="queried_counted"))
+        parts.append(
+            queried.rename(success="queried", missed="queried_missed", counted="queried_counted")
+        )
     return labelled(xr.merge(parts, join="outer"), effort, run)
 
 
@@ -86,10 +95,19 @@ def half_budgets(rates: xr.DataArray, generator: np.random.Generator) -> xr.Data
     return half_budget_of_mean(tried, generator).assign(half_budget=half_budget(tried))
 
 
-def table(units: Mapping[tuple[Any, ...], Judge], dims: Sequence[str]) -> xr.Dataset:
-    """The losses of finished units, whose places in the mapping are ``dims``."""
-    by_place = {key: losses(unit.load()) for key, unit in units.items()}
-    return xr.Dataset({name: laid_out(by_place, dims, name) for name in ("success", "counted")})
+def half_of(lone: Mapping[tuple[Any, ...], Judge], dims: Sequence[str], first: int) -> xr.DataArray:
+    """The budget for half of a lone target from every second trial, beginning with ``first``."""
+    rates = table(lone, dims, slice(first, None, 2))["success"].isel(lag=0, drop=True)
+    return half_budget(rates).rename("alone_half_budget_of_half")
+
+
+def table(
+    units: Mapping[tuple[Any, ...], Judge], dims: Sequence[str], trials: slice = slice(None)
+) -> xr.Dataset:
+    """The losses of finished units, whose places in the mapping are ``dims``, in some trials."""
+    by_place = {key: losses(unit.load().isel(trial=trials)) for key, unit in units.items()}
+    names = ("success", "missed", "counted")
+    return xr.Dataset({name: laid_out(by_place, dims, name) for name in names})
 
 
 def laid_out(
@@ -117,18 +135,33 @@ def labelled(found: xr.Dataset, effort: Effort, run: xr.Dataset) -> xr.Dataset:
     """With what stands beside each network in its run, and what was asked."""
     there = {"network": found["network"], "individual": found["individual"]}
     magnitude = xr.full_like(run["noise_sd"], np.nan)
+    variance = magnitude
     if "dual" in run["condition"]:
         magnitude = shapes(run)["magnitude"].sel(condition="dual", drop=True)
+        variance = magnitude_variance(run)
     control = run["control"].sel(network=found["network"])
-    return found.assign(magnitude=magnitude.sel(there)).assign_coords(
+    return found.assign(
+        magnitude=magnitude.sel(there), magnitude_variance=variance.sel(there)
+    ).assign_coords(
         control=("network", control.to_numpy()),
         units=("network", run["units"].sel(network=found["network"]).to_numpy()),
+        senses=("individual", run["senses"].sel(individual=found["individual"]).to_numpy()),
         lag_ms=("lag", found["lag"].to_numpy() * soa_ms(run)),
     ).assign_attrs(
         data=run.attrs["data"],
         **{f"reference_{frame}": effort.reference(frame) for frame in FRAMES},
         per_lag=effort.per_lag,
     )  # fmt: skip
+
+
+def magnitude_variance(run: xr.Dataset) -> xr.DataArray:
+    """Of the dual task's magnitude, binomial by lag, (network, individual)."""
+    dual = run.sel(condition="dual", drop=True)
+    by_lag = dual["last"] * (1 - dual["last"]) / (dual["t1"] * dual["trials"])
+    ms = lags_ms(run, "dual")
+    there = [by_lag.isel(lag=within(ms, window)) for window in (BLINK, LATE)]
+    parts = [each.sum("lag", min_count=1) / each.notnull().sum("lag") ** 2 for each in there]
+    return parts[0] + parts[1]
 
 
 def soa_ms(run: xr.Dataset) -> float:

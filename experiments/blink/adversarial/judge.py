@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import xarray as xr
 
-from experiments.blink.adversarial.craft import PROVOKE, Crafted, frames_of, staged
+from experiments.blink.adversarial.craft import Crafted, frames_of, staged
 from experiments.blink.adversarial.individual import Individual
 from experiments.blink.adversarial.observer import AttackedFrame
 from experiments.blink.reports import among
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CONDITIONS = ("clean", "noise", "attacked")
+JUDGE = 3  # raise it when the same settings come to mean other numbers
 APART = 1000  # where the seeds begin of the draws on which frames are judged, not crafted
 
 
@@ -47,7 +48,7 @@ class Judge:
     def key(self) -> str:
         """Of everything that determines the outcome."""
         return key_of(
-            format=PROVOKE,
+            format=JUDGE,
             crafted=self.crafted.key,
             who=self.who.facts,
             shown=(self.epsilons, self.draws),
@@ -82,12 +83,13 @@ def answered(
     """What is reported of each condition at each budget, in the model's draws of noise.
 
     ``t1`` and ``t2`` (condition, epsilon, draw, trial), whether each is reported (of ``t1``, that
-    of a lone target, False), ``others``, how many other digits are; ``lag`` by trial; the attribute
-    ``lone`` says whether T2 is a lone target. The conditions are "clean", and ``inputs``
-    (E, n, 1, 28, 28); all share their draws.
+    of a lone target, False), ``others``, how many other digits are; ``lag`` by trial; the
+    attributes say whether T2 is a ``lone`` target, and how many ``slots`` a report has. The
+    conditions are "clean", and ``inputs`` (E, n, 1, 28, 28); all share their draws.
     """
     import torch
 
+    slots = slots_of(model.trials)
     shown = {"clean": model.clean().expand_as(next(iter(inputs.values()))), **inputs}
     shape = (len(shown), len(epsilons), model.draws, len(model.trials))
     found = {name: np.zeros(shape, np.int8) for name in ("t1", "t2", "others")}
@@ -100,7 +102,7 @@ def answered(
                     continue
                 frames = model.with_frame(points[e]).repeat(model.draws, 1, 1, 1, 1)
                 seen = model.before.before(frames).until().seen()
-                reported = seen.reports(slots_of(model.trials))[0].numpy()
+                reported = seen.reports(slots)[0].numpy()
                 for d, part in enumerate(reported.reshape(model.draws, len(model.trials), -1)):
                     for name, values in hits(part, model.trials).items():
                         found[name][c, e, d] = values
@@ -108,7 +110,7 @@ def answered(
     return xr.Dataset(
         {**{k: (dims, v) for k, v in found.items()}, "lag": ("trial", model.trials.lag)},
         {"condition": list(shown), "epsilon": list(epsilons)},
-        {"lone": int(model.trials.task.single)},
+        {"lone": int(model.trials.task.single), "slots": slots},
     )
 
 

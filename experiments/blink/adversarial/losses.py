@@ -2,7 +2,9 @@
 
 ``success`` is conditional: of draws in which the clean stream gives T2 (and T1, where there is
 one), the share in which the changed one gives T2 no more, and T1 still. Otherwise few targets that
-are seen at a lag would pass for many lost.
+are seen at a lag would pass for many lost. ``missed`` is the part of it in which a report was left
+over, so that no other digit stands in T2's place: what a blink does. Who has no blink still loses a
+target to false digits that fill all reports.
 """
 
 import numpy as np
@@ -12,23 +14,27 @@ RESAMPLES = 2000
 
 
 def losses(judged: xr.Dataset) -> xr.Dataset:
-    """``success`` (condition, epsilon, lag), and ``counted`` (lag), how many draws that is of.
+    """``success``, ``missed`` (condition, epsilon, lag), ``counted`` (lag), the draws they are of.
 
     NaN at lags where none counts.
 
     Args:
         judged: of :func:`experiments.blink.adversarial.judge.answered`; its attribute ``lone`` is
-            true where no T1 is shown.
+            true where no T1 is shown, ``slots`` is how many digits can be reported.
     """
     t1, t2 = judged["t1"] > 0, judged["t2"] > 0
     lone = bool(judged.attrs["lone"])
     counts = (t2 & (t1 | lone)).sel(condition="clean").isel(epsilon=0, drop=True)
     lost = ~t2 & (t1 | lone) & counts
-    by_lag = [
+    is_left = judged["t1"] + judged["t2"] + judged["others"] < judged.attrs["slots"]
+    lost_by_lag, missed_by_lag, counted = (
         each.sum("draw").groupby(judged["lag"]).sum("trial").astype(float)
-        for each in (lost, counts.drop_vars("condition"))
-    ]
-    return xr.Dataset({"success": by_lag[0] / by_lag[1].where(by_lag[1] > 0), "counted": by_lag[1]})
+        for each in (lost, lost & is_left, counts.drop_vars("condition"))
+    )
+    some = counted.where(counted > 0)
+    return xr.Dataset(
+        {"success": lost_by_lag / some, "missed": missed_by_lag / some, "counted": counted}
+    )
 
 
 def half_budget(rates: xr.DataArray, level: float = 0.5) -> xr.DataArray:

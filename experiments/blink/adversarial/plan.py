@@ -20,7 +20,7 @@ DRAWS, JUDGED = 2, 3  # of the noise inside: in crafting, and afresh in judging
 GENTLE = {"relative_step": 4.0, "random_start": False}  # steps that are not lost at the box
 QUERIED = 2  # individuals of a kind that are attacked without gradients
 BATCH = 24  # streams in a step towards a universal distractor
-ALONE = 2  # times as many trials of a lone target as of a lag
+ALONE = 6  # times as many trials of a lone target as of a lag
 BEFORE = 2  # items, at which it is crafted
 
 
@@ -34,7 +34,7 @@ class Effort:
     is no attack without gradients.
     """
 
-    norms: tuple[Norm, ...] = ("linf",)
+    norms: tuple[Norm, ...] = ("linf", "l2")
     target: tuple[float, ...] = (0.02, 0.04, 0.08)
     distractor: tuple[float, ...] = (0.05, 0.1, 0.2)
     universal: float = 0.4
@@ -170,7 +170,12 @@ def provoke(cast: Cast, who: Individual, where: Where, attack: str, effort: Effo
 
 
 def scene(cast: Cast, who: Individual, where: Where, effort: Effort) -> Scene:
-    """The streams of one individual; the same for all kinds of observers."""
-    per_lag = effort.per_lag * (ALONE if where == "alone" else 1)
-    seed = seed_of_trials(cast.spec, who.number)
+    """The streams of one individual, the same for all kinds; of a lone target, for all individuals.
+
+    Individuals are compared by what it takes to make them lose a lone target, so that all must see
+    the same ones.
+    """
+    is_alone = where == "alone"
+    per_lag = effort.per_lag * (ALONE if is_alone else 1)
+    seed = seed_of_trials(cast.spec, 0 if is_alone else who.number)
     return Scene(cast.spec.task, where, effort.lags, per_lag, seed)

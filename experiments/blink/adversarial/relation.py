@@ -1,5 +1,6 @@
 """Does who blinks more withstand less? Rank correlations over individuals."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ class Relation:
     """Spearman's rho of the blink's magnitude with something else, over ``n`` individuals.
 
     ``low`` and ``high`` are a 95 % bootstrap over individuals; NaN where n is too small.
+    ``reliability`` is the root of that of both sides multiplied: what rho would be found, in ranks,
+    of two things that are one and the same. NaN where it is not known.
     """
 
     network: str
@@ -26,6 +29,7 @@ class Relation:
     rho: float
     low: float
     high: float
+    reliability: float
 
 
 def relations(found: xr.Dataset, generator: np.random.Generator) -> list[Relation]:
@@ -35,17 +39,30 @@ def relations(found: xr.Dataset, generator: np.random.Generator) -> list[Relatio
         found: of :func:`experiments.blink.adversarial.gather.gathered`.
         generator: of the resamples.
     """
-    rows = []
-    for name in found["network"].to_numpy()[(found["control"] == "").to_numpy()]:
-        here = found.sel(network=name)
-        others = {"share lost inside the blink less outside": weakness(here)}
-        if "alone_half_budget" in here:
-            budget = here["alone_half_budget"].sel(condition="attacked")
-            others["budget for half, lone target"] = budget
-        for what, other in others.items():
-            pairs = np.stack([here["magnitude"].to_numpy(), other.to_numpy()])
-            rows.append(related(str(name), what, pairs, generator))
-    return rows
+    return [
+        related(str(name), what, pairs, generator, reliability)
+        for name in found["network"].to_numpy()[(found["control"] == "").to_numpy()]
+        for what, pairs, reliability in paired(found.sel(network=name))
+    ]
+
+
+def paired(here: xr.Dataset) -> Iterator[tuple[str, Floats, float]]:
+    """What the magnitude is compared with, both (2, individuals), and how reliable they are.
+
+    Individuals with one sensory network have much in common; among them alone their attention
+    tells them apart.
+    """
+    magnitude = here["magnitude"].to_numpy()
+    lost = weakness(here).to_numpy()
+    yield "share lost inside the blink less outside", np.stack([magnitude, lost]), np.nan
+    if "alone_half_budget" not in here:
+        return
+    attacked, senses = here.sel(condition="attacked"), here["senses"].to_numpy()
+    pairs = np.stack([magnitude, attacked["alone_half_budget"].to_numpy()])
+    halves = attacked["alone_half_budget_of_half"].transpose("half", ...).to_numpy()
+    both = reliability_of_magnitude(here) * reliability_of_halves(halves)
+    yield "budget for half, lone target", pairs, both**0.5
+    yield "the same, among those with the same senses", within_groups(pairs, senses), np.nan
 
 
 def weakness(here: xr.Dataset) -> xr.DataArray:
@@ -61,16 +78,43 @@ def weakness(here: xr.Dataset) -> xr.DataArray:
     return inside - outside
 
 
-def related(network: str, what: str, pairs: Floats, generator: np.random.Generator) -> Relation:
+def reliability_of_magnitude(here: xr.Dataset) -> float:
+    """The share of its variance over individuals that is not by chance of their trials."""
+    known = here["alone_half_budget"].sel(condition="attacked").notnull()
+    spread = here["magnitude"].where(known).var("individual", ddof=1)
+    return max(float(1 - here["magnitude_variance"].where(known).mean() / spread), 0.0)
+
+
+def reliability_of_halves(halves: Floats) -> float:
+    """Of what all trials give, from ranks by either half (2, individuals) (Spearman-Brown)."""
+    (rho,) = rhos(halves[:, None, ~np.isnan(halves).any(0)])
+    known = max(float(rho), 0.0)
+    return 2 * known / (1 + known)
+
+
+def within_groups(pairs: Floats, groups: Floats) -> Floats:
+    """Ranks of (2, individuals) among those of one group, from 0 to 1; NaN where it has one."""
+    found = np.full(pairs.shape, np.nan)
+    known = ~np.isnan(pairs).any(0)
+    for group in np.unique(groups):
+        there = known & (groups == group)
+        if there.sum() > 1:
+            found[:, there] = (rankdata(pairs[:, there], axis=1) - 1) / (there.sum() - 1)
+    return found
+
+
+def related(
+    network: str, what: str, pairs: Floats, generator: np.random.Generator, reliability: float
+) -> Relation:
     """The rank correlation of (2, individuals); infinite budgets rank highest, NaN are left out."""
     pairs = pairs[:, ~np.isnan(pairs).any(0)]
     count = pairs.shape[1]
     if count < FEWEST:
-        return Relation(network, what, count, np.nan, np.nan, np.nan)
+        return Relation(network, what, count, *[np.nan] * 4)
     rows = generator.integers(0, count, (RESAMPLES, count))
     low, high = np.nanpercentile(rhos(pairs[:, rows]), [2.5, 97.5])
     (rho,) = rhos(pairs[:, None])
-    return Relation(network, what, count, float(rho), float(low), float(high))
+    return Relation(network, what, count, float(rho), float(low), float(high), reliability)
 
 
 def rhos(pairs: Floats) -> Floats:

@@ -20,16 +20,23 @@ TITLES = {
 }
 LOST = (
     "Share of T2s lost, of those seen (and T1 reported) when clean, by lag; mean over n "
-    "individuals and its 95 % interval (bootstrap over individuals); draws: how many count."
+    "individuals and its 95 % interval (bootstrap over individuals); draws: how many count. "
+    "Missed: with a report left over; in the rest false digits fill all reports."
 )
 BUDGET = "Smallest ε at which half are lost, by lag; of the mean curve over individuals."
 OTHERS = (
     "Share lost at 180 to 400 ms of frames crafted on one individual, as others see them; the same "
     "pixels for all; mean over individuals and its 95 % interval."
 )
+ROWS = (
+    ("success", "attacked", "attacked"),
+    ("missed", "attacked", "of it missed"),
+    ("success", "noise", "noise"),
+)
 RELATED = (
     "Spearman's rank correlation with the magnitude of an individual's blink when nothing is "
-    "attacked; 95 %: bootstrap over individuals. Fewer than {} give none."
+    "attacked; 95 %: bootstrap over individuals. Fewer than {} give none. At most: "
+    "what rho would be found if both were the same thing, so reliable as they are measured."
 )
 
 
@@ -51,7 +58,7 @@ def sections(found: xr.Dataset) -> Iterator[Section]:
     if "judged" in found:
         heads = ("crafted on", "judge", *(str(frame) for frame in found["frame"].to_numpy()))
         yield "Frames before others", OTHERS, heads, list(others(found))
-        heads = ("observer", "with", "n", "rho", "95 %")
+        heads = ("observer", "with", "n", "rho", "95 %", "at most")
         yield "Who blinks more", RELATED.format(FEWEST), heads, list(related(found))
 
 
@@ -71,12 +78,10 @@ def lost(found: xr.Dataset, frame: str) -> Iterator[tuple[str, ...]]:
     for name in found["network"].to_numpy():
         here = found.sel(frame=frame, network=name)
         for norm in found["norm"].to_numpy():
-            rates = here["success"].sel(norm=norm, epsilon=found.attrs[f"reference_{frame}"])
-            for condition in ("attacked", "noise"):
-                yield from row(
-                    f"{condition}, {norm}", name, rates.sel(condition=condition),
-                    here["counted"].sel(norm=norm),
-                )  # fmt: skip
+            there = here.sel(norm=norm, epsilon=found.attrs[f"reference_{frame}"])
+            for variable, condition, what in ROWS:
+                rates = there[variable].sel(condition=condition)
+                yield from row(f"{what}, {norm}", name, rates, there["counted"])
         if frame == "target" and "queried" in found:
             rates = found["queried"].sel(network=name, condition="attacked")
             counted = found["queried_counted"].sel(network=name)
@@ -86,13 +91,18 @@ def lost(found: xr.Dataset, frame: str) -> Iterator[tuple[str, ...]]:
 def universal(found: xr.Dataset) -> Iterator[tuple[str, ...]]:
     """By observer and judge; noise by the observer itself."""
     for name in found["network"].to_numpy():
-        here = found[["judged", "judged_counted"]].sel(frame="universal", network=name)
+        here = as_own(found).sel(frame="universal", network=name)
         for judge in found["judge"].to_numpy():
             there = here.sel(judge=judge)
-            for condition in ("attacked", "noise")[: 2 if judge == "itself" else 1]:
-                what = str(judge) if condition == "attacked" else f"{judge}, noise instead"
-                rates = there["judged"].sel(condition=condition)
-                yield from row(what, name, rates, there["judged_counted"])
+            for variable, condition, what in ROWS[: 3 if judge == "itself" else 2]:
+                rates = there[variable].sel(condition=condition)
+                yield from row(f"{judge}, {what}", name, rates, there["counted"])
+
+
+def as_own(found: xr.Dataset) -> xr.Dataset:
+    """What judges made of frames, under the names of what those did on whom they were crafted."""
+    judged = found[["judged", "judged_missed", "judged_counted"]]
+    return judged.rename(judged="success", judged_missed="missed", judged_counted="counted")
 
 
 def row(
@@ -137,10 +147,11 @@ def related(found: xr.Dataset) -> Iterator[tuple[str, ...]]:
     """The rank correlations, or that there are too few."""
     for each in relations(found, np.random.default_rng(0)):
         if each.n < FEWEST:
-            yield each.network, each.what, str(each.n), "too few", ""
+            yield each.network, each.what, str(each.n), "too few", "", ""
         else:
             span = f"[{number(each.low)}, {number(each.high)}]"
-            yield each.network, each.what, str(each.n), number(each.rho), span
+            most = "" if np.isnan(each.reliability) else number(each.reliability)
+            yield each.network, each.what, str(each.n), number(each.rho), span, most
 
 
 def cells(rates: xr.DataArray, dim: str) -> list[str]:

@@ -214,9 +214,14 @@ def made_up(
     t2[CONDITIONS.index("attacked")][lost] = not gated
     dims = ("condition", "epsilon", "draw", "trial")
     return xr.Dataset(
-        {"t1": (dims, t1), "t2": (dims, t2), "lag": ("trial", model.trials.lag)},
+        {
+            "t1": (dims, t1),
+            "t2": (dims, t2),
+            "others": (dims, np.zeros_like(t1)),
+            "lag": ("trial", model.trials.lag),
+        },
         {"condition": list(CONDITIONS), "epsilon": list(epsilons)},
-        {"lone": int(model.trials.task.single)},
+        {"lone": int(model.trials.task.single), "slots": 2},
     )
 
 

@@ -28,6 +28,7 @@ def found():
     return xr.Dataset(
         {
             "success": made(**frames, epsilon=EPSILONS, **AXES),
+            "missed": made(**frames, epsilon=EPSILONS, **AXES) / 2,
             "half_budget_of_mean": budget,
             "half_budget_interval": span,
             "judged": judged,
@@ -56,6 +57,10 @@ def test_panels_draw_means_at_the_reference_and_budgets_up_to_the_largest(found)
             np.testing.assert_allclose(solid(panel, colour)[0], wanted.mean("individual"))
         assert f"ε = {epsilon:g}" in panel.get_title()
     drawn = solid(budget, BLUE)
+    missed = found["missed"].sel(
+        frame="distractor", norm="linf", condition="attacked", epsilon=0.1, network="fc-blt"
+    )
+    np.testing.assert_allclose(solid(induced, BLUE)[1], missed.mean("individual"))
     assert drawn[0][0] == EPSILONS[-1]  # beyond the largest tried
     here = found["half_budget_of_mean"].sel(
         frame="target", norm="l2", network="fc-blt", condition="attacked"

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.stats import spearmanr
 
 from experiments.blink.adversarial.losses import (
     half_budget,
@@ -12,7 +11,6 @@ from experiments.blink.adversarial.losses import (
     losses,
     over_individuals,
 )
-from experiments.blink.adversarial.relation import FEWEST, related
 
 
 def made_up(lone: int = 0) -> xr.Dataset:
@@ -24,11 +22,18 @@ def made_up(lone: int = 0) -> xr.Dataset:
     t1 = np.ones((2, 1, 2, 6), dtype=int) * (not lone)
     t1[1, 0, 0, 4] = 0  # then both are lost, which is no blink
     t2 = np.stack([clean, attacked])[:, None]
+    others = np.zeros_like(t1)
+    others[1, 0, 1, 1] = 2 if lone else 1  # false digits then fill all reports
     dims = ("condition", "epsilon", "draw", "trial")
     return xr.Dataset(
-        {"t1": (dims, t1), "t2": (dims, t2), "lag": ("trial", [1, 1, 1, 3, 3, 3])},
+        {
+            "t1": (dims, t1),
+            "t2": (dims, t2),
+            "others": (dims, others),
+            "lag": ("trial", [1, 1, 1, 3, 3, 3]),
+        },
         {"condition": ["clean", "attacked"], "epsilon": [0.1]},
-        {"lone": lone},
+        {"lone": lone, "slots": 2},
     )
 
 
@@ -42,6 +47,12 @@ def test_success_is_conditional_on_what_was_seen_when_clean():
 def test_without_a_first_target_only_the_second_counts():
     attacked = losses(made_up(lone=1))["success"].sel(condition="attacked", epsilon=0.1)
     np.testing.assert_allclose(attacked.to_numpy(), [0.5, 1 / 6])
+
+
+@pytest.mark.parametrize("lone", [0, 1])
+def test_missed_is_what_is_lost_with_a_report_left_over(lone):
+    found = losses(made_up(lone)).sel(condition="attacked", epsilon=0.1)
+    np.testing.assert_allclose(found["success"] - found["missed"], [0.25, 0])
 
 
 def test_where_nothing_was_seen_there_is_no_share():
@@ -82,17 +93,3 @@ def test_a_budget_beyond_those_tried_is_the_upper_bound():
     low, high = found["half_budget_interval"].to_numpy()
     assert low == pytest.approx(0.1)
     assert high == np.inf
-
-
-def test_few_individuals_give_no_correlation_and_unbroken_ones_rank_highest():
-    rng = np.random.default_rng(0)
-    pairs = rng.random((2, 12))
-    pairs[1, 3], pairs[1, 5] = np.inf, np.nan
-    found = related("fc-b", "budget", pairs, rng)
-    kept = np.delete(pairs, 5, 1)
-    kept[1, 3] = 2.0
-    assert found.n == 11
-    assert found.rho == pytest.approx(spearmanr(*kept).statistic)
-    assert found.low < found.rho < found.high
-    few = related("fc-b", "budget", pairs[:, : FEWEST - 1], rng)
-    assert np.isnan(few.rho)
