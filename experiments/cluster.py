@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 PATIENCE = 10  # seconds until a scheduler counts as absent
+RETURN = "1 hour"
+"""Within which a worker that was killed is to be back, started by its nanny, before that is ended
+too: 15 seconds by default, in which a busy machine does not even import PyTorch."""
 GPU = {"GPU": 1}
 """What a worker with a GPU is started with, and what units that compute on one ask for."""
 
@@ -87,9 +90,20 @@ class Hands:
             elif said.worker not in self.refused:
                 self.refused[said.worker] = said.why
                 yield said
-        expected = len(self.client.cluster.plan) if self.client.cluster else 0
-        if self.refused and len(self.refused) >= expected and not self.client.nthreads():
-            raise BlindspotsError(f"No worker is left. {next(reversed(self.refused.values()))}")
+        if self._are_all_gone() and not self.client.nthreads():
+            whys = self.refused.values() or (
+                "They ended, and could not be started again; free some memory, and run the same "
+                "command again: it goes on where it stopped.",
+            )
+            raise BlindspotsError(f"No worker is left. {[*whys][-1]}")
+
+    def _are_all_gone(self) -> bool:
+        """Whether so many workers were refused, or given up here, as could come."""
+        if not self.client.cluster:
+            return bool(self.refused)
+        started = self.client.cluster.workers.values()
+        given_up = sum(each.status.name in ("closed", "failed") for each in started)
+        return max(len(self.refused), given_up) >= len(self.client.cluster.plan)
 
 
 @contextmanager
@@ -155,6 +169,7 @@ def _site() -> Iterator[Site]:
 def _client_of(cluster: Cluster, on_gpu: bool) -> Iterator["Client"]:
     """Connected to the scheduler, which is started where the cluster is not a running one."""
     try:
+        import dask
         from distributed import Client
     except ImportError as error:
         raise _not_installed(error) from None
@@ -172,6 +187,7 @@ def _client_of(cluster: Cluster, on_gpu: bool) -> Iterator["Client"]:
         return
     started = _local if cluster.kind == "local" else _slurm
     with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": RETURN}),
         started(cluster.count, on_gpu) as scheduler,
         Client(scheduler, set_as_default=False) as client,
     ):

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -241,6 +243,20 @@ def test_late_workers_that_all_differ_end_the_command(running: Running, late: No
         said = refusal(workers, *(Piece(str(i)) for i in range(4)))
     assert said.startswith("No worker is left. The worker at ")
     assert "threads, which would disturb" in said
+
+
+@pytest.mark.parametrize("left", ["running", "closed"])
+def test_workers_here_that_cannot_be_started_again_end_the_command(left: str) -> None:
+    """The client of a scheduler without workers, whose cluster has given up one of two nannies."""
+    nannies = [SimpleNamespace(status=distributed.Status[each]) for each in ("failed", left)]
+    here = SimpleNamespace(workers=dict(enumerate(nannies)), plan={0, 1})
+    client = SimpleNamespace(cluster=here, nthreads=dict)
+    hands = cluster.Hands(client, remote.Site(Path(), "", Path(), (), "plain", ""), SimpleQueue())
+    if left == "running":
+        assert list(hands.heard()) == []
+    else:
+        with pytest.raises(BlindspotsError, match=r"No worker is left. They .* run the same"):
+            list(hands.heard())
 
 
 def test_a_scheduler_that_is_not_there_is_one_sentence(
