@@ -60,9 +60,13 @@ def paired(here: xr.Dataset) -> Iterator[tuple[str, Floats, float]]:
     attacked, senses = here.sel(condition="attacked"), here["senses"].to_numpy()
     pairs = np.stack([magnitude, attacked["alone_half_budget"].to_numpy()])
     halves = attacked["alone_half_budget_of_half"].transpose("half", ...).to_numpy()
-    both = reliability_of_magnitude(here) * reliability_of_halves(halves)
-    yield "budget for half, lone target", pairs, both**0.5
-    yield "the same, among those with the same senses", within_groups(pairs, senses), np.nan
+    known = reliability_of_magnitude(here)
+    for what, each, by_half in (
+        ("budget for half, lone target", pairs, halves),
+        ("the same, among those with the same senses",
+         within_groups(pairs, senses), within_groups(halves, senses)),
+    ):  # fmt: skip
+        yield what, each, (known * reliability_of_halves(by_half)) ** 0.5
 
 
 def weakness(here: xr.Dataset) -> xr.DataArray:
@@ -86,8 +90,14 @@ def reliability_of_magnitude(here: xr.Dataset) -> float:
 
 
 def reliability_of_halves(halves: Floats) -> float:
-    """Of what all trials give, from ranks by either half (2, individuals) (Spearman-Brown)."""
-    (rho,) = rhos(halves[:, None, ~np.isnan(halves).any(0)])
+    """Of what all trials give, from ranks by either half (2, individuals) (Spearman-Brown).
+
+    NaN where fewer than two are known.
+    """
+    there = halves[:, None, ~np.isnan(halves).any(0)]
+    if there.shape[-1] < 2:
+        return np.nan
+    (rho,) = rhos(there)
     known = max(float(rho), 0.0)
     return 2 * known / (1 + known)
 
