@@ -152,6 +152,7 @@ def _inspect(client: "Client", cluster: Cluster, site: Site, on_gpu: bool) -> No
 def _site() -> Iterator[Site]:
     """What is here, with a mark in the store by which workers know it."""
     from sim.engine import engine
+    from sim.precision import precision
 
     name = uuid.uuid4().hex
     mark = cache_dir() / f".seen-by-{name}"
@@ -160,7 +161,7 @@ def _site() -> Iterator[Site]:
         mark.touch()
     try:
         store, here, topic = cache_dir().resolve(), Path.cwd(), f"blindspots-{name}"
-        yield Site(store, mark.name, here, software(), engine(), topic)
+        yield Site(store, mark.name, here, software(), engine(), precision(), topic)
     finally:
         mark.unlink(missing_ok=True)
 

@@ -22,7 +22,8 @@ class Site:
 
     ``store`` is the directory of all units, ``mark`` a file in it that is there as long as the
     command runs, ``directory`` where relative paths begin, ``software`` names with versions,
-    ``engine`` that of flat networks, and ``topic`` the one under which the command listens.
+    ``engine`` that of flat networks, ``precision`` that of products, and ``topic`` the one under
+    which the command listens.
     """
 
     store: Path
@@ -30,6 +31,7 @@ class Site:
     directory: Path
     software: tuple[tuple[str, str], ...]
     engine: str
+    precision: str
     topic: str
 
 
@@ -80,15 +82,16 @@ def _check(site: Site, worker: "Worker") -> None:
 
 @lru_cache(maxsize=1)  # anew where commands take turns at one worker
 def _settle_in(site: Site) -> None:
-    """In a worker: the command's directories and engine, and one thread."""
+    """In a worker: the command's directories, engine and precision, and one thread."""
     import torch
     from distributed import get_worker
 
-    from sim.engine import ENVIRONMENT
+    from sim import engine, precision
 
     _check(site, get_worker())
     os.environ["BLINDSPOTS_CACHE"] = str(site.store)
-    os.environ[ENVIRONMENT] = site.engine
+    os.environ[engine.ENVIRONMENT] = site.engine
+    os.environ[precision.ENVIRONMENT] = site.precision
     os.chdir(site.directory)
     torch.set_num_threads(1)
 

@@ -164,20 +164,22 @@ def test_an_interrupt_stops_the_work_elsewhere(running: Running) -> None:
 def test_commands_that_take_turns_at_a_worker_find_what_is_theirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the worker was started with: keys name the engine, and stores are apart."""
+    """Whatever a worker was started with: keys name engine and precision, and stores are apart."""
     monkeypatch.setattr(remote, "_check", lambda site, worker: None)
     monkeypatch.setattr(distributed, "get_worker", lambda: None)
     monkeypatch.setenv("BLINDSPOTS_ENGINE", "plain")
     monkeypatch.setenv("BLINDSPOTS_CACHE", "elsewhere")
     monkeypatch.chdir(tmp_path)
     sites = []
-    for name, engine in (("one", "compiled"), ("other", "plain")):
+    monkeypatch.setenv("BLINDSPOTS_PRECISION", "bf16")
+    for name, *named in (("one", "compiled", "float32"), ("other", "plain", "tf32")):
         (tmp_path / name).mkdir()
-        sites.append(remote.Site(tmp_path / "store" / name, "", tmp_path / name, (), engine, name))
+        sites.append(remote.Site(tmp_path / "store" / name, "", tmp_path / name, (), *named, name))
     for site in (*sites, *sites):
         remote._settle_in(site)
         assert os.environ["BLINDSPOTS_CACHE"] == str(site.store)
         assert os.environ["BLINDSPOTS_ENGINE"] == site.engine
+        assert os.environ["BLINDSPOTS_PRECISION"] == site.precision
         assert Path.cwd() == site.directory
 
 
@@ -251,7 +253,9 @@ def test_workers_here_that_cannot_be_started_again_end_the_command(left: str) ->
     nannies = [SimpleNamespace(status=distributed.Status[each]) for each in ("failed", left)]
     here = SimpleNamespace(workers=dict(enumerate(nannies)), plan={0, 1})
     client = SimpleNamespace(cluster=here, nthreads=dict)
-    hands = cluster.Hands(client, remote.Site(Path(), "", Path(), (), "plain", ""), SimpleQueue())
+    hands = cluster.Hands(
+        client, remote.Site(Path(), "", Path(), (), "plain", "float32", ""), SimpleQueue()
+    )
     if left == "running":
         assert list(hands.heard()) == []
     else:
