@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -9,8 +10,9 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks.asked import asked, under
 from benchmarks.field import TIPPED, Size, clock_of, drawn
+from benchmarks.peers.loops import Loop, SnnTorch
 from benchmarks.rows import Row, Section, in_turn
-from benchmarks.training_step import lively
+from benchmarks.training_step import lively, step_of
 from networks import BlindspotsError, wiring_named
 from sim import Network
 from sim.engine import ENVIRONMENT
@@ -21,12 +23,27 @@ from sim.whole.answers import fused
 
 def populations(name: str, size: Size, device: str) -> Section:
     """A step of training of so many individuals, each with images of its own."""
-    found = [row for engine in engines(device) for row in by_engine(name, engine, size, device)]
     wiring = wiring_named(name)
+    loop = Loop(SnnTorch(), lively(wiring)).to(device)
+    works: dict[str, Callable[[], object]] = {
+        "snnTorch, 1": step_of(loop, *drawn(size.batch, device))
+    }
+    missing, told = list[Row](), dict[str, str]()
+    for engine, count in product(engines(device), size.individuals):
+        label = f"{engine}, {count}"
+        try:
+            with asked(ENVIRONMENT, engine):
+                step, apart = step_of_all(name, count, engine, size, device)
+        except torch.OutOfMemoryError:
+            missing.append(Row(label, missing="more than memory holds"))
+            continue
+        works[label] = under(ENVIRONMENT, engine, step)
+        told[label] = f"gradients of the last one as alone, to {apart:.0e}"
+    timed = in_turn(works, size.rounds, device)
     return Section(
         f"Training step of individuals of {name} together, T = {wiring.steps}, batch {size.batch} "
         "each",
-        *(clock_of(device), found),
+        *(clock_of(device), [*(replace(r, found=told.get(r.name, "")) for r in timed), *missing]),
         facts={"graphs": "their memory is given out when they are recorded, and not counted here"},
     )
 
@@ -40,24 +57,6 @@ def engines(device: str) -> list[str]:
     except BlindspotsError:
         return ["plain"]
     return ["plain", "triton", "graphs"]
-
-
-def by_engine(name: str, engine: str, size: Size, device: str) -> list[Row]:
-    """One row for each number of individuals; the steps of one engine take turns."""
-    works: dict[str, Callable[[], object]] = {}
-    rows, told = list[Row](), dict[str, str]()
-    for count in size.individuals:
-        label = f"{engine}, {count}"
-        try:
-            with asked(ENVIRONMENT, engine):
-                step, apart = step_of_all(name, count, engine, size, device)
-        except torch.OutOfMemoryError:
-            rows.append(Row(label, missing="more than memory holds"))
-            continue
-        works[label] = under(ENVIRONMENT, engine, step)
-        told[label] = f"gradients of the last one as alone, to {apart:.0e}"
-    timed = in_turn(works, size.rounds, device)
-    return [*(replace(row, found=told[row.name]) for row in timed), *rows]
 
 
 def step_of_all(
@@ -95,6 +94,7 @@ def step_of_all(
             f"{count} individuals of {name} on the engine {engine} do not compute what one does "
             f"alone: gradients differ by {apart:.2g} of their size."
         )
+    optimiser.step()  # whose memory is to be there, too
     return step, apart
 
 

@@ -28,9 +28,11 @@ SIZE = field.QUICK._replace(rounds=1, batch=4, attacked=4, steps=2, learnt=8)
 @pytest.mark.parametrize("device", DEVICES)
 def test_individuals_take_turns_and_compute_what_one_does(device: str) -> None:
     section = populations("fc-blt-spiking", SIZE, device)
+    base, *rows = section.rows
+    assert base.name == "snnTorch, 1"
     expected = [f"{engine}, {count}" for engine in engines(device) for count in (1, 2)]
-    assert [row.name for row in section.rows] == expected
-    assert all(row.wall and "as alone" in row.found for row in section.rows)
+    assert [row.name for row in rows] == expected
+    assert all(row.wall and "as alone" in row.found for row in rows)
 
 
 def test_individuals_that_disturb_one_another_are_found_out(
