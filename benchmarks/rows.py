@@ -17,6 +17,7 @@ from time import perf_counter, process_time
 from typing import Any, Literal
 
 from figures.save import replacing
+from sim.engine import engine
 
 Clock = Literal["cpu", "wall"]
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -105,7 +106,7 @@ def held(what: str) -> int:
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers depend on: processor, load, versions."""
+    """What the numbers depend on: processor, load, engine, versions."""
     versions = {}
     for name in PACKAGES:
         try:
@@ -116,6 +117,7 @@ def machine() -> dict[str, Any]:
         "processor": processor(),
         "cpus": os.cpu_count(),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "engine": engine(),
         "python": platform.python_version(),
         "versions": versions,
     }
@@ -164,8 +166,8 @@ def write(sections: Sequence[Section], out: Path) -> str:
         [
             "# Benchmark",
             "",
-            f"{about['processor']}, {about['cpus']} CPUs, load {about['load']}; "
-            f"Python {about['python']}, "
+            f"{about['processor']}, {about['cpus']} CPUs, load {about['load']}, "
+            f"{about['engine']} engine; Python {about['python']}, "
             + ", ".join(f"{name} {which}" for name, which in about["versions"].items())
             + ". Ways took turns; x is the speed relative to the first row.",
             "",
