@@ -20,6 +20,7 @@ from typing import Any, Literal
 import torch
 
 from figures.save import replacing
+from sim.engine import engine
 
 Clock = Literal["cpu", "wall"]
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -130,7 +131,7 @@ def held(what: str) -> int:
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers depend on: processor, load, versions."""
+    """What the numbers depend on: processor, load, engine, versions."""
     versions = {}
     for name in PACKAGES:
         try:
@@ -142,6 +143,7 @@ def machine() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "engine": engine(),
         "python": platform.python_version(),
         "versions": versions,
     }
@@ -191,8 +193,7 @@ def write(sections: Sequence[Section], out: Path) -> str:
             "# Benchmark",
             "",
             f"{about['processor']}, {about['cpus']} CPUs, load {about['load']}, "
-            f"GPU {about['gpu'] or 'none'}; "
-            f"Python {about['python']}, "
+            f"GPU {about['gpu'] or 'none'}, {about['engine']} engine; Python {about['python']}, "
             + ", ".join(f"{name} {which}" for name, which in about["versions"].items())
             + ". Ways took turns; x is the speed relative to the first row.",
             "",

@@ -137,17 +137,18 @@ class Loop:
             link.is_diagonal for _, link in self.links if link.source == name
         )
         keys = [(name, t) for t in range(plan.steps)]
-        places = {
-            what: table_of(tables.get(what, {}), keys) for what in ("u", "du", "drive", "answer")
-        }
-        drives = (tables.get("drive", {}).get(key) for key in keys)
-        across = [0 if each is None or each.shape[0] == 1 else area.size for each in drives]
+        none = (pointer * plan.steps)()
+        places = {what: table_of(table, keys) for what, table in tables.items()}
+        u, du, drive, answer = (places.get(w, none) for w in ("u", "du", "drive", "answer"))
+        across = (count * plan.steps)()
+        for t, key in enumerate(keys if "drive" in tables else ()):
+            rows = tables["drive"].get(key)
+            across[t] = area.size if rows is not None and rows.shape[0] > 1 else 0
         return CArea(
             *(area.size, EMITS.index(emits(unit)), is_listed, plan.since[name], plan.last[name]),
             *(kept(area), unit.leak if isinstance(unit, RateUnit) else 1),
             *((unit.threshold, unit.slope) if isinstance(unit, SpikingUnit) else (0, 0)),
-            *(places["u"], places["du"], places["drive"], (count * plan.steps)(*across)),
-            *(places["answer"], place(sums.get(plan.biases[name]))),
+            *(u, du, drive, across, answer, place(sums.get(plan.biases[name]))),
         )
 
 
@@ -221,11 +222,8 @@ def emits(unit: Unit) -> str:
 
 def table_of(tables: Tables, keys: Sequence[tuple[str, int]]) -> ctypes.Array[ctypes.c_void_p]:
     """Where the tables under these keys begin in memory; all are contiguous."""
-    places = (pointer * len(keys))()
-    for i, key in enumerate(keys):
-        if (found := tables.get(key)) is not None:
-            places[i] = found.data_ptr()
-    return places
+    found = map(tables.get, keys)
+    return (pointer * len(keys))(*[None if one is None else one.data_ptr() for one in found])
 
 
 def place(tensor: Tensor | None) -> int | None:
