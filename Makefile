@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 TORCH     := $(shell sed -n 's/^ *"\(torch[^"]*\)",/\1/p' pyproject.toml)
 
-.PHONY: compare test lint bench setup clean
+.PHONY: compare test lint bench gpu setup clean
 
 compare: setup          ## train, attack and score the quick population; writes runs/quick
 	$(BIN)/blindspots compare --preset quick --out runs/quick
@@ -29,6 +29,11 @@ bench: setup            ## speed beside peers, in one run on the same work; writ
 	$(BIN)/python -m benchmarks.brian
 	$(BIN)/python -m benchmarks.cells
 	$(BIN)/python -m benchmarks.blink
+
+gpu: setup              ## on a GPU: that all ways compute the same, then how fast; runs/benchmarks-gpu
+	$(BIN)/python -m pytest -rs tests/sim/test_fused.py tests/sim/test_replay.py tests/sim/test_whole.py \
+	  tests/sim/test_network.py tests/benchmarks/test_device.py
+	$(BIN)/python -m benchmarks --device cuda --out runs/benchmarks-gpu
 
 setup: $(READY)
 

@@ -12,7 +12,10 @@ from time import perf_counter
 import torch
 
 from benchmarks import field
+from benchmarks.populations import populations
+from benchmarks.precisions import precisions
 from benchmarks.rows import write
+from experiments.data.dataset import load_data
 
 
 def main() -> None:
@@ -23,6 +26,7 @@ def main() -> None:
     parser.add_argument("--network", default="fc-blt-spiking", help="dense, spiking")
     parser.add_argument("--run", type=Path, help="a finished run whose network is attacked")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--quick", action="store_true", help="a smoke test, not a measurement")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -32,20 +36,35 @@ def main() -> None:
 
         print(*measure(given.out, quick=given.quick), sep="\n")
         return
-    size = field.QUICK if given.quick else field.FULL
-    victim = field.victim_of(given.network, size, given.run)
+    device = device_of(given.device)
+    full = field.ON_GPU if device == "cuda" else field.FULL
+    size = field.QUICK if given.quick else full
+    victim = field.victim_of(given.network, size, given.run, device)
     works = {
-        "training step": lambda: field.training(given.network, size),
+        "training step": lambda: field.training(given.network, size, device),
+        "individuals": lambda: populations(given.network, size, device),
+        "precisions": lambda: precisions(victim, load_data(), size),
         "attack": lambda: field.attack(victim, size),
-        "attack on all cores": lambda: field.machine_wide(victim, size),
-        "Brian2": lambda: field.brian2(size),
     }
+    if device == "cpu":
+        works["attack on all cores"] = lambda: field.machine_wide(victim, size)
+        works["Brian2"] = lambda: field.brian2(size)
     sections = []
     for name, work in works.items():
         began = perf_counter()
         sections.append(work())
         print(f"{name}: {perf_counter() - began:.0f} s", file=sys.stderr)
-    print(write(sections, given.out))
+        text = write(sections, given.out)  # each time, or what comes late could lose what there is
+    print(text)
+
+
+def device_of(named: str) -> str:
+    """The device of that name; "auto" stands for a GPU where there is one."""
+    if named == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if named == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("No CUDA device is available to PyTorch; leave out --device.")
+    return named
 
 
 if __name__ == "__main__":

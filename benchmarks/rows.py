@@ -1,7 +1,8 @@
 """Rows of a benchmark: works that take turns, what each took, and a table for people and programs.
 
-Seconds of CPU are what a busy machine disturbs least, but say nothing of several processes; both
-clocks are kept. Memory is by how much one run raised the peak of what the process holds.
+Seconds of CPU are what a busy machine disturbs least, but say nothing of several processes, nor of
+a GPU; both clocks are kept. Memory is by how much one run raised the peak of what the process
+holds, or of what PyTorch holds on the GPU that the work is done on.
 """
 
 import ctypes
@@ -16,13 +17,16 @@ from statistics import median
 from time import perf_counter, process_time
 from typing import Any, Literal
 
+import torch
+
 from figures.save import replacing
+from sim.engine import engine
 
 Clock = Literal["cpu", "wall"]
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 PACKAGES = (
     *("torch", "snntorch", "spikingjelly", "norse", "torchattacks", "foolbox"),
-    *("adversarial-robustness-toolbox", "brian2", "numpy"),
+    *("adversarial-robustness-toolbox", "brian2", "numpy", "triton"),
 )
 
 
@@ -67,19 +71,41 @@ class Section:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def in_turn(works: Mapping[str, Callable[[], object]], rounds: int) -> list[Row]:
-    """Each work once that does not count, all in turn so many rounds, and each for its memory."""
+def in_turn(
+    works: Mapping[str, Callable[[], object]], rounds: int, device: str = "cpu"
+) -> list[Row]:
+    """Each work once that does not count, all in turn so many rounds, and each for its memory.
+
+    What is done on a GPU is waited for.
+    """
     for work in works.values():
-        work()
+        done(work, device)
     wall: dict[str, list[float]] = {name: [] for name in works}
     cpu: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
             began, busy = perf_counter(), process_time()
-            work()
+            done(work, device)
             wall[name].append(perf_counter() - began)
             cpu[name].append(process_time() - busy)
-    return [Row(name, wall[name], cpu[name], peak_of(work)) for name, work in works.items()]
+    peak = peak_on_gpu if device == "cuda" else peak_of
+    return [Row(name, wall[name], cpu[name], peak(work)) for name, work in works.items()]
+
+
+def done(work: Callable[[], object], device: str) -> None:
+    """Do a work, and wait until the GPU has done its part."""
+    work()
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def peak_on_gpu(work: Callable[[], object]) -> float:
+    """By how many MB a run raises the peak of what PyTorch has given out on the GPU."""
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    done(work, "cuda")
+    return (torch.cuda.max_memory_allocated() - before) / 2**20
 
 
 def peak_of(work: Callable[[], object]) -> float | None:
@@ -105,7 +131,7 @@ def held(what: str) -> int:
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers depend on: processor, load, versions."""
+    """What the numbers depend on: processor, load, engine, versions."""
     versions = {}
     for name in PACKAGES:
         try:
@@ -116,6 +142,8 @@ def machine() -> dict[str, Any]:
         "processor": processor(),
         "cpus": os.cpu_count(),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "engine": engine(),
         "python": platform.python_version(),
         "versions": versions,
     }
@@ -164,8 +192,8 @@ def write(sections: Sequence[Section], out: Path) -> str:
         [
             "# Benchmark",
             "",
-            f"{about['processor']}, {about['cpus']} CPUs, load {about['load']}; "
-            f"Python {about['python']}, "
+            f"{about['processor']}, {about['cpus']} CPUs, load {about['load']}, "
+            f"GPU {about['gpu'] or 'none'}, {about['engine']} engine; Python {about['python']}, "
             + ", ".join(f"{name} {which}" for name, which in about["versions"].items())
             + ". Ways took turns; x is the speed relative to the first row.",
             "",

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from experiments.store import unwritable
+from experiments.store import unwritable, writing
 
 
 def save(
@@ -21,18 +21,23 @@ def save(
     best: Mapping[str, Tensor],
     directory: Path,
 ) -> None:
-    """Values now and at their best, the optimiser's state, and the history of epochs (JSON)."""
+    """Values now and at their best, the optimiser's state, and the history of epochs (JSON).
+
+    Nothing is kept where the directory goes meanwhile: another worker has completed the unit.
+    """
     tensors = {f"now/{k}": v.detach().clone() for k, v in values.items()}
     tensors |= {f"best/{k}": v for k, v in best.items()}
     for i, state in optimiser.state_dict()["state"].items():
         tensors |= {f"adam/{i}/{k}": v.clone() for k, v in state.items()}
-    try:
+    with writing(directory):
         directory.mkdir(parents=True, exist_ok=True)
+    try:
         draft = directory / f"draft-{uuid.uuid4().hex}"  # another may be at the same unit
         save_file(tensors, draft, metadata={"history": json.dumps(history)})
         draft.replace(directory / "checkpoint.safetensors")
     except (OSError, SafetensorError) as error:
-        raise unwritable(directory, error) from None
+        if directory.exists():
+            raise unwritable(directory, error) from None
 
 
 def resume(
@@ -44,8 +49,8 @@ def resume(
     """
     path = directory / "checkpoint.safetensors"
     try:
-        tensors = load_file(path)
-        with safe_open(path, "pt") as file:
+        with safe_open(path, "pt") as file:  # once: another may be at the same unit
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             history = list(json.loads(file.metadata()["history"]))
     except (OSError, SafetensorError):
         return [], {}

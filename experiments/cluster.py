@@ -6,14 +6,15 @@ All see the same files: units lie in the store of the command, whoever has done 
 import logging
 import queue
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.crew import Crew, Heard, wants_gpu
+from experiments.crash import Crash, crash_of
+from experiments.crew import Crew, Heard, Refused, wants_gpu
 from experiments.data.cache import cache_dir
 from experiments.interrupts import interrupts_held
 from experiments.processes import workers_for
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 PATIENCE = 10  # seconds until a scheduler counts as absent
+RETURN = "1 hour"
+"""Within which a worker that was killed is to be back, started by its nanny, before that is ended
+too: 15 seconds by default, in which a busy machine does not even import PyTorch."""
 GPU = {"GPU": 1}
 """What a worker with a GPU is started with, and what units that compute on one ask for."""
 
@@ -37,12 +41,19 @@ class Hands:
 
     client: "Client"
     site: Site
-    told: "queue.SimpleQueue[Heard]"
+    told: "queue.SimpleQueue[Heard | Refused]"
+    refused: dict[str, str] = field(default_factory=dict)
+    """Workers that went, by their addresses, and why."""
 
-    @property
-    def size(self) -> int:
-        """How many workers there are just now; one where none has come yet."""
-        return max(1, len(self.client.nthreads()))
+    def has_room(self, unit: Unit, beside: Collection[Unit]) -> bool:
+        """Whether there are as many workers that could do the unit as such units at work.
+
+        Where none has come yet, one is counted.
+        """
+        there = self.client.scheduler_info()["workers"].values()
+        able = [each for each in there if not wants_gpu(unit) or each["resources"].get("GPU")]
+        alike = [each for each in beside if wants_gpu(each) == wants_gpu(unit)]
+        return len(alike) <= max(1, len(able))
 
     def start(self, unit: Unit) -> Future[float]:
         """Hand over a unit; where its worker is lost, another one begins it again."""
@@ -57,21 +68,42 @@ class Hands:
                 seconds.set_exception(CancelledError())
             elif isinstance(error := attempt.exception(), KilledWorker):
                 seconds.set_exception(_too_deadly(unit, error))
-            elif error:
+            elif isinstance(error, BlindspotsError):
                 seconds.set_exception(error)
+            elif error:  # before the unit was unpacked there
+                seconds.set_exception(crash_of(unit, error))
             else:
                 seconds.set_result(attempt.result())
 
         attempt.add_done_callback(pass_on)
         return seconds
 
-    def heard(self) -> Iterator[Heard]:
-        """What the workers told since the last call."""
-        while True:
-            try:
-                yield self.told.get_nowait()
-            except queue.Empty:
-                return
+    def heard(self) -> Iterator[Heard | Refused]:
+        """What the workers told since the last call, of each that went once.
+
+        Raises BlindspotsError when all that could come have gone.
+        """
+        while not self.told.empty():
+            said = self.told.get_nowait()
+            if isinstance(said, Heard):
+                yield said
+            elif said.worker not in self.refused:
+                self.refused[said.worker] = said.why
+                yield said
+        if self._are_all_gone() and not self.client.nthreads():
+            whys = self.refused.values() or (
+                "They ended, and could not be started again; free some memory, and run the same "
+                "command again: it goes on where it stopped.",
+            )
+            raise BlindspotsError(f"No worker is left. {[*whys][-1]}")
+
+    def _are_all_gone(self) -> bool:
+        """Whether so many workers were refused, or given up here, as could come."""
+        if not self.client.cluster:
+            return bool(self.refused)
+        started = self.client.cluster.workers.values()
+        given_up = sum(each.status.name in ("closed", "failed") for each in started)
+        return max(len(self.refused), given_up) >= len(self.client.cluster.plan)
 
 
 @contextmanager
@@ -82,8 +114,8 @@ def workers_of(cluster: Cluster, on_gpu: bool) -> Iterator[Crew]:
     ``on_gpu``, some are to have a GPU.
     """
     with _client_of(cluster, on_gpu) as client, _site() as site:
-        told: queue.SimpleQueue[Heard] = queue.SimpleQueue()
-        client.subscribe_topic(site.topic, lambda event: told.put(Heard(*event[1])))
+        told: queue.SimpleQueue[Heard | Refused] = queue.SimpleQueue()
+        client.subscribe_topic(site.topic, lambda event: told.put(_told(event[1])))
         if cluster.kind != "slurm":  # whose jobs wait for their turn
             _inspect(client, cluster, site, on_gpu)
         try:
@@ -93,6 +125,12 @@ def workers_of(cluster: Cluster, on_gpu: bool) -> Iterator[Crew]:
                 "The scheduler of the cluster was lost; run the same command again when it is "
                 "back: it goes on where it stopped."
             ) from None
+
+
+def _told(message: dict[str, Any]) -> Heard | Refused:
+    if "refused" in message:
+        return Refused(*message["refused"])
+    return Heard(*message["heard"])
 
 
 def _inspect(client: "Client", cluster: Cluster, site: Site, on_gpu: bool) -> None:
@@ -114,6 +152,7 @@ def _inspect(client: "Client", cluster: Cluster, site: Site, on_gpu: bool) -> No
 def _site() -> Iterator[Site]:
     """What is here, with a mark in the store by which workers know it."""
     from sim.engine import engine
+    from sim.precision import precision
 
     name = uuid.uuid4().hex
     mark = cache_dir() / f".seen-by-{name}"
@@ -122,7 +161,7 @@ def _site() -> Iterator[Site]:
         mark.touch()
     try:
         store, here, topic = cache_dir().resolve(), Path.cwd(), f"blindspots-{name}"
-        yield Site(store, mark.name, here, software(), engine(), topic)
+        yield Site(store, mark.name, here, software(), engine(), precision(), topic)
     finally:
         mark.unlink(missing_ok=True)
 
@@ -131,6 +170,7 @@ def _site() -> Iterator[Site]:
 def _client_of(cluster: Cluster, on_gpu: bool) -> Iterator["Client"]:
     """Connected to the scheduler, which is started where the cluster is not a running one."""
     try:
+        import dask
         from distributed import Client
     except ImportError as error:
         raise _not_installed(error) from None
@@ -148,6 +188,7 @@ def _client_of(cluster: Cluster, on_gpu: bool) -> Iterator["Client"]:
         return
     started = _local if cluster.kind == "local" else _slurm
     with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": RETURN}),
         started(cluster.count, on_gpu) as scheduler,
         Client(scheduler, set_as_default=False) as client,
     ):
@@ -201,8 +242,8 @@ def _slurm(count: int | None, on_gpu: bool) -> AbstractContextManager[Any]:
     return cluster
 
 
-def _too_deadly(unit: Unit, error: Any) -> BlindspotsError:
-    return BlindspotsError(
+def _too_deadly(unit: Unit, error: Any) -> Crash:
+    return Crash(
         f"{unit.label} was given up after {error.allowed_failures + 1} workers died at it, most "
         "likely for memory; give them more, and run the same command again."
     )

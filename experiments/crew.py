@@ -1,11 +1,17 @@
 """What gets units of work done has in common, be it processes here or workers elsewhere."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import Future
 from typing import NamedTuple, Protocol
 
+from experiments.crash import crash_of, traceback_path
 from experiments.units import Report, Unit, is_complete
+from networks.errors import BlindspotsError
+
+
+class Abandoned(Exception):
+    """Nobody waits for the unit any more; what it has done lies in its checkpoint."""
 
 
 class Heard(NamedTuple):
@@ -16,25 +22,41 @@ class Heard(NamedTuple):
     score: float
 
 
+class Refused(NamedTuple):
+    """A worker that came late and is not fit left its unit to the others, and went."""
+
+    key: str
+    worker: str
+    why: str
+
+
 class Crew(Protocol):
     """Workers, each of which does one unit at a time."""
 
-    @property
-    def size(self) -> int:
-        """How many there are; some may come and go."""
+    def has_room(self, unit: Unit, beside: Collection[Unit]) -> bool:
+        """Whether to hand over a unit too, beside those at work: at most one has to wait."""
 
     def start(self, unit: Unit) -> Future[float]:
         """Hand over a unit whose needs are complete; its seconds, or a BlindspotsError."""
 
-    def heard(self) -> Iterable[Heard]:
-        """What came in since the last call."""
+    def heard(self) -> Iterable[Heard | Refused]:
+        """What came in since the last call; BlindspotsError where nobody is left to work."""
 
 
 def worked(unit: Unit, report: Report) -> float:
-    """Do the work of a unit unless it is done; the seconds that it took."""
+    """Do the work of a unit unless it is done; the seconds that it took.
+
+    Raises BlindspotsError where it cannot be done, which is Crash for all that nobody foresaw.
+    """
     began = time.monotonic()
     if not is_complete(unit):
-        unit.run(report)
+        try:
+            unit.run(report)
+        except (BlindspotsError, Abandoned):
+            raise
+        except Exception as error:
+            raise crash_of(unit, error) from None
+        traceback_path(unit).unlink(missing_ok=True)
     return time.monotonic() - began
 
 

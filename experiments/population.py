@@ -1,6 +1,6 @@
 """Train individuals of one wiring together: each as if alone, with its own weights and batches."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from experiments.recipe import Recipe
 from experiments.training import Report, chance_of, one_cycle, stream_of
 from networks import Wiring
 from sim import Network
+from sim.engine import engine
 from sim.population import Population
+from sim.replay import Replayed
 
 Individual = tuple[Network, dict[str, Any]]
 
@@ -51,9 +53,10 @@ def train_together(
         fused=True,
     )
     history, best = resume(population.values, optimiser, checkpoint)
+    answer = Replayed(population) if engine() == "graphs" and device.type == "cuda" else population
     for epoch in range(len(history), recipe.epochs):
         generators = [torch.Generator().manual_seed(stream + 1 + epoch) for stream in streams]
-        is_sound = _epoch(population, optimiser, recipe, split, generators, epoch)
+        is_sound = _epoch(population, answer, optimiser, recipe, split, generators, epoch)
         scores = accuracies(population, validation)
         scores[~is_sound] = torch.nan  # and of all later epochs
         history.append(scores.tolist())
@@ -70,13 +73,17 @@ def train_together(
 
 def _epoch(
     population: Population,
+    answer: Callable[[Tensor], Tensor],
     optimiser: torch.optim.Optimizer,
     recipe: Recipe,
     split: Split,
     generators: Sequence[torch.Generator],
     epoch: int,
 ) -> Tensor:
-    """Every image once for each, in its own order; whose losses were all numbers."""
+    """Every image once for each, in its own order; whose losses were all numbers.
+
+    ``answer`` is the population, or replays it.
+    """
     count, device = len(split.labels), split.labels.device
     orders = torch.stack([torch.randperm(count, generator=each) for each in generators])
     batches = orders.to(device).split(recipe.batch, 1)
@@ -86,7 +93,7 @@ def _epoch(
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * one_cycle(progress)
         images = _shown(split.images[chosen], recipe, generators)
-        losses = _losses(population(images), split.labels[chosen])
+        losses = _losses(answer(images), split.labels[chosen])
         is_sound &= losses.detach().isfinite()
         optimiser.zero_grad(set_to_none=True)
         (losses.sum() + decay(population.wiring, population.values, recipe)).backward()

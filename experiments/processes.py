@@ -5,7 +5,7 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -32,6 +32,10 @@ class Processes:
     size: int
     pool: ProcessPoolExecutor
     messages: Any
+
+    def has_room(self, unit: Unit, beside: Collection[Unit]) -> bool:
+        """Whether a process is free, or would be if it were for ``beside``, but for one unit."""
+        return len(beside) <= self.size
 
     def start(self, unit: Unit) -> Future[float]:
         """Hand over a unit; an interrupt waits until the process that it may start is there."""

@@ -77,6 +77,8 @@ class Monitor:
             self._keep(event, unit)
             if what in ("done", "failed"):
                 self._end(unit, event)
+            elif what == "refused":
+                self.console.print(f"[bold]left out[/] {escape(event['why'])}", highlight=False)
 
     def _task(self, stage: str) -> TaskID:
         return self._stages[stage]

@@ -26,12 +26,14 @@ def versions() -> dict[str, str]:
 
 
 def software() -> str:
-    """What decides the last bits of a number: versions, and an engine other than the plain."""
+    """What decides the last bits of a number: versions, engine and precision but the usual ones."""
     from sim.engine import engine
+    from sim.precision import precision
 
     found = versions()
     named = " ".join(f"{name} {found[name]}" for name in ("torch", "snntorch"))
-    return named if engine() == "plain" else f"{named} engine {engine()}"
+    named += "" if engine() == "plain" else f" engine {engine()}"
+    return named if precision() == "float32" else f"{named} precision {precision()}"
 
 
 def hardware(device: str) -> dict[str, Any]:
@@ -75,12 +77,14 @@ def commit() -> str | None:
 
 
 def provenance(device: str) -> dict[str, Any]:
-    """Everything above, with the command line and the engine of flat networks."""
+    """Everything above, with the command line, the engine of flat networks and the precision."""
     from sim.engine import engine
+    from sim.precision import precision
 
     return {
         "command": sys.argv,
         "engine": engine(),
+        "precision": precision(),
         "versions": versions(),
         "hardware": hardware(device),
         "commit": commit(),

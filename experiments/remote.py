@@ -1,12 +1,13 @@
 """A unit of work in a dask worker, which may be on another machine that sees the same files."""
 
+import asyncio
 import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from experiments.crew import worked
+from experiments.crew import Abandoned, worked
 from experiments.provenance import commit, versions
 from experiments.units import Unit
 from networks.errors import BlindspotsError
@@ -21,7 +22,8 @@ class Site:
 
     ``store`` is the directory of all units, ``mark`` a file in it that is there as long as the
     command runs, ``directory`` where relative paths begin, ``software`` names with versions,
-    ``engine`` that of flat networks, and ``topic`` the one under which the command listens.
+    ``engine`` that of flat networks, ``precision`` that of products, and ``topic`` the one under
+    which the command listens.
     """
 
     store: Path
@@ -29,11 +31,8 @@ class Site:
     directory: Path
     software: tuple[tuple[str, str], ...]
     engine: str
+    precision: str
     topic: str
-
-
-class Abandoned(Exception):
-    """Nobody waits for the unit any more; what it has done lies in its checkpoint."""
 
 
 def software() -> tuple[tuple[str, str], ...]:
@@ -41,15 +40,21 @@ def software() -> tuple[tuple[str, str], ...]:
     return (*versions().items(), ("commit", (commit() or "").removesuffix("-dirty")))
 
 
-def inspected(site: Site, dask_worker: "Worker") -> bool:
+async def inspected(site: Site, dask_worker: "Worker") -> bool:
     """Whether a worker has a GPU; BlindspotsError where it is not fit to stand in for this machine.
 
-    ``dask_worker`` is how dask wants to be asked for the worker that this runs in.
+    ``dask_worker`` is how dask wants to be asked for the worker that this runs in, which goes on
+    answering meanwhile.
     """
-    its = f"The worker at {dask_worker.address}"
-    if dask_worker.state.nthreads != 1:
+    await asyncio.to_thread(_check, site, dask_worker)
+    return bool(dask_worker.state.total_resources.get("GPU"))
+
+
+def _check(site: Site, worker: "Worker") -> None:
+    its = f"The worker at {worker.address}"
+    if worker.state.nthreads != 1:
         raise BlindspotsError(
-            f"{its} has {dask_worker.state.nthreads} threads, which would disturb one another; "
+            f"{its} has {worker.state.nthreads} threads, which would disturb one another; "
             "start workers with --nthreads 1, and --nworkers for more than one of them."
         )
     here = dict(software())
@@ -66,20 +71,27 @@ def inspected(site: Site, dask_worker: "Worker") -> bool:
                 f"{its} does not see '{place}' as it is here; work on a file system that all "
                 "machines share, with BLINDSPOTS_CACHE on it too."
             )
-    return bool(dask_worker.state.total_resources.get("GPU"))
+    if site.engine == "compiled":
+        from sim.whole.kernels import library
+
+        try:
+            library()  # which may take a compiler its time
+        except BlindspotsError as error:
+            raise BlindspotsError(f"{its} is not fit: {error}") from None
 
 
 @lru_cache(maxsize=1)  # anew where commands take turns at one worker
 def _settle_in(site: Site) -> None:
-    """In a worker: the command's directories and engine, and one thread."""
+    """In a worker: the command's directories, engine and precision, and one thread."""
     import torch
     from distributed import get_worker
 
-    from sim.engine import ENVIRONMENT
+    from sim import engine, precision
 
-    inspected(site, get_worker())
+    _check(site, get_worker())
     os.environ["BLINDSPOTS_CACHE"] = str(site.store)
-    os.environ[ENVIRONMENT] = site.engine
+    os.environ[engine.ENVIRONMENT] = site.engine
+    os.environ[precision.ENVIRONMENT] = site.precision
     os.chdir(site.directory)
     torch.set_num_threads(1)
 
@@ -87,17 +99,30 @@ def _settle_in(site: Site) -> None:
 def work_there(unit: Unit, site: Site) -> float:
     """Do the work of a unit in this worker, and tell the command how far it is; the seconds.
 
-    Raises Abandoned when the command has ended meanwhile.
+    Raises Abandoned when the command has ended meanwhile. A worker that is not fit, which only one
+    that came late can be, leaves the unit to the others.
     """
     from distributed import get_worker
 
-    _settle_in(site)
     worker = get_worker()
+    try:
+        _settle_in(site)
+    except BlindspotsError as error:
+        _leave(worker, unit, site, str(error))
     task = worker.state.tasks[worker.get_current_task()]
 
     def report(done: float, score: float) -> None:
         if task.state != "executing":
             raise Abandoned
-        worker.log_event(site.topic, (unit.key, done, score))
+        worker.log_event(site.topic, {"heard": (unit.key, done, score)})
 
     return worked(unit, report)
+
+
+def _leave(worker: "Worker", unit: Unit, site: Site, why: str) -> NoReturn:
+    """Tell the command, and let the scheduler give to others what this worker was given."""
+    from distributed import Reschedule
+
+    worker.log_event(site.topic, {"refused": (unit.key, worker.address, why)})
+    worker.loop.add_callback(worker.close_gracefully, reason=why)
+    raise Reschedule

@@ -1,12 +1,13 @@
 """Units of work on disk: each under a key of what determines it, complete or absent."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ def fresh_unit(kind: str, key: str) -> Iterator[Path]:
     """An empty directory that becomes the unit, all at once, when the block ends well.
 
     Whatever interrupts the block leaves no unit. A full or unwritable disk is a BlindspotsError.
+    Where another process has left the same files meanwhile, those stay: a key stands for one
+    outcome, and somebody may be reading them.
     """
     final = unit_path(kind, key)
     try:
@@ -42,14 +45,40 @@ def fresh_unit(kind: str, key: str) -> Iterator[Path]:
         raise unwritable(final.parent, error) from None
     try:
         yield draft
-        if final.exists():
-            os.replace(final, draft / "before")
-        os.replace(draft, final)
-        shutil.rmtree(final / "before", ignore_errors=True)
+        while not (_is_there(draft, final) or _became(draft, final)):
+            _clear(final)
     except (OSError, SafetensorError) as error:
         raise unwritable(final.parent, error) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _is_there(draft: Path, final: Path) -> bool:
+    """Whether ``final`` has every file that ``draft`` has."""
+    names = [path.relative_to(draft) for path in draft.rglob("*") if path.is_file()]
+    return bool(names) and all((final / name).is_file() for name in names)
+
+
+def _became(draft: Path, final: Path) -> bool:
+    """Give ``draft`` the name ``final``, unless files lie there."""
+    try:
+        os.replace(draft, final)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
+
+
+def _clear(final: Path) -> None:
+    """Take away what lies at ``final``, all at once, unless another process did."""
+    with (
+        tempfile.TemporaryDirectory(
+            prefix=f".{final.name}-", dir=final.parent, ignore_cleanup_errors=True
+        ) as attic,
+        suppress(FileNotFoundError),
+    ):
+        os.replace(final, Path(attic) / "before")
 
 
 def write_text(path: Path, text: str) -> None:

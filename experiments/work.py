@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from experiments.cluster import workers_of
-from experiments.crew import Crew, Heard, wants_gpu
+from experiments.crash import raise_crashes
+from experiments.crew import Crew, Heard, Refused, wants_gpu
 from experiments.processes import processes
 from experiments.units import Unit, is_complete
 from experiments.workers import Cluster, Workers
@@ -41,16 +42,16 @@ STAGES = {  # in their order
     "audit": "auditing accuracies",
 }
 Tell = Callable[[Event], None]
-"""Told what happens: ``what`` is planned, started, progress, done, failed or spent (nothing that
-is still to be done needs the unit)."""
+"""Told what happens: ``what`` is planned, started, progress, done, failed, refused (its worker was
+not fit, and another one is to begin it) or spent (nothing that is still to be done needs it)."""
 
 
 def complete(units: Iterable[Unit], workers: Workers, tell: Tell) -> dict[str, str]:
     """Make every unit complete, with all that it needs; units on disk cost nothing.
 
     Returns the failures: unit's key to the sentence that says why. What needs a failed unit is
-    not tried and not listed. KeyboardInterrupt stops the workers at once; nothing that was
-    complete is lost.
+    not tried and not listed. Raises Crash at the end where a unit failed by what nobody foresaw.
+    KeyboardInterrupt stops the workers at once; nothing that was complete is lost.
     """
     waiting = _missing(units)
     for unit in waiting.values():
@@ -58,7 +59,9 @@ def complete(units: Iterable[Unit], workers: Workers, tell: Tell) -> dict[str, s
     if not waiting:
         return {}
     with _hired(workers, any(map(wants_gpu, waiting.values()))) as crew:
-        return _drive(waiting, crew, tell)
+        failures = _drive(waiting, crew, tell)
+    raise_crashes(failures.values())
+    return {key: str(error) for key, error in failures.items()}
 
 
 def _hired(workers: Workers, on_gpu: bool) -> AbstractContextManager[Crew]:
@@ -77,17 +80,19 @@ def _missing(units: Iterable[Unit]) -> dict[str, Unit]:
     return dict(sorted(missing.items(), key=lambda item: list(STAGES).index(item[1].stage)))
 
 
-def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, str]:
+def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, BlindspotsError]:
     """Keep all workers busy, the latest stage first, so that crafted inputs are soon scored."""
     running: dict[Future[float], Unit] = {}
     blocked, ready, wanted_by = _sorted_by_need(waiting)
+    by_kind = {on_gpu: [u for u in ready if wants_gpu(u) == on_gpu] for on_gpu in (False, True)}
     users = Counter(need.key for unit in waiting.values() for need in unit.needs)
-    failures: dict[str, str] = {}
-    while ready or running:
-        while ready and len(running) < crew.size + 1:
-            unit = ready.pop()
-            tell({"what": "started", "unit": unit})
-            running[crew.start(unit)] = unit
+    failures: dict[str, BlindspotsError] = {}
+    while running or any(by_kind.values()):
+        for units in by_kind.values():
+            while units and crew.has_room(units[-1], running.values()):
+                unit = units.pop()
+                tell({"what": "started", "unit": unit})
+                running[crew.start(unit)] = unit
         done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
         _pass_on(crew.heard(), tell, waiting)
         for future in done:
@@ -95,14 +100,14 @@ def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, str]:
             try:
                 seconds = future.result()
             except BlindspotsError as error:
-                failures[unit.key] = str(error)
+                failures[unit.key] = error
                 tell({"what": "failed", "unit": unit, "why": str(error)})
                 continue
             tell({"what": "done", "unit": unit, "seconds": seconds})
             for key in wanted_by.get(unit.key, ()):
                 blocked[key].discard(unit.key)
                 if not blocked[key]:
-                    ready.append(waiting[key])
+                    by_kind[wants_gpu(waiting[key])].append(waiting[key])
             for need in unit.needs:
                 users[need.key] -= 1
                 if not users[need.key]:
@@ -123,6 +128,10 @@ def _sorted_by_need(
     return blocked, ready, wanted_by
 
 
-def _pass_on(heard: Iterable[Heard], tell: Tell, waiting: dict[str, Unit]) -> None:
-    for key, done, score in heard:
-        tell({"what": "progress", "unit": waiting[key], "done": done, "accuracy": score})
+def _pass_on(heard: Iterable[Heard | Refused], tell: Tell, waiting: dict[str, Unit]) -> None:
+    for each in heard:
+        match each:
+            case Heard(key, done, score):
+                tell({"what": "progress", "unit": waiting[key], "done": done, "accuracy": score})
+            case Refused(key, _, why):
+                tell({"what": "refused", "unit": waiting[key], "why": why})

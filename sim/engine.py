@@ -1,16 +1,17 @@
-"""Which of two engines adds up the steps of flat networks: plain torch, or compiled C++.
+"""What adds up the steps of flat networks: plain torch, compiled C++, or Triton on a GPU.
 
-Both follow the one written step. They add in different orders, so that a potential differs in its
+All follow the one written step. They add in different orders, so that a potential differs in its
 last bits, and one that lies within those of its threshold may spike in one of them alone; training
-carries that on. Hence the compiled one is used where it is asked for, and results name it.
+carries that on. Hence any but the plain one is used where it is asked for, and results name it.
+The compiled one works on a CPU, those of Triton on a GPU; elsewhere the plain one takes over.
+"graphs" is "triton", and replays the steps of training as CUDA graphs.
 """
 
-import os
 from typing import Literal, get_args
 
-from networks import BlindspotsError
+from sim.chosen import chosen
 
-Engine = Literal["plain", "compiled"]
+Engine = Literal["plain", "compiled", "triton", "graphs"]
 ENVIRONMENT = "BLINDSPOTS_ENGINE"
 
 
@@ -19,10 +20,4 @@ def engine() -> Engine:
 
     Raises BlindspotsError where there is none of that name.
     """
-    named = os.environ.get(ENVIRONMENT) or "plain"
-    for known in get_args(Engine):
-        if named == known:
-            return known
-    raise BlindspotsError(
-        f"{ENVIRONMENT}={named} names no engine; give one of {', '.join(get_args(Engine))}."
-    )
+    return chosen(ENVIRONMENT, "engine", get_args(Engine))

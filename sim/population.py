@@ -13,6 +13,7 @@ from networks import SpikingUnit
 from sim.network import Network, settle
 from sim.rule import Rule, surrogate
 from sim.unroll import potentials
+from sim.whole import answers, is_flat
 
 
 class Population:
@@ -28,23 +29,43 @@ class Population:
             name: torch.stack([one.values[name].detach() for one in individuals]).requires_grad_()
             for name in first.values
         }
-        self._one = _Stepwise(first.wiring, dict(first.values.items()))
+        self._is_whole = is_flat(first.wiring) and not first.wiring.is_feedforward
+        kind = _Whole if self._is_whole else _Stepwise
+        self._one = kind(first.wiring, dict(first.values.items()))
         self._one.to(next(iter(self.values.values())).device)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (individuals, N, classes) of images (individuals, N, *shape), each its own."""
-        answers: Tensor = torch.vmap(self._answer)(self.values, images)
-        return answers
+        if self._is_whole:
+            return self._answer(self.values, images)
+        found: Tensor = torch.vmap(self._answer)(self.values, images)
+        return found
 
     def to_the_same(self, images: Tensor) -> Tensor:
         """Logits (individuals, N, classes) of images (N, *shape) that all are shown."""
-        answers: Tensor = torch.vmap(self._answer, in_dims=(0, None))(self.values, images)
-        return answers
+        if self._is_whole:
+            count = len(next(iter(self.values.values())))
+            return self._answer(self.values, images.expand(count, *images.shape))
+        found: Tensor = torch.vmap(self._answer, in_dims=(0, None))(self.values, images)
+        return found
 
     def _answer(self, values: dict[str, Tensor], images: Tensor) -> Tensor:
         given = {f"values.{name}": value for name, value in values.items()}
         answer: Tensor = functional_call(self._one, given, (images,))
         return answer
+
+
+class _Whole(Network):
+    """Answers all individuals at once, whose values it is lent stacked, by one function."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        frames = self.frames(images.flatten(0, 1))
+        shape = (*images.shape[:2], *frames[0].shape[1:])
+        if all(frame is frames[0] for frame in frames):
+            frames = [frames[0].reshape(shape)] * len(frames)
+        else:
+            frames = [frame.reshape(shape) for frame in frames]
+        return answers(self.circuit(), frames).mean(0)
 
 
 class _Stepwise(Network):

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from networks import Convolution, OneToOne, Projection, RateUnit, SpikingUnit, Wiring
 from sim.interventions import Intervention, clamped, delivered, injected
 from sim.parameters import bias_name, weight_name
+from sim.precision import product
 from sim.rule import PLAIN, Rule
 from sim.units import membrane_step, rate_step
 
@@ -56,7 +57,7 @@ def transmit(
     if isinstance(pattern, OneToOne):
         return out * weight.reshape(target)
     if not isinstance(pattern, Convolution):
-        return F.linear(out.flatten(1), weight).reshape(-1, *target)
+        return product(out.flatten(1), weight.mT).reshape(-1, *target)
     padding = pattern.kernel // 2
     if pattern.upward:
         return F.conv2d(out, weight, stride=pattern.stride, padding=padding)

@@ -76,9 +76,9 @@ class Art:
         classifier = PyTorchClassifier(
             *(model, nn.CrossEntropyLoss(), tuple(sweep.images.shape[1:]), 10),
             clip_values=(0.0, 1.0),
-            device_type="cpu",
+            device_type="gpu" if sweep.images.is_cuda else "cpu",
         )
-        found = []
+        found, given = [], (sweep.images.cpu().numpy(), sweep.labels.cpu().numpy())
         for each in sweep.epsilons:
             attack = ProjectedGradientDescentPyTorch(
                 classifier,
@@ -91,9 +91,8 @@ class Art:
                 verbose=False,
             )
             with contextlib.redirect_stdout(io.StringIO()):
-                found.append(
-                    torch.from_numpy(attack.generate(sweep.images.numpy(), sweep.labels.numpy()))
-                )
+                made = torch.from_numpy(attack.generate(*given))
+            found.append(made.to(sweep.images.device))
         return found
 
 

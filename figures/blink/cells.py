@@ -26,8 +26,7 @@ def cells(found: xr.Dataset) -> Figure:
 
     Args:
         found: ``trace`` (reading, trial, pool, time), ``example_spikes`` with cells, what was shown
-            and reported, ``lag`` (trial); the first trial of each lag is drawn whose T1 is seen in
-            all readings.
+            and reported, ``lag`` (trial).
     """
     rows = [chosen(found, int(lag)) for lag in sorted(set(found["lag"].to_numpy().tolist()))]
     figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
@@ -63,10 +62,17 @@ def cells(found: xr.Dataset) -> Figure:
 
 
 def chosen(found: xr.Dataset, lag: int) -> int:
-    """The first trial of a lag with T1 seen in all readings; else the first of the lag."""
+    """The first trial of a lag with T1 seen, and nothing false, in all readings; else the first.
+
+    A false digit before T1 leaves no report for T2, which is no blink.
+    """
     at = (found["lag"] == lag).to_numpy()
-    good = at & found["t1_seen"].all("reading").to_numpy()
-    return int((good if good.any() else at).argmax())
+    seen = at & found["t1_seen"].all("reading").to_numpy()
+    said = found["example_report"]
+    shown = [found["example_label"].isel(item=found[f"example_{which}"]) for which in ("t1", "t2")]
+    is_true = (said < 0) | (said == shown[0]) | (said == shown[1])
+    pure = seen & is_true.all([dim for dim in is_true.dims if dim != "trial"]).to_numpy()
+    return int(next(each for each in (pure, seen, at) if each.any()).argmax())
 
 
 def gates(panel: Axes, trial: xr.Dataset) -> None:

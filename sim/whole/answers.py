@@ -13,6 +13,7 @@ leaves one number for each unit for the way back, its potential: what it emitted
 What can no longer reach the answer is not computed.
 """
 
+import os
 from collections.abc import Sequence
 from math import sqrt
 from typing import Any
@@ -21,18 +22,23 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from networks import Wiring
-from sim.engine import Engine, engine
+from networks import BlindspotsError
+from sim.engine import ENVIRONMENT, Engine, engine
+from sim.precision import precision
 from sim.step import Circuit
 from sim.unroll import potentials
 from sim.whole.back import Back
+from sim.whole.compiled import Loop
 from sim.whole.plain import Plain
-from sim.whole.plan import is_flat, plan_of
+from sim.whole.plan import Plan, is_flat, plan_of
 from sim.whole.way import Way
 
 
 def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = False) -> Tensor:
     """The output's potential at each step of the answer, (answer steps, N, classes).
+
+    Frames are (N, *shape). Those of individuals whose values are stacked are (individuals, N,
+    *shape), and the answer has their axis before that of images.
 
     With ``is_frugal`` the way back computes most of the past again, from moments that were kept:
     the same numbers from memory that grows with the root of the number of steps.
@@ -43,59 +49,74 @@ def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = Fal
     if not is_flat(circuit.wiring):
         return potentials(circuit, frames)
     is_still = all(frame is frames[0] for frame in frames)
-    shown = [frame.flatten(1).contiguous() for frame in (frames[:1] if is_still else frames)]
-    values = [circuit.values[name] for name in plan_of(circuit.wiring).names]
-    how = (engine(), apart_of(circuit.wiring) if is_frugal else 0, len(shown))
-    found: Tensor = ThroughTime.apply(circuit.wiring, how, *shown, *values)
+    first = -len(circuit.wiring.input.shape)
+    shown = [frame.flatten(first).contiguous() for frame in (frames[:1] if is_still else frames)]
+    plan = plan_of(circuit.wiring)
+    values = [circuit.values[name] for name in plan.names]
+    how = (engine(), apart_of(plan) if is_frugal else 0, len(shown))
+    found: Tensor = ThroughTime.apply(plan, how, *shown, *values)
     return found
 
 
-def apart_of(wiring: Wiring) -> int:
+def apart_of(plan: Plan) -> int:
     """Steps between moments that are kept, so that these and a stretch take the least memory.
 
     At each as many steps are kept as the longest delay reaches back.
     """
-    longest = plan_of(wiring).longest
-    return max(longest, round(sqrt(wiring.steps * longest)))
+    return max(plan.longest, round(sqrt(plan.steps * plan.longest)))
 
 
 class ThroughTime(torch.autograd.Function):
     """From frames (N, pixels), a single one if they stay, and parameters, to `answers`."""
 
     @staticmethod
-    def forward(ctx: Any, wiring: Wiring, how: tuple[Engine, int, int], *given: Tensor) -> Tensor:
+    def forward(ctx: Any, plan: Plan, how: tuple[Engine, int, int], *given: Tensor) -> Tensor:
         """The answer; what the way back needs stays in ``ctx``.
 
         ``how``: the engine, the steps between moments that are kept (0: all), and how many of
         ``given`` are frames.
         """
-        ctx.wiring, ctx.how = wiring, how
-        way = _way(wiring, how, given)
+        ctx.plan, ctx.how = plan, how
+        way = _way(plan, how, given)
         rows = way.there(keep=any(ctx.needs_input_grad))
         ctx.past = way.past
         ctx.save_for_backward(*given)
-        return torch.stack([row.expand(given[0].shape[0], -1) for row in rows])
+        return torch.stack([row.expand(*given[0].shape[:-1], -1) for row in rows])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of all that was given, from that by the answer."""
-        way = _way(ctx.wiring, ctx.how, ctx.saved_tensors)
+        way = _way(ctx.plan, ctx.how, ctx.saved_tensors)
         way.past = dict(ctx.past)  # which stays, for another way back
-        back = Back(way, ctx.needs_input_grad[2:])
+        wanted = ctx.needs_input_grad[2:]
+        if isinstance(way, Loop):
+            return None, None, *way.back(gradient, wanted)
+        back = Back(way, wanted)
         back.unroll(gradient)
         return None, None, *back.gradients
 
 
-def _way(wiring: Wiring, how: tuple[Engine, int, int], given: Sequence[Tensor]) -> Way:
+def _way(plan: Plan, how: tuple[Engine, int, int], given: Sequence[Tensor]) -> Way | Loop:
+    """By the engine that was asked for where it can, else in plain torch."""
     by, apart, shown = how
-    return Way(plan_of(wiring), arithmetic(by, given), shown, given, apart)
+    is_single = given[0].ndim == 2 and precision() == "float32"
+    is_usual = all(x.dtype == torch.float32 for x in given)
+    if by == "compiled" and is_single and is_usual and not given[0].is_cuda:
+        return Loop(plan, shown, given, apart)
+    is_fused = by in ("triton", "graphs") and is_usual
+    if is_fused and (given[0].is_cuda or os.environ.get("TRITON_INTERPRET") == "1"):
+        return Way(plan, fused(), shown, given, apart)
+    return Way(plan, Plain(), shown, given, apart)
 
 
-def arithmetic(by: Engine, given: Sequence[Tensor]) -> Plain:
-    """What adds up the steps: what was asked for where it can, else plain torch."""
-    if by == "compiled" and all(x.device.type == "cpu" and x.dtype == torch.float32 for x in given):
-        from sim.whole.compiled import Compiled
-
-        return Compiled()
-    return Plain()
+def fused() -> Plain:
+    """The arithmetic of Triton's kernels; BlindspotsError where Triton is not installed."""
+    try:
+        from sim.whole.fused import Fused
+    except ModuleNotFoundError as error:
+        raise BlindspotsError(
+            f"{ENVIRONMENT}={engine()} needs {error.name}, which is not installed; install it (pip "
+            f"install 'blindspots[gpu]'), or leave out {ENVIRONMENT}."
+        ) from None
+    return Fused()

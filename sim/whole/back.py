@@ -23,7 +23,7 @@ class Back:
         self.by_still: dict[str, tuple[Sent, Tensor]] = {}
 
     def unroll(self, gradient: Tensor) -> None:
-        """From the gradient by the output's potentials, (answer steps, N, classes)."""
+        """From the gradient by the output's potentials, (answer steps, ..., N, classes)."""
         plan, later = self.plan, dict[str, Tensor]()
         for t in reversed(range(plan.steps)):
             self.way.again(t)
@@ -70,7 +70,7 @@ class Back:
                 self.by_still[link.weight] = sent, drive.clone()
         place = self.at[self.plan.biases[area.name]]
         if self.wanted[place]:
-            self.gradients[place] = summed(self.gradients[place], drive.sum(0))
+            self.gradients[place] = summed(self.gradients[place], drive.sum(-2))
 
     def _by_source(self, sent: Sent, drive: Tensor, t: int) -> None:
         drive = like(drive, sent.emitted.u)

@@ -1,4 +1,7 @@
-"""The sums of a step in plain torch, in the order in which :mod:`sim.step` adds."""
+"""The sums of a step in plain torch, in the order in which :mod:`sim.step` adds.
+
+Tables are (N, units), or (individuals, N, units) with weights that are stacked alike.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,6 +11,7 @@ from torch import Tensor
 
 from networks import RateUnit, SpikingUnit
 from networks.area import Area
+from sim.precision import product
 from sim.rule import DERIVATIVES
 from sim.units import ACTIVATIONS
 from sim.whole.plan import Link
@@ -24,12 +28,12 @@ SLOPES = {
 class Emitted:
     """What an area emitted at one step, from its potential ``u`` then (the input: from itself).
 
-    Both are (N, units), or (1, units) while all images still share one past.
+    Both are (N, units), or (1, units) while all images still share one past. ``out`` is given
+    where it was found with ``u``.
     """
 
-    def __init__(self, area: Area, u: Tensor):
-        self.area, self.u = area, u
-        self._out: Tensor | None = None
+    def __init__(self, area: Area, u: Tensor, out: Tensor | None = None):
+        self.area, self.u, self._out = area, u, out
 
     @property
     def out(self) -> Tensor:
@@ -65,8 +69,8 @@ class Sent(NamedTuple):
         """W_p out, (N, target units)."""
         out = self.emitted.out
         if self.link.is_diagonal:
-            return out * self.weight
-        return out @ self.weight.T
+            return out * self.weight.unsqueeze(-2)
+        return product(out, self.weight.mT)
 
 
 class Plain:
@@ -107,15 +111,15 @@ class Plain:
     def by_source(self, sent: Sent, drive: Tensor, total: Tensor | None) -> Tensor:
         """``total`` and the gradient by what the source emitted, (N, source units)."""
         if sent.link.is_diagonal:
-            return summed(total, drive * sent.weight)
-        return summed(total, drive @ sent.weight)
+            return summed(total, drive * sent.weight.unsqueeze(-2))
+        return summed(total, product(drive, sent.weight))
 
     def by_weight(self, sent: Sent, drive: Tensor, total: Tensor | None) -> Tensor:
         """``total`` and the gradient by the weights."""
         out = sent.emitted.out
         if sent.link.is_diagonal:
-            return summed(total, (drive * out).sum(0))
-        return summed(total, drive.T @ out)
+            return summed(total, (drive * out).sum(-2))
+        return summed(total, product(drive.mT, out))
 
 
 def sloped(area: Area, u: Tensor, gradient: Tensor) -> Tensor:
@@ -141,7 +145,7 @@ def kept(area: Area) -> float:
 
 def plus(total: Tensor, more: Tensor, is_own: bool, factor: float = 1.0) -> Tensor:
     """total + factor * more; in place where ``total`` may be written into."""
-    if is_own and total.shape[0] >= more.shape[0]:
+    if is_own and total.shape[-2] >= more.shape[-2]:
         return total.add_(more, alpha=factor)
     return torch.add(total, more, alpha=factor)
 
@@ -153,4 +157,4 @@ def summed(total: Tensor | None, more: Tensor) -> Tensor:
 
 def like(gradient: Tensor, one: Tensor) -> Tensor:
     """Summed over images where they shared ``one`` row."""
-    return gradient if gradient.shape[0] == one.shape[0] else gradient.sum(0, keepdim=True)
+    return gradient if gradient.shape[-2] == one.shape[-2] else gradient.sum(-2, keepdim=True)

@@ -25,14 +25,16 @@ class Link(NamedTuple):
 class Plan(NamedTuple):
     """What the loop asks of a wiring at every step.
 
-    ``areas`` are those with units of their own, ``into`` the projections that end in each, ``last``
-    the last step at which each still has an effect on the answer, ``names`` those of all
-    parameters, ``biases`` those of the areas' biases, ``longest`` the longest delay. ``output`` is
-    read at the steps ``answers`` of ``steps``.
+    ``areas`` are those with units of their own, ``into`` the projections that end in each,
+    ``since`` the first step at which each may differ from image to image, ``last`` the last step
+    at which it still has an effect on the answer, ``names`` those of all parameters, ``biases``
+    those of the areas' biases, ``longest`` the longest delay. ``output`` is read at the steps
+    ``answers`` of ``steps``.
     """
 
     areas: tuple[Area, ...]
     into: Mapping[str, tuple[Link, ...]]
+    since: Mapping[str, int]
     last: Mapping[str, int]
     names: tuple[str, ...]
     biases: Mapping[str, str]
@@ -55,6 +57,7 @@ def plan_of(wiring: Wiring) -> Plan:
     return Plan(
         areas,
         {a.name: tuple(_link(wiring, p) for p in wiring.into(a.name)) for a in areas},
+        first_steps(wiring),
         last_steps(wiring),
         (*map(weight_name, wiring.projections), *biases.values()),
         biases,
@@ -69,6 +72,15 @@ def plan_of(wiring: Wiring) -> Plan:
 def _link(wiring: Wiring, p: Projection) -> Link:
     is_diagonal = isinstance(p.pattern, OneToOne)
     return Link(p.source, p.delay, weight_name(p), p.source == wiring.input.name, is_diagonal)
+
+
+def first_steps(wiring: Wiring) -> dict[str, int]:
+    """The first step at which the input can have reached each area; ``steps`` where it cannot."""
+    first = {area.name: wiring.steps for area in wiring.areas} | {wiring.input.name: 0}
+    for _ in wiring.areas:  # no path without a loop is longer
+        for p in wiring.projections:
+            first[p.target] = min(first[p.target], first[p.source] + p.delay)
+    return first
 
 
 def last_steps(wiring: Wiring) -> dict[str, int]:

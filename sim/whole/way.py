@@ -87,5 +87,5 @@ class Way:
                 drives.append(self.still[link.weight])
             else:
                 drives.append(sent)
-        bias = self.values[self.plan.biases[area.name]].reshape(1, -1)
+        bias = self.values[self.plan.biases[area.name]].unsqueeze(-2)
         return self.arithmetic.potential(area, bias, drives, self.past.get((area.name, t - 1)))

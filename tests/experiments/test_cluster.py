@@ -1,28 +1,24 @@
 """Units that dask's workers do end as those that processes here do, whatever becomes of workers."""
 
-import importlib
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
 
 from experiments import cluster, remote
 from experiments.bench import Bench
-from experiments.individuals import Train
-from experiments.inputs import Craft
-from experiments.recipe import Recipe
-from experiments.scoring import Score
 from experiments.store import fresh_unit
 from experiments.units import Report, Unit, is_complete, product
 from experiments.work import Event, complete
 from experiments.workers import Cluster, workers_named
-from networks import BlindspotsError, wiring_named
+from networks import BlindspotsError
 
 distributed = pytest.importorskip("distributed")
 
@@ -77,6 +73,26 @@ class Endless(Piece):
             raise
 
 
+@dataclass(frozen=True)
+class Watches(Piece):
+    stage: ClassVar[str] = "watch"  # of a late stage, so that the others are begun before
+
+
+@dataclass(frozen=True)
+class WaitsFor(Piece):
+    """Ends when another unit, which it does not need, is complete."""
+
+    other: Unit = Watches("other")
+
+    def run(self, report: Report) -> None:
+        end = time.monotonic() + 10
+        while not is_complete(self.other):
+            if time.monotonic() > end:
+                raise BlindspotsError(f"{self.other.label} was not begun.")
+            time.sleep(0.02)
+        self.leave("")
+
+
 @pytest.fixture
 def running(empty_cache: Path) -> Running:
     """A scheduler with workers in this process, such as users start, by its address."""
@@ -124,6 +140,12 @@ def test_what_computes_on_a_gpu_goes_where_one_is(running: Running) -> None:
     assert {product(unit).read_text() for unit in units} == {"b"}
 
 
+def test_what_waits_for_a_gpu_keeps_nobody_else_from_work(running: Running) -> None:
+    units = [WaitsFor(str(i), ON_GPU) for i in range(6)]
+    with running({"resources": GPU}, {}, {}) as workers:
+        assert complete([*units, units[0].other], workers, lambda event: None) == {}
+
+
 def test_an_interrupt_stops_the_work_elsewhere(running: Running) -> None:
     def interrupt(event: Event) -> None:
         if event["what"] == "progress":
@@ -142,20 +164,22 @@ def test_an_interrupt_stops_the_work_elsewhere(running: Running) -> None:
 def test_commands_that_take_turns_at_a_worker_find_what_is_theirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the worker was started with: keys name the engine, and stores are apart."""
-    monkeypatch.setattr(remote, "inspected", lambda site, worker: False)
+    """Whatever a worker was started with: keys name engine and precision, and stores are apart."""
+    monkeypatch.setattr(remote, "_check", lambda site, worker: None)
     monkeypatch.setattr(distributed, "get_worker", lambda: None)
     monkeypatch.setenv("BLINDSPOTS_ENGINE", "plain")
     monkeypatch.setenv("BLINDSPOTS_CACHE", "elsewhere")
     monkeypatch.chdir(tmp_path)
     sites = []
-    for name, engine in (("one", "compiled"), ("other", "plain")):
+    monkeypatch.setenv("BLINDSPOTS_PRECISION", "bf16")
+    for name, *named in (("one", "compiled", "float32"), ("other", "plain", "tf32")):
         (tmp_path / name).mkdir()
-        sites.append(remote.Site(tmp_path / "store" / name, "", tmp_path / name, (), engine, name))
+        sites.append(remote.Site(tmp_path / "store" / name, "", tmp_path / name, (), *named, name))
     for site in (*sites, *sites):
         remote._settle_in(site)
         assert os.environ["BLINDSPOTS_CACHE"] == str(site.store)
         assert os.environ["BLINDSPOTS_ENGINE"] == site.engine
+        assert os.environ["BLINDSPOTS_PRECISION"] == site.precision
         assert Path.cwd() == site.directory
 
 
@@ -182,131 +206,65 @@ def test_workers_that_differ_are_refused(running: Running, monkeypatch: pytest.M
         assert "has no workers; start some with" in refusal(workers)
 
 
+def test_an_engine_that_a_worker_lacks_is_noticed_at_once(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_compiler() -> None:
+        raise BlindspotsError("There is no compiler.")
+
+    monkeypatch.setattr("sim.whole.kernels.library", no_compiler)
+    with running({}) as workers:
+        assert complete([Piece("plain")], workers, lambda event: None) == {}
+        monkeypatch.setenv("BLINDSPOTS_ENGINE", "compiled")
+        assert refusal(workers).endswith(" is not fit: There is no compiler.")
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All workers count as having come after the command began."""
+    monkeypatch.setattr(cluster, "_inspect", lambda *given: None)
+
+
+def test_a_late_worker_that_differs_leaves_its_units_to_the_others(
+    running: Running, late: None
+) -> None:
+    events: list[Event] = []
+    units = [Piece(str(i)) for i in range(8)]
+    with running({}, {"nthreads": 3}) as workers:
+        assert complete(units, workers, events.append) == {}
+        with distributed.Client(workers.address, set_as_default=False) as client:
+            left = [each["name"] for each in client.scheduler_info()["workers"].values()]
+    assert {product(unit).read_text() for unit in units} == {"a"}
+    [why] = [event["why"] for event in events if event["what"] == "refused"]
+    assert "has 3 threads" in why
+    assert left == ["a"]
+
+
+def test_late_workers_that_all_differ_end_the_command(running: Running, late: None) -> None:
+    with running({"nthreads": 2}, {"nthreads": 3}) as workers:
+        said = refusal(workers, *(Piece(str(i)) for i in range(4)))
+    assert said.startswith("No worker is left. The worker at ")
+    assert "threads, which would disturb" in said
+
+
+@pytest.mark.parametrize("left", ["running", "closed"])
+def test_workers_here_that_cannot_be_started_again_end_the_command(left: str) -> None:
+    """The client of a scheduler without workers, whose cluster has given up one of two nannies."""
+    nannies = [SimpleNamespace(status=distributed.Status[each]) for each in ("failed", left)]
+    here = SimpleNamespace(workers=dict(enumerate(nannies)), plan={0, 1})
+    client = SimpleNamespace(cluster=here, nthreads=dict)
+    hands = cluster.Hands(
+        client, remote.Site(Path(), "", Path(), (), "plain", "float32", ""), SimpleQueue()
+    )
+    if left == "running":
+        assert list(hands.heard()) == []
+    else:
+        with pytest.raises(BlindspotsError, match=r"No worker is left. They .* run the same"):
+            list(hands.heard())
+
+
 def test_a_scheduler_that_is_not_there_is_one_sentence(
     empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "PATIENCE", 0.3)
     assert refusal(Cluster("running", address="127.0.0.1:1")).startswith("No scheduler answers at")
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("7", 7),
-        ("local", Cluster("local")),
-        ("slurm:12", Cluster("slurm", 12)),
-        ("node7:8786", Cluster("running", address="node7:8786")),
-        ("tcp://10.0.0.7:8786", Cluster("running", address="tcp://10.0.0.7:8786")),
-        ("tcp://[fe80::1]:8786", Cluster("running", address="tcp://[fe80::1]:8786")),
-    ],
-)
-def test_workers_by_name(text: str, named: int | Cluster) -> None:
-    assert workers_named(text) == named
-
-
-@pytest.mark.parametrize("text", ["", "0", "local:0", "local:two", "slurm:-1", "cloud", "node7"])
-def test_nobody_by_that_name(text: str) -> None:
-    with pytest.raises(BlindspotsError, match=f"Nobody is called '{text}'; write"):
-        workers_named(text)
-
-
-# Worker processes
-
-
-class Killer:
-    """Told of the work; kills a worker in the middle of a training."""
-
-    def __init__(self) -> None:
-        self.killed, self.done = 0, list[str]()
-
-    def __call__(self, event: Event) -> None:
-        if event["what"] == "done":
-            self.done.append(event["unit"].key)
-        if event["what"] == "progress" and event["done"] > 0.2 and not self.killed:
-            (self.killed, *_) = worker_processes()
-            os.kill(self.killed, signal.SIGKILL)
-
-
-def worker_processes() -> list[int]:
-    """Python processes that this one has started, but for the helper of multiprocessing."""
-    psutil = pytest.importorskip("psutil")
-    children = psutil.Process().children()
-    return [c.pid for c in children if any("spawn_main" in word for word in c.cmdline())]
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_a_killed_worker_changes_nothing(
-    empty_cache: Path, tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trained = [
-        Train(wiring_named(name), Recipe(epochs=8, batch=50, rate=1e-3), 1, bench)
-        for name in ("fc-blt", "fc-blt-spiking")
-    ]
-    sets = [Craft(each, "fgsm", (0.1,), 20, 5, bench) for each in trained]
-    asked = [Score(each, craft, 20, bench) for each, craft in zip(trained, sets, strict=True)]
-    units, killer = [*trained, *sets, *asked], Killer()
-    assert complete(asked, Cluster("local", 2), killer) == {}
-    assert killer.killed
-    assert sorted(killer.done) == sorted(unit.key for unit in units)
-    there = [product(unit).read_bytes() for unit in units]
-    assert not worker_processes()
-
-    monkeypatch.setenv("BLINDSPOTS_CACHE", str(tmp_path / "cache-of-processes"))
-    assert complete(asked, 2, lambda event: None) == {}
-    assert [product(unit).read_bytes() for unit in units] == there
-
-
-DEADLY = """
-import os, signal
-
-class Deadly:
-    stage, product, key, label, needs = "score", "never", "deadly", "what is deadly", ()
-
-    def run(self, report):
-        os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_what_kills_every_worker_is_given_up(
-    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As the system kills a process where memory is short."""
-    dask = pytest.importorskip("dask")
-    (tmp_path / "deadly.py").write_text(DEADLY)  # a module that other processes can import
-    monkeypatch.syspath_prepend(tmp_path)
-    deadly = importlib.import_module("deadly").Deadly()
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
-        failures = complete([deadly], Cluster("local", 1), lambda event: None)
-    assert failures["deadly"].startswith("what is deadly was given up after 2 workers died at it")
-
-
-SBATCH = """#!/bin/sh
-cp "$1" {here}/job.sh
-setsid bash {here}/job.sh > {here}/said 2>&1 &
-echo $! > {here}/pid
-echo Submitted batch job 42
-"""
-SCANCEL = "#!/bin/sh\nkill -- -$(cat {here}/pid)\n"
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_jobs_of_slurm_do_the_work(
-    empty_cache: Path, tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Slurm's two programs are played by scripts that start and end the job here."""
-    pytest.importorskip("dask_jobqueue")
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name, text in {"sbatch": SBATCH, "scancel": SCANCEL}.items():
-        (programs / name).write_text(text.format(here=tmp_path))
-        (programs / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    unit = Train(wiring_named("FC10"), Recipe(epochs=1, batch=200, rate=1e-3), 1, bench)
-    assert complete([unit], Cluster("slurm", 1), lambda event: None) == {}
-    assert is_complete(unit)
-    assert "--nthreads 1" in (tmp_path / "job.sh").read_text()

@@ -71,6 +71,46 @@ def test_a_unit_is_replaced_as_a_whole(empty_cache: Path) -> None:
     assert everything_below(empty_cache) == ["units/kind/key/new"]
 
 
+FINISHER = """
+import sys, time
+from pathlib import Path
+from experiments.store import fresh_unit
+
+me, other, here = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+end = time.monotonic() + 60
+for n in range(200):
+    with fresh_unit("kind", f"key{n}") as draft:
+        (draft / "one").write_text(me)
+        (draft / "two").write_text(me)
+        (here / f"{me}{n}").touch()
+        while not (here / f"{other}{n}").exists() and time.monotonic() < end:
+            pass
+"""
+
+
+def test_two_processes_may_finish_the_same_unit(empty_cache: Path, tmp_path: Path) -> None:
+    """As two commands do that share a cache, or a worker that was given up and lives on."""
+    pair = [
+        subprocess.Popen([sys.executable, "-c", FINISHER, *names, tmp_path], stderr=subprocess.PIPE)
+        for names in (("a", "b"), ("b", "a"))
+    ]
+    said = [each.communicate(timeout=120)[1] for each in pair]
+    assert [each.returncode for each in pair] == [0, 0], said
+    units = list(unit_path("kind", "").iterdir())
+    assert sorted(unit.name for unit in units) == sorted(f"key{n}" for n in range(200))
+    for unit in units:
+        assert everything_below(unit) == ["one", "two"]
+        assert (unit / "one").read_text() == (unit / "two").read_text()
+
+
+def test_what_the_first_finisher_left_is_never_away(empty_cache: Path) -> None:
+    for name in ("first", "second"):
+        with fresh_unit("kind", "key") as draft:
+            (draft / "one").write_text(name)
+    assert (unit_path("kind", "key") / "one").read_text() == "first"
+    assert everything_below(empty_cache) == ["units/kind/key/one"]
+
+
 def test_a_failure_keeps_the_unit_that_was_there(empty_cache: Path) -> None:
     with fresh_unit("kind", "key") as draft:
         (draft / "old").write_text("old")

@@ -8,10 +8,10 @@ import xarray as xr
 from scipy.stats import rankdata
 
 from experiments.blink.shape import BLINK, LATE, within
-from experiments.blink.streams import Floats
+from experiments.blink.streams import Floats, Ints
 
 FEWEST = 8  # individuals; fewer give no correlation
-RESAMPLES = 2000
+RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,20 @@ class Relation:
     reliability: float
 
 
+@dataclass(frozen=True)
+class Compared:
+    """The magnitude and something else, (2, individuals), of individuals in ``groups`` or in one.
+
+    Ranks are those among one group. ``halves`` (2, individuals) is what either half of the trials
+    gives, where it is known.
+    """
+
+    what: str
+    pairs: Floats
+    groups: Ints
+    halves: Floats | None = None
+
+
 def relations(found: xr.Dataset, generator: np.random.Generator) -> list[Relation]:
     """Of each network that is no control.
 
@@ -40,33 +54,37 @@ def relations(found: xr.Dataset, generator: np.random.Generator) -> list[Relatio
         generator: of the resamples.
     """
     return [
-        related(str(name), what, pairs, generator, reliability)
+        related(str(name), each, reliability_of_magnitude(here), generator)
         for name in found["network"].to_numpy()[(found["control"] == "").to_numpy()]
-        for what, pairs, reliability in paired(found.sel(network=name))
+        for here in [found.sel(network=name)]
+        for each in compared(here)
     ]
 
 
-def paired(here: xr.Dataset) -> Iterator[tuple[str, Floats, float]]:
-    """What the magnitude is compared with, both (2, individuals), and how reliable they are.
+def compared(here: xr.Dataset) -> Iterator[Compared]:
+    """What the magnitude is compared with.
 
-    Individuals with one sensory network have much in common; among them alone their attention
-    tells them apart.
+    Individuals with one sensory network have much in common; among them alone their attention tells
+    them apart. Who loses a lone target to noise, too, or does not see it, is not weak to attacks in
+    particular.
     """
-    magnitude = here["magnitude"].to_numpy()
-    lost = weakness(here).to_numpy()
-    yield "share lost inside the blink less outside", np.stack([magnitude, lost]), np.nan
+    magnitude, senses = here["magnitude"].to_numpy(), here["senses"].to_numpy()
+    together = np.zeros_like(senses)
+
+    def beside(values: xr.DataArray) -> Floats:
+        return np.stack([magnitude, values.to_numpy()])
+
+    yield Compared("share lost inside the blink less outside", beside(weakness(here)), together)
     if "alone_half_budget" not in here:
         return
-    attacked, senses = here.sel(condition="attacked"), here["senses"].to_numpy()
-    pairs = np.stack([magnitude, attacked["alone_half_budget"].to_numpy()])
+    attacked, noise = here.sel(condition="attacked"), here.sel(condition="noise")
+    pairs = beside(attacked["alone_half_budget"])
     halves = attacked["alone_half_budget_of_half"].transpose("half", ...).to_numpy()
-    known = reliability_of_magnitude(here)
-    for what, each, by_half in (
-        ("budget for half, lone target", pairs, halves),
-        ("the same, among those with the same senses",
-         within_groups(pairs, senses), within_groups(halves, senses)),
-    ):  # fmt: skip
-        yield what, each, (known * reliability_of_halves(by_half)) ** 0.5
+    yield Compared("lone target: budget for half", pairs, together, halves)
+    yield Compared("the same, among those with the same senses", pairs, senses, halves)
+    lost = noise["alone"].sel(epsilon=here.attrs["reference_target"])
+    yield Compared("lost to noise, among these", beside(lost), senses)
+    yield Compared("seen when clean, among these", beside(here["alone_counted"]), senses)
 
 
 def weakness(here: xr.Dataset) -> xr.DataArray:
@@ -84,9 +102,8 @@ def weakness(here: xr.Dataset) -> xr.DataArray:
 
 def reliability_of_magnitude(here: xr.Dataset) -> float:
     """The share of its variance over individuals that is not by chance of their trials."""
-    known = here["alone_half_budget"].sel(condition="attacked").notnull()
-    spread = here["magnitude"].where(known).var("individual", ddof=1)
-    return max(float(1 - here["magnitude_variance"].where(known).mean() / spread), 0.0)
+    spread = here["magnitude"].var("individual", ddof=1)
+    return max(float(1 - here["magnitude_variance"].mean() / spread), 0.0)
 
 
 def reliability_of_halves(halves: Floats) -> float:
@@ -102,7 +119,7 @@ def reliability_of_halves(halves: Floats) -> float:
     return 2 * known / (1 + known)
 
 
-def within_groups(pairs: Floats, groups: Floats) -> Floats:
+def within_groups(pairs: Floats, groups: Ints) -> Floats:
     """Ranks of (2, individuals) among those of one group, from 0 to 1; NaN where it has one."""
     found = np.full(pairs.shape, np.nan)
     known = ~np.isnan(pairs).any(0)
@@ -114,17 +131,34 @@ def within_groups(pairs: Floats, groups: Floats) -> Floats:
 
 
 def related(
-    network: str, what: str, pairs: Floats, generator: np.random.Generator, reliability: float
+    network: str, each: Compared, magnitude: float, generator: np.random.Generator
 ) -> Relation:
-    """The rank correlation of (2, individuals); infinite budgets rank highest, NaN are left out."""
-    pairs = pairs[:, ~np.isnan(pairs).any(0)]
-    count = pairs.shape[1]
+    """The rank correlation; infinite budgets rank highest, NaN are left out.
+
+    Individuals are drawn anew from their group, and ranked anew. ``magnitude`` is the reliability
+    of that.
+    """
+    ranks = within_groups(each.pairs, each.groups)
+    known = ~np.isnan(ranks).any(0)
+    count = int(known.sum())
     if count < FEWEST:
-        return Relation(network, what, count, *[np.nan] * 4)
-    rows = generator.integers(0, count, (RESAMPLES, count))
-    low, high = np.nanpercentile(rhos(pairs[:, rows]), [2.5, 97.5])
-    (rho,) = rhos(pairs[:, None])
-    return Relation(network, what, count, float(rho), float(low), float(high), reliability)
+        return Relation(network, each.what, count, *[np.nan] * 4)
+    pairs, groups = each.pairs[:, known], each.groups[known]
+    draws = [drawn(groups, generator) for _ in range(RESAMPLES)]
+    again = np.stack([within_groups(pairs[:, rows], groups[rows]) for rows in draws], 1)
+    low, high = np.nanpercentile(rhos(again), [2.5, 97.5])
+    (rho,) = rhos(ranks[:, None, known])
+    reliability = np.nan
+    if each.halves is not None:
+        halves = reliability_of_halves(within_groups(each.halves, each.groups))
+        reliability = (magnitude * halves) ** 0.5
+    return Relation(network, each.what, count, float(rho), float(low), float(high), reliability)
+
+
+def drawn(groups: Ints, generator: np.random.Generator) -> Ints:
+    """As many individuals of each group, with replacement."""
+    places = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    return np.concatenate([generator.choice(each, len(each)) for each in places])
 
 
 def rhos(pairs: Floats) -> Floats:

@@ -58,3 +58,12 @@ def test_one_trial_of_each_lag_is_drawn_whose_first_target_all_have_seen(found) 
         gate = found["trace"].sel(pool="gate").isel(trial=trial)
         for line, values in zip(drawn, gate.to_numpy(), strict=True):
             np.testing.assert_allclose(line, values)
+
+
+def test_a_trial_with_a_false_digit_is_drawn_only_where_there_is_no_other(found) -> None:
+    found["t1_seen"] = found["t1_seen"] | True
+    said = found["example_report"].to_numpy().copy()
+    said[1, 0, 1] = 9  # at lag 2, in one reading
+    found["example_report"] = found["example_report"].copy(data=said)
+    assert chosen(found, 2) == 1
+    assert chosen(found.isel(trial=[0, 2]), 2) == 0

@@ -8,6 +8,7 @@ from scipy.stats import pearsonr, spearmanr
 from experiments.blink.adversarial.gather import magnitude_variance
 from experiments.blink.adversarial.relation import (
     FEWEST,
+    Compared,
     related,
     reliability_of_halves,
     within_groups,
@@ -19,13 +20,15 @@ def test_few_individuals_give_no_correlation_and_unbroken_ones_rank_highest():
     rng = np.random.default_rng(0)
     pairs = rng.random((2, 12))
     pairs[1, 3], pairs[1, 5] = np.inf, np.nan
-    found = related("fc-b", "budget", pairs, rng, np.nan)
+    whole = np.zeros(12, int)
+    found = related("fc-b", Compared("budget", pairs, whole), 1.0, rng)
     kept = np.delete(pairs, 5, 1)
     kept[1, 3] = 2.0
     assert found.n == 11
     assert found.rho == pytest.approx(spearmanr(*kept).statistic)
     assert found.low < found.rho < found.high
-    few = related("fc-b", "budget", pairs[:, : FEWEST - 1], rng, np.nan)
+    small = Compared("budget", pairs[:, : FEWEST - 1], whole[: FEWEST - 1])
+    few = related("fc-b", small, 1.0, rng)
     assert np.isnan(few.rho)
 
 
@@ -71,3 +74,15 @@ def test_the_magnitude_varies_by_chance_as_much_as_said():
     )
     wanted = magnitude(drawn, ms).var(ddof=1)
     assert magnitude_variance(run).item() == pytest.approx(wanted, rel=0.1)
+
+
+def test_the_interval_covers_a_true_correlation_within_groups_as_often_as_said(monkeypatch):
+    monkeypatch.setattr("experiments.blink.adversarial.relation.RESAMPLES", 80)
+    rng = np.random.default_rng(0)
+    groups = np.repeat([0, 1, 2, 3], 6)
+    covered = 0
+    for _ in range(30):
+        pairs = rng.multivariate_normal([0, 0], [[1, -0.6], [-0.6, 1]], 24).T + 5 * groups
+        found = related("fc-b", Compared("budget", pairs, groups), 1.0, rng)
+        covered += found.low <= -0.58 <= found.high  # Spearman's of Pearson's -0.6
+    assert covered >= 25

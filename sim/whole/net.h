@@ -1,0 +1,86 @@
+// A flat network and its tables, as `kernels.py` hands them over; and what its areas emitted.
+
+#pragma once
+
+#include <utility>
+
+#include "units.h"
+
+constexpr int64_t BLOCK = 128; // images that go through time together, so that they stay in reach
+constexpr float FEW = 0.5f;   // spikes per unit below which adding rows is faster than a product
+
+// Tables by step, each of (images, units), or of one row where all images share it: before `since`.
+struct Area {
+    int64_t units, emits;
+    int64_t is_listed;                    // it spikes, and no link out of it is diagonal
+    int64_t since, last;                  // after `last` nothing reaches the answer
+    float keeps, takes, threshold, steep; // u[t] = keeps u[t-1] + takes drive - reset
+    float *const *u;                      // potentials
+    float *const *du;                     // gradients by them
+    const float *const *drive;            // what does not come from areas,
+    const int64_t *across;                // and how far apart its rows are
+    const float *const *answer;           // the gradient by u that comes from outside, or null
+    float *by_bias;                       // the gradient, (units), or null
+
+    bool is_shared(int64_t t) const { return t < since; }
+    // The first row of a table at step t for a block that begins with the image `first`.
+    float *rows(float *const *table, int64_t t, int64_t first) const {
+        return table[t] + (is_shared(t) ? 0 : first * units);
+    }
+};
+
+struct Link {
+    int64_t source, target, delay, is_diagonal;
+    const float *weight; // (target units, source units), or (units) where it is diagonal
+    float *by_weight;    // the gradient, (source units, target units) or (units), or null
+};
+
+struct Net {
+    int64_t images, longest, threads, areas, links;
+    const Area *area;
+    const Link *link;
+
+    const Area &source(const Link &of) const { return area[of.source]; }
+    const Area &target(const Link &of) const { return area[of.target]; }
+    int64_t blocks() const { return (images + BLOCK - 1) / BLOCK; }
+    int64_t in_block(int64_t first) const { return std::min(BLOCK, images - first); }
+};
+
+// What an area emitted at a step for some images: where spikes are few, which units spiked.
+struct Emitted {
+    int64_t t = -1;
+    bool are_few;
+    std::vector<int32_t> places, begins; // image by image
+    std::vector<float> out;              // (rows, units)
+
+    void find(const Area &area, int64_t now, const float *u, int64_t rows) {
+        t = now;
+        are_few = area.is_listed;
+        if (are_few) {
+            places.resize(rows * area.units + WIDE);
+            begins.resize(rows + 1);
+            begins[0] = 0;
+            for (int64_t r = 0; r < rows; ++r)
+                begins[r + 1] = begins[r] + list(u + r * area.units, area.threshold, area.units,
+                                                 places.data() + begins[r]);
+            are_few = begins[rows] < FEW * rows * area.units;
+        }
+        if (are_few) return;
+        out.resize(rows * area.units);
+        emit(area.emits, area.threshold, u, out.data(), rows * area.units);
+    }
+
+    // The same spikes unit by unit: the images that made each spike.
+    void turn(int64_t units) {
+        const std::vector<int32_t> units_of = std::move(places), images = std::move(begins);
+        const int64_t rows = images.size() - 1;
+        places.resize(images[rows]);
+        begins.assign(units + 1, 0);
+        for (int32_t i = 0; i < images[rows]; ++i) ++begins[units_of[i] + 1];
+        for (int64_t k = 0; k < units; ++k) begins[k + 1] += begins[k];
+        std::vector<int32_t> next = begins;
+        for (int64_t r = 0; r < rows; ++r)
+            for (int32_t i = images[r]; i < images[r + 1]; ++i)
+                places[next[units_of[i]]++] = int32_t(r);
+    }
+};
