@@ -19,11 +19,11 @@ def check_unclaimed(out: Path, settings: str) -> None:
     path = out / "spec.toml"
     if path.exists() and path.read_text() != settings:
         raise BlindspotsError(
-            f"'{out}' holds another comparison; choose another directory with --out, or remove it."
+            f"'{out}' holds another experiment; choose another directory with --out, or remove it."
         )
     if not path.exists() and out.is_dir() and any(out.iterdir()):
         raise BlindspotsError(
-            f"'{out}' holds files that are no comparison's; choose another directory with --out."
+            f"'{out}' holds files that are no experiment's; choose another directory with --out."
         )
 
 

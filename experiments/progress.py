@@ -23,6 +23,8 @@ from experiments.store import unwritable
 from experiments.units import Unit
 from experiments.work import STAGES, Event
 
+LONG = 10.0  # s; what takes longer is worth a line where nobody sees bars
+
 
 class Monitor:
     """Shows progress on ``console`` and appends every event to ``log``, one JSON per line."""
@@ -103,6 +105,9 @@ class Monitor:
             self.console.print(f"[bold red]failed[/] {says}", highlight=False)
         elif unit.stage == "train":
             self.console.print(f"trained {unit.label} in {event['seconds']:.0f} s", highlight=False)
+        elif event["seconds"] >= LONG and not self.console.is_terminal:  # which shows no bars
+            says = f"{STAGES[unit.stage]}: {unit.label} in {event['seconds']:.0f} s"
+            self.console.print(escape(says), highlight=False)
 
     def _keep(self, event: Event, unit: Unit) -> None:
         line = {

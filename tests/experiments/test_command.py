@@ -42,10 +42,10 @@ def test_a_directory_is_claimed_by_its_settings(tmp_path: Path) -> None:
     check_unclaimed(out, "seed = 0")
     claim(out, "seed = 0")
     check_unclaimed(out, "seed = 0")
-    with pytest.raises(BlindspotsError, match="another comparison"):
+    with pytest.raises(BlindspotsError, match="another experiment"):
         check_unclaimed(out, "seed = 1")
     (out / "spec.toml").rename(out / "notes.txt")
-    with pytest.raises(BlindspotsError, match="no comparison's"):
+    with pytest.raises(BlindspotsError, match="no experiment's"):
         check_unclaimed(out, "seed = 0")
 
 

@@ -136,13 +136,13 @@ def test_the_same_comparison_again_computes_nothing(
 
 def test_another_comparison_does_not_overwrite_a_run(small_run: Path, small_spec: Spec) -> None:
     other = small_spec.model_copy(update={"seed": 1})
-    with pytest.raises(BlindspotsError, match="holds another comparison"):
+    with pytest.raises(BlindspotsError, match="holds another experiment"):
         compare(other, small_run, console=Console(quiet=True))
 
 
 def test_a_directory_with_other_files_is_left_alone(small_spec: Spec, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(BlindspotsError, match="no comparison's"):
+    with pytest.raises(BlindspotsError, match="no experiment's"):
         compare(small_spec, tmp_path, console=Console(quiet=True))
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 

@@ -9,6 +9,7 @@ import numpy as np
 import tomli_w
 import xarray as xr
 from rich.console import Console
+from rich.markup import escape
 
 from experiments.blink.adversarial.cast import Cast
 from experiments.blink.adversarial.gather import gathered
@@ -18,7 +19,7 @@ from experiments.blink.beside import beside_people
 from experiments.blink.command import bench_of_run
 from experiments.blink.plan import blink_plan
 from experiments.blink.report import figures_in, write_blink_report
-from experiments.command import attempted, claim, require_all
+from experiments.command import attempted, check_unclaimed, claim, require_all
 from experiments.provenance import versions
 from experiments.store import write_dataset, writing
 from experiments.workers import Workers
@@ -38,7 +39,7 @@ def attack_blink(
 
     Those are, where none is named, the observers with the run's own gate, and the controls.
     Everything goes to ``out``, or to RUN/attack, and then onto the run's page. Raises
-    BlindspotsError where nothing can be attacked.
+    BlindspotsError where nothing can be attacked, or the directory holds another experiment.
     """
     effort.check()
     console = console or Console(stderr=True)
@@ -49,9 +50,17 @@ def attack_blink(
     plan = attack_plan(cast, kinds, effort)
     is_on_page = out is None and (run / "report.html").exists()
     out = out or run / "attack"
-    claim(out, tomli_w.dumps({"observers": kinds, **asdict(effort)}))
+    settings = tomli_w.dumps({"observers": kinds, **asdict(effort)})
+    check_unclaimed(out, settings)
+    console.print(
+        f"{len(list(plan.units()))} judgements of changed frames, for {escape(', '.join(kinds))}, "
+        f"into {escape(str(out))}", highlight=False,
+    )  # fmt: skip
+    claim(out, settings)
     require_all(attempted(plan.units(), out, console, workers=workers))
-    found = gathered(plan, effort, result).assign_attrs(versions=json.dumps(versions()))
+    found = gathered(plan, effort, result).assign_attrs(
+        versions=json.dumps(versions()), effort=json.dumps(asdict(effort))
+    )
     write_dataset(found, out / "result.nc")
     finish(out, found, console)
     if is_on_page:
@@ -70,3 +79,4 @@ def finish(out: Path, found: xr.Dataset, console: Console) -> None:
         save(provocation(found), out / "figures", "attack")
     for table in tables(found):
         console.print(table)
+    console.print(f"Figure: {escape(str(out / 'figures' / 'attack.png'))}", highlight=False)

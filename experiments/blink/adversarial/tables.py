@@ -26,8 +26,9 @@ TITLES = {
 }
 LOST = (
     "Share of T2s lost, of those seen (and T1 reported) when clean, by lag; mean over n "
-    "individuals and its 95 % interval (bootstrap over individuals); draws: how many count. "
-    "Missed: with a report left over; in the rest false digits fill all reports."
+    "individuals and its 95 % interval (bootstrap over individuals, rough where n is below 8); "
+    "draws: how many count. Missed: with a report left over; in the rest false digits fill all "
+    "reports."
 )
 BUDGET = "Smallest ε at which half are lost, by lag; of the mean curve over individuals."
 OTHERS = (

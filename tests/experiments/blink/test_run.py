@@ -4,6 +4,7 @@ import json
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,12 @@ def test_frames_are_attacked_and_judged_by_others_and_the_controls(
     assert "Frames before others" in page
     assert "Does gated blink as people do?" in page
     said = console.export_text()
+    assert "for gated, into" in said
+    with here_on_digits(), pytest.raises(BlindspotsError, match="holds another experiment"):
+        attack_blink(run, ["gated"], replace(effort, steps=2))
+    with here_on_digits(), pytest.raises(BlindspotsError, match="holds another experiment"):
+        attack_blink(run, ["gated"], effort, out=run)
+    assert json.loads(found.attrs["effort"])["steps"] == 1
     assert "of it missed" in said
     assert "before another," in said
     assert "too few" in said
