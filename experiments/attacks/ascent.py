@@ -11,7 +11,7 @@ from torch import Tensor
 from experiments.attacks.curve import clean_start, curve
 from experiments.attacks.names import Norm
 from experiments.attacks.noise import drawn
-from experiments.attacks.threat import TINY, Threat, check, per_image, project, rms
+from experiments.attacks.threat import TINY, Threat, check, clip, per_image, project, rms
 from experiments.attacks.victim import Found, Victim
 from networks.errors import BlindspotsError, unknown
 
@@ -166,22 +166,19 @@ class Climbers:
         """One step of the images `rows` (k,)."""
         if not len(rows):
             return
-        points = self.points[rows]
+        points = self.points.index_select(0, rows)
         here = self.victim.at(rows)
         found, gradient = here.climb(points)
-        stay = self.keep(rows, found)
-        if not stay.all():
-            rows, points, gradient, here = rows[stay], points[stay], gradient[stay], here.at(stay)
-        size = self.sizes[self.level[rows], self.step[rows]]
-        norm = self.listed[0].norm
-        moved = points + per_image(size, points) * steepest(gradient, norm)
+        size = per_image(self.sizes[self.level[rows], self.step[rows]], points)
+        moved = steepest(gradient, self.listed[0].norm).mul_(size).add_(points)
         moved = self.projected(rows, here.clean, moved)
-        self.points[rows] = moved
+        self.points.index_copy_(0, rows, moved)  # of the fooled, too, which nobody asks for
         self.step[rows] += 1
+        stay = self.keep(rows, found)
         if not self.plan.keep_going:
             is_idle = (moved == points).flatten(1).all(1) & ~here.masked[here.rows]
             self.idle[rows] = torch.where(is_idle, self.idle[rows] + 1, 0)
-            self.turn(rows[self.idle[rows] == IDLE])
+            self.turn(rows[stay & (self.idle[rows] == IDLE)])
 
     def judge(self, rows: Tensor) -> None:
         """The last iterates of the images `rows` (k,), after which each has to start anew."""
@@ -225,6 +222,9 @@ class Climbers:
 
     def projected(self, rows: Tensor, clean: Tensor, points: Tensor) -> Tensor:
         """The nearest points (k, ...) within the budgets that the images `clean` are at."""
+        if self.listed[0].norm == "linf":
+            points = self.listed[0].held(clean, points)
+            return clip(clean, points, per_image(self.epsilons[self.level[rows]], clean))
         for level, here in self.by_level(rows):
             if here.all():
                 return project(clean, points, self.listed[level])

@@ -152,6 +152,12 @@ def shrink(clean: Tensor, change: Tensor, epsilon: float) -> Tensor:
     return moved.clamp(0, 1).reshape(clean.shape).to(clean.dtype)
 
 
+def clip(clean: Tensor, points: Tensor, epsilon: float | Tensor) -> Tensor:
+    """The points (N, ...), with no pixel further than epsilon from the clean one, in [0, 1]."""
+    near = torch.maximum(points, clean - epsilon)
+    return torch.minimum(near, clean + epsilon, out=near).clamp_(0, 1)
+
+
 def project(clean: Tensor, points: Tensor, threat: Threat) -> Tensor:
     """The nearest points that the threat allows: in the ball around the clean images and the box.
 
@@ -165,8 +171,7 @@ def project(clean: Tensor, points: Tensor, threat: Threat) -> Tensor:
     """
     points = threat.held(clean, points)
     if threat.norm == "linf":
-        near = torch.minimum(torch.maximum(points, clean - threat.epsilon), clean + threat.epsilon)
-        return near.clamp(0, 1)
+        return clip(clean, points, threat.epsilon)
     clipped = points.clamp(0, 1)
     far = length(clipped - clean, threat.norm) > threat.epsilon
     if not far.any():
