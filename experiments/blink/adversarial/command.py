@@ -50,7 +50,10 @@ def attack_blink(
     plan = attack_plan(cast, kinds, effort)
     is_on_page = out is None and (run / "report.html").exists()
     out = out or run / "attack"
-    settings = tomli_w.dumps({"observers": kinds, **asdict(effort)})
+    asked: dict[str, object] = {"observers": kinds, **asdict(effort)}
+    if out != run / "attack":  # which lies in the run that it is of
+        asked["run"] = spec.model_dump(mode="json", exclude_none=True)
+    settings = tomli_w.dumps(asked)
     check_unclaimed(out, settings)
     console.print(
         f"{len(list(plan.units()))} judgements of changed frames, for {escape(', '.join(kinds))}, "

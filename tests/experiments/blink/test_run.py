@@ -1,6 +1,7 @@
 """A small experiment on the bundled digits, from the command to the report."""
 
 import json
+import shutil
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -269,6 +270,25 @@ def test_frames_are_attacked_and_judged_by_others_and_the_controls(
     assert "of it missed" in said
     assert "before another," in said
     assert "too few" in said
+
+
+def test_attacks_on_two_runs_do_not_share_a_directory(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    here_on_digits: Callable[[], AbstractContextManager[Any]],
+) -> None:  # fmt: skip
+    """Of which one would take the place of the other."""
+    other, out = tmp_path / "other", tmp_path / "attack"
+    other.mkdir()
+    shutil.copy(run / "result.nc", other)
+    settings = (run / "spec.toml").read_text()
+    (other / "spec.toml").write_text(settings.replace("per_lag = 3", "per_lag = 4"))
+    monkeypatch.setattr(
+        "experiments.blink.adversarial.command.attempted",
+        lambda *given, **more: {"a": "None done."},
+    )
+    for of, says in ((run, "None done"), (run, "None done"), (other, "holds another experiment")):
+        with here_on_digits(), pytest.raises(BlindspotsError, match=says):
+            attack_blink(of, ["gated"], Effort(lone=1), out=out, console=Console(quiet=True))
 
 
 def test_what_cannot_be_attacked_is_refused(run: Path) -> None:
