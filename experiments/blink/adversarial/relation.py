@@ -54,7 +54,7 @@ def relations(found: xr.Dataset, generator: np.random.Generator) -> list[Relatio
         generator: of the resamples.
     """
     return [
-        related(str(name), each, reliability_of_magnitude(here), generator)
+        related(str(name), each, here["magnitude_variance"].to_numpy(), generator)
         for name in found["network"].to_numpy()[(found["control"] == "").to_numpy()]
         for here in [found.sel(network=name)]
         for each in compared(here)
@@ -100,10 +100,15 @@ def weakness(here: xr.Dataset) -> xr.DataArray:
     return inside - outside
 
 
-def reliability_of_magnitude(here: xr.Dataset) -> float:
-    """The share of its variance over individuals that is not by chance of their trials."""
-    spread = here["magnitude"].var("individual", ddof=1)
-    return max(float(1 - here["magnitude_variance"].mean() / spread), 0.0)
+def reliability_of_magnitude(magnitude: Floats, by_chance: Floats, groups: Ints) -> float:
+    """The share of its variance over individuals of a group that is not by chance of their trials.
+
+    ``by_chance`` is that part of each individual's; no group has but one of them.
+    """
+    names, group = np.unique(groups, return_inverse=True)
+    among = magnitude - (np.bincount(group, magnitude) / np.bincount(group))[group]
+    spread = (among**2).sum() / (len(magnitude) - len(names))
+    return max(float(1 - np.nanmean(by_chance) / spread), 0.0) if spread else np.nan
 
 
 def reliability_of_halves(halves: Floats) -> float:
@@ -131,12 +136,12 @@ def within_groups(pairs: Floats, groups: Ints) -> Floats:
 
 
 def related(
-    network: str, each: Compared, magnitude: float, generator: np.random.Generator
+    network: str, each: Compared, by_chance: Floats, generator: np.random.Generator
 ) -> Relation:
     """The rank correlation; infinite budgets rank highest, NaN are left out.
 
-    Individuals are drawn anew from their group, and ranked anew. ``magnitude`` is the reliability
-    of that.
+    Individuals are drawn anew from their group, and ranked anew. ``by_chance``
+    (individuals,) is the variance of each magnitude by chance of its trials.
     """
     ranks = within_groups(each.pairs, each.groups)
     known = ~np.isnan(ranks).any(0)
@@ -150,6 +155,7 @@ def related(
     (rho,) = rhos(ranks[:, None, known])
     reliability = np.nan
     if each.halves is not None:
+        magnitude = reliability_of_magnitude(pairs[0], by_chance[known], groups)
         halves = reliability_of_halves(within_groups(each.halves, each.groups))
         reliability = (magnitude * halves) ** 0.5
     return Relation(network, each.what, count, float(rho), float(low), float(high), reliability)

@@ -11,6 +11,7 @@ from experiments.blink.adversarial.relation import (
     Compared,
     related,
     reliability_of_halves,
+    reliability_of_magnitude,
     within_groups,
 )
 from experiments.blink.shape import magnitude
@@ -21,14 +22,14 @@ def test_few_individuals_give_no_correlation_and_unbroken_ones_rank_highest():
     pairs = rng.random((2, 12))
     pairs[1, 3], pairs[1, 5] = np.inf, np.nan
     whole = np.zeros(12, int)
-    found = related("fc-b", Compared("budget", pairs, whole), 1.0, rng)
+    found = related("fc-b", Compared("budget", pairs, whole), np.zeros(12), rng)
     kept = np.delete(pairs, 5, 1)
     kept[1, 3] = 2.0
     assert found.n == 11
     assert found.rho == pytest.approx(spearmanr(*kept).statistic)
     assert found.low < found.rho < found.high
     small = Compared("budget", pairs[:, : FEWEST - 1], whole[: FEWEST - 1])
-    few = related("fc-b", small, 1.0, rng)
+    few = related("fc-b", small, np.zeros(FEWEST - 1), rng)
     assert np.isnan(few.rho)
 
 
@@ -42,6 +43,20 @@ def test_halves_tell_how_reliable_all_trials_are():
     halves[0, 3] = np.nan
     assert np.isfinite(reliability_of_halves(halves))
     assert reliability_of_halves(np.stack([truth, -truth])) == 0
+
+
+def test_a_magnitude_is_as_reliable_as_it_tells_those_of_a_group_apart():
+    """Not more, where groups differ; of values with known error."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat([3, 5], 2000)
+    truth, by_chance = rng.normal(size=4000), np.full(4000, 0.8**2)
+    found = truth + rng.normal(scale=0.8, size=4000)
+    wanted = pearsonr(found, truth).statistic ** 2
+    for apart in (0, 9):
+        reliable = reliability_of_magnitude(found + apart * groups, by_chance, groups)
+        assert reliable == pytest.approx(wanted, abs=0.03)
+    one = np.zeros(4000, int)
+    assert reliability_of_magnitude(found + 9 * groups, by_chance, one) > 0.99
 
 
 def test_groups_that_differ_do_not_pass_for_individuals_that_do():
@@ -83,6 +98,6 @@ def test_the_interval_covers_a_true_correlation_within_groups_as_often_as_said(m
     covered = 0
     for _ in range(30):
         pairs = rng.multivariate_normal([0, 0], [[1, -0.6], [-0.6, 1]], 24).T + 5 * groups
-        found = related("fc-b", Compared("budget", pairs, groups), 1.0, rng)
+        found = related("fc-b", Compared("budget", pairs, groups), np.zeros(24), rng)
         covered += found.low <= -0.58 <= found.high  # Spearman's of Pearson's -0.6
     assert covered >= 25
