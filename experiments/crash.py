@@ -34,7 +34,7 @@ def raise_crashes(failures: Iterable[BlindspotsError]) -> None:
     """Raise Crash where one is among the failures: the first, and how many there are."""
     crashes = [each for each in failures if isinstance(each, Crash)]
     if crashes:
-        others = f" So did {len(crashes) - 1} other units, as said above." if crashes[1:] else ""
+        others = f" So did {len(crashes) - 1} more, as said above." if crashes[1:] else ""
         raise Crash(
             f"{crashes[0]}{others} All that could be done without is done, and stays; the same "
             "command tries the rest again."

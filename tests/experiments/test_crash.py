@@ -105,5 +105,5 @@ def test_a_traceback_that_finds_no_room_is_said(
 
 def test_several_are_counted(empty_cache: Path, in_threads: None) -> None:
     said, events = crashed(*(Piece(key, index_too_far) for key in "abc"))
-    assert "So did 2 other units" in said
+    assert "So did 2 more, as said above" in said
     assert sum(e["what"] == "failed" for e in events) == 3
