@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sim import Network
 
 CALIBRATED_ON = 100  # training images
+STACKED = 2  # raise it when what is trained along one axis comes to add in another order
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Train:
             device=self.bench.device,
             software=self.bench.software,
             **({"teacher": self.teacher.key} if self.teacher else {}),
-            **({"stacked": True} if self.is_stacked else {}),
+            **({"stacked": STACKED} if self.is_stacked else {}),
         )
 
     @property

@@ -27,12 +27,12 @@ def versions() -> dict[str, str]:
 
 def software() -> str:
     """What decides the last bits of a number: versions, engine and precision but the usual ones."""
-    from sim.engine import engine
+    from sim.engine import ORDER, engine
     from sim.precision import precision
 
     found = versions()
     named = " ".join(f"{name} {found[name]}" for name in ("torch", "snntorch"))
-    named += "" if engine() == "plain" else f" engine {engine()}"
+    named += "" if engine() == "plain" else f" engine {engine()} {ORDER}"
     return named if precision() == "float32" else f"{named} precision {precision()}"
 
 

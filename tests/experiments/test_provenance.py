@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.provenance import software
-from sim.engine import ENVIRONMENT
+from sim.engine import ENVIRONMENT, ORDER
 from sim.precision import ENVIRONMENT as PRECISION
 
 
@@ -17,6 +17,6 @@ def test_results_of_another_engine_or_precision_are_told_apart(
     monkeypatch.setenv(PRECISION, "float32")
     assert software() == plain
     monkeypatch.setenv(ENVIRONMENT, "compiled")
-    assert software() == f"{plain} engine compiled"
+    assert software() == f"{plain} engine compiled {ORDER}"
     monkeypatch.setenv(PRECISION, "tf32")
-    assert software() == f"{plain} engine compiled precision tf32"
+    assert software() == f"{plain} engine compiled {ORDER} precision tf32"
