@@ -30,7 +30,7 @@ from sim import Network, run
 from sim.engine import ENVIRONMENT, Engine
 from sim.unroll import potentials
 from sim.whole import is_flat
-from sim.whole.kernels import library
+from sim.whole.build import library
 
 
 def lively(wiring: Wiring) -> Network:

@@ -72,7 +72,7 @@ def _check(site: Site, worker: "Worker") -> None:
                 "machines share, with BLINDSPOTS_CACHE on it too."
             )
     if site.engine == "compiled":
-        from sim.whole.kernels import library
+        from sim.whole.build import library
 
         try:
             library()  # which may take a compiler its time

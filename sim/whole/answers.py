@@ -27,7 +27,6 @@ from sim.engine import ENVIRONMENT, Engine, engine
 from sim.precision import precision
 from sim.step import Circuit
 from sim.unroll import potentials
-from sim.whole.back import Back
 from sim.whole.compiled import Loop
 from sim.whole.plain import Plain
 from sim.whole.plan import Plan, is_flat, plan_of
@@ -89,12 +88,7 @@ class ThroughTime(torch.autograd.Function):
         """The gradients of all that was given, from that by the answer."""
         way = _way(ctx.plan, ctx.how, ctx.saved_tensors)
         way.past = dict(ctx.past)  # which stays, for another way back
-        wanted = ctx.needs_input_grad[2:]
-        if isinstance(way, Loop):
-            return None, None, *way.back(gradient, wanted)
-        back = Back(way, wanted)
-        back.unroll(gradient)
-        return None, None, *back.gradients
+        return None, None, *way.back(gradient, ctx.needs_input_grad[2:])
 
 
 def _way(plan: Plan, how: tuple[Engine, int, int], given: Sequence[Tensor]) -> Way | Loop:

@@ -1,6 +1,7 @@
 """The way back: gradients of all that a flat network was given, from its last step to its first."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -8,13 +9,15 @@ from torch import Tensor
 from networks import RateUnit
 from networks.area import Area
 from sim.whole.plain import Sent, like, summed
-from sim.whole.way import Way
+
+if TYPE_CHECKING:
+    from sim.whole.way import Way
 
 
 class Back:
     """The way back: ``gradients`` of all that was given, None where none is wanted."""
 
-    def __init__(self, way: Way, wanted: Sequence[bool]):
+    def __init__(self, way: "Way", wanted: Sequence[bool]):
         self.way, self.plan = way, way.plan
         self.at = {name: len(way.frames) + i for i, name in enumerate(way.plan.names)}
         self.wanted = wanted

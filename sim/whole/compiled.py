@@ -9,7 +9,7 @@ from torch import Tensor
 
 from networks import RateUnit, SpikingUnit
 from networks.area import Area, Unit
-from sim.whole.kernels import EMITS, CArea, CLink, CNet, count, library, pointer
+from sim.whole.build import EMITS, CArea, CLink, CNet, count, library, pointer
 from sim.whole.plain import Emitted, Plain, Sent, kept
 from sim.whole.plan import Link, Plan
 
@@ -18,7 +18,7 @@ Tables = dict[tuple[str, int], Tensor]
 
 
 class Loop:
-    """A flat network on its way through time, as :class:`sim.whole.way.Way`, in float32.
+    """A flat network on its way through time, there and back as `sim.whole.way.Way`, in float32.
 
     ``past`` holds potentials. The drive from the input, and the gradients by it, are torch's.
     """

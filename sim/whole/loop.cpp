@@ -45,6 +45,7 @@ void back(const Net *net, int64_t from, int64_t to) {
 // Adds the gradients by weights and biases at the steps from `from` to before `to`, whose
 // gradients by potentials are known.
 void weigh(const Net *net, int64_t from, int64_t to) {
+    if (!net->images) return; // no block has a record
     Record record(*net, std::max<int64_t>(0, from - net->longest), to);
     record.find();
     std::vector<Column> columns;

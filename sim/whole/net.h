@@ -1,4 +1,4 @@
-// A flat network and its tables, as `kernels.py` hands them over; and what its areas emitted.
+// A flat network and its tables, as `build.py` hands them over; and what its areas emitted.
 
 #pragma once
 

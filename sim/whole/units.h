@@ -7,7 +7,7 @@
 
 #include "tiles.h"
 
-// As in `kernels.py`; the first four spike, and differ in their surrogate.
+// As in `build.py`; the first four spike, and differ in their surrogate.
 enum Emits : int64_t { FAST_SIGMOID, ATAN, SPIKE_SIGMOID, STRAIGHT, RELU, TANH, SIGMOID, IDENTITY };
 
 inline bool spikes(int64_t emits) { return emits <= STRAIGHT; }

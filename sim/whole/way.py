@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from networks.area import Area
+from sim.whole.back import Back
 from sim.whole.plain import Emitted, Plain, Sent
 from sim.whole.plan import Link, Plan
 
@@ -37,6 +38,12 @@ class Way:
         for t in range(self.plan.steps - self.plan.longest, self.plan.steps):
             self.leave(t, keep=keep and self.is_mark(t))
         return answer
+
+    def back(self, gradient: Tensor, wanted: Sequence[bool]) -> list[Tensor | None]:
+        """The gradients of all that was given, from that by the answer; None where not wanted."""
+        back = Back(self, wanted)
+        back.unroll(gradient)
+        return back.gradients
 
     def again(self, t: int) -> None:
         """Take once more what is not known of the steps since the last mark, up to step t."""

@@ -212,7 +212,7 @@ def test_an_engine_that_a_worker_lacks_is_noticed_at_once(
     def no_compiler() -> None:
         raise BlindspotsError("There is no compiler.")
 
-    monkeypatch.setattr("sim.whole.kernels.library", no_compiler)
+    monkeypatch.setattr("sim.whole.build.library", no_compiler)
     with running({}) as workers:
         assert complete([Piece("plain")], workers, lambda event: None) == {}
         monkeypatch.setenv("BLINDSPOTS_ENGINE", "compiled")

@@ -6,7 +6,7 @@ import pytest
 
 from networks import BlindspotsError
 from sim.engine import ENVIRONMENT, engine
-from sim.whole import kernels
+from sim.whole import build
 
 
 def test_a_build_that_fails_says_so_and_leaves_nothing(
@@ -15,7 +15,7 @@ def test_a_build_that_fails_says_so_and_leaves_nothing(
     for compiler in ("false", "no-such-compiler"):
         monkeypatch.setenv("CXX", compiler)
         with pytest.raises(BlindspotsError, match=r"could not be built: .*CXX names another"):
-            kernels.built(tmp_path / "loop.so")
+            build.built(tmp_path / "loop.so")
     assert not list(tmp_path.iterdir())
 
 
@@ -30,10 +30,20 @@ def test_what_a_killed_build_left_is_no_hindrance(
     compiler.write_text(f"{write}kill -9 $$\n")
     compiler.chmod(0o755)
     with pytest.raises(BlindspotsError, match="could not be built"):
-        kernels.built(library)
+        build.built(library)
     assert not library.exists()
     compiler.write_text(f'{write}echo whole > "$last"\n')
-    assert kernels.built(library).read_text() == "whole\n"
+    assert build.built(library).read_text() == "whole\n"
+
+
+def test_a_library_that_cannot_be_loaded_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "loop.so"
+    damaged.write_text("half of it")
+    monkeypatch.setattr(build, "built", lambda path: damaged)
+    with pytest.raises(BlindspotsError, match=r"cannot be loaded .*; remove '.*loop.so'"):
+        build.library.__wrapped__()
 
 
 def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,15 +3,15 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from networks import BlindspotsError, Wiring, from_toml, wiring_named
+from networks import BlindspotsError, SpikingUnit, Wiring, from_toml, wiring_named
 from sim import Network
 from sim.engine import ENVIRONMENT
 from sim.population import Population
@@ -43,7 +43,7 @@ projections = [
 
 
 @pytest.fixture
-def triton(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def triton(monkeypatch: pytest.MonkeyPatch) -> None:
     """Triton's kernels; skip where they are not there, or were taken up for no GPU."""
     if DEVICE == "cpu":
         monkeypatch.setenv("TRITON_INTERPRET", "1")
@@ -51,7 +51,6 @@ def triton(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         fused()
     except BlindspotsError as error:
         pytest.skip(str(error))
-    return
 
 
 def lively(wiring: Wiring, seed: int = 0) -> Network:
@@ -77,11 +76,22 @@ def taken(model: Network | Population, shown: Tensor) -> list[Tensor]:
 
 
 def agree(model: Network | Population, shown: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sim.whole.pointwise import membrane
+
     plain = taken(model, shown)
+    asked = []
+
+    def watched(*given: Any) -> tuple[Tensor, Tensor]:
+        asked.append(given)
+        return membrane(*given)
+
+    monkeypatch.setattr("sim.whole.fused.membrane", watched)
     monkeypatch.setenv(ENVIRONMENT, "triton")
     for one, other in zip(taken(model, shown), plain, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
         assert other.abs().max() > 0
+    spiking = any(isinstance(area.unit, SpikingUnit) for area in model.wiring.areas)
+    assert bool(asked) == spiking
 
 
 @pytest.mark.usefixtures("triton")

@@ -13,7 +13,7 @@ from sim import Network, run
 from sim.engine import ENVIRONMENT
 from sim.unroll import potentials
 from sim.whole import answers, is_flat
-from sim.whole.kernels import library
+from sim.whole.build import library
 from sim.whole.plan import last_steps
 
 MIXED = """
@@ -154,6 +154,28 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
     given = [pictures(2, 1, 5, 4).double(), *(v.detach().clone() for v in network.values.values())]
     assert torch.autograd.gradcheck(answer, [each.requires_grad_() for each in given])
+
+
+@pytest.mark.usefixtures("by")
+def test_no_images_have_no_gradients_but_noughts() -> None:
+    """Though steps that all images share have their row."""
+    network = lively(from_toml(MIXED))
+    rows = answers(network.circuit(), network.frames(pictures(0, 1, 5, 4)))
+    assert rows.shape[1:] == (0, 3)
+    for gradient in torch.autograd.grad(rows.sum(), list(network.values.values())):
+        assert not gradient.any()
+
+
+@pytest.mark.usefixtures("compiled")
+def test_the_compiled_engine_does_what_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked() -> None:
+        raise BlindspotsError("It was asked.")
+
+    monkeypatch.setattr("sim.whole.compiled.library", asked)
+    network, images = lively(from_toml(MIXED)), pictures(2, 1, 5, 4)
+    with pytest.raises(BlindspotsError, match="It was asked"):
+        network(images)
+    network.double()(images.double())  # which is left to plain torch
 
 
 @pytest.mark.usefixtures("by")

@@ -1,4 +1,4 @@
-"""The loop through time in C++ (``loop.cpp``, ``weigh.cpp``): built where it is first asked for.
+"""The loop through time in C++ (``loop.cpp`` and its headers): built where it is first asked for.
 
 The structures here are those of ``net.h``.
 """
@@ -18,7 +18,7 @@ from platformdirs import user_cache_path
 from networks import BlindspotsError
 
 HERE = Path(__file__).parent
-HEADERS = [HERE / f"{name}.h" for name in ("tiles", "units", "net", "walk", "weigh")]
+HEADERS = sorted(HERE.glob("*.h"))
 SOURCE = HERE / "loop.cpp"
 FLAGS = (
     *("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"),
@@ -71,11 +71,18 @@ class CNet(ctypes.Structure):
 def library() -> ctypes.CDLL:
     """The compiled loop; what was built stays for later processes on processors of this kind.
 
-    Raises BlindspotsError where there is no compiler, or it fails.
+    Raises BlindspotsError where there is no compiler, it fails, or what it made cannot be loaded.
     """
     made_of = " ".join([*(path.read_text() for path in (*HEADERS, SOURCE)), *FLAGS, processor()])
     name = f"loop-{sha256(made_of.encode()).hexdigest()[:16]}.so"
-    compiled = ctypes.CDLL(str(built(user_cache_path("blindspots") / "engine" / name)))
+    path = built(user_cache_path("blindspots") / "engine" / name)
+    try:
+        compiled = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise BlindspotsError(
+            f"The compiled engine cannot be loaded ({error}); remove '{path}', so that it is built "
+            "anew, or leave out BLINDSPOTS_ENGINE."
+        ) from None
     for function in (compiled.there, compiled.back, compiled.weigh):
         function.argtypes, function.restype = (ctypes.POINTER(CNet), count, count), None
     return compiled
