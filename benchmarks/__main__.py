@@ -11,7 +11,7 @@ from time import perf_counter
 
 import torch
 
-from benchmarks import field
+from benchmarks import all_cores, field
 from benchmarks.populations import populations
 from benchmarks.precisions import precisions
 from benchmarks.rows import write
@@ -47,7 +47,8 @@ def main() -> None:
         "attack": lambda: field.attack(victim, size),
     }
     if device == "cpu":
-        works["attack on all cores"] = lambda: field.machine_wide(victim, size)
+        works["training on all cores"] = lambda: all_cores.training(given.network, size)
+        works["attack on all cores"] = lambda: all_cores.attack(victim, size)
         works["Brian2"] = lambda: field.brian2(size)
     sections = []
     for name, work in works.items():

@@ -1,11 +1,8 @@
 """The project beside its peers: a training step, an attack, and Brian2, each as one table."""
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import count
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -179,41 +176,6 @@ def right(network: Network, images: Tensor, labels: Tensor) -> Tensor:
     """Which images are answered right, bool (N,)."""
     with torch.no_grad():
         return network(images).argmax(1) == labels
-
-
-def machine_wide(victim: Victim, size: Size) -> Section:
-    """The attack on all cores: one single-threaded process each, beside torchattacks' threads."""
-    network, data, images, labels = victim
-    cores = os.cpu_count() or 1
-    peer, why = PEERS[0], missing(PEERS[0].package)
-    loop, sweep = Loop(SnnTorch(), network), Sweep(images, labels, EPSILONS, size.steps)
-    parts = [
-        sweep._replace(images=x, labels=y)
-        for x, y in zip(images.tensor_split(cores), labels.tensor_split(cores), strict=True)
-    ]
-    before = torch.get_num_threads()
-    with ProcessPoolExecutor(cores, get_context("spawn"), single_threaded) as pool:
-
-        def ours() -> None:
-            list(pool.map(Ours(), [network] * cores, parts))
-
-        works: dict[str, Callable[[], object]] = {"blindspots, one process per core": ours}
-        if not why:
-            works = {f"{peer.name}, {cores} threads": lambda: peer(loop, sweep), **works}
-        torch.set_num_threads(cores)
-        rows = in_turn(works, min(2, size.rounds))
-        torch.set_num_threads(before)
-    # Memory of the processes is not seen from here.
-    rows = [replace(row, megabytes=None) if "process" in row.name else row for row in rows]
-    if why:
-        rows.append(Row(peer.name, missing=why))
-    title = f"The same attack on {cores} cores, {len(images)} images of {data}"
-    return Section(title, "wall", rows, per=1000, unit="s")
-
-
-def single_threaded() -> None:
-    """How a process of several begins."""
-    torch.set_num_threads(1)
 
 
 def brian2(size: Size) -> Section:
