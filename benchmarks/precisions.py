@@ -47,7 +47,8 @@ def precisions(victim: Victim, data: Dataset, size: Size) -> Section:
         facts={
             "found": f"accuracy after one epoch of {size.learnt} images in that precision; of a "
             f"network trained in float32, run and attacked in that precision (PGD-{size.steps}, "
-            f"{len(victim.images[:MOST])} images), the accuracy at epsilon 0, {', '.join(map(str, EPSILONS))}",
+            f"{len(victim.images[:MOST])} images), the accuracy at epsilon 0, "
+            + ", ".join(map(str, EPSILONS)),
             "tf32 on a CPU": "played by rounding, so that its time says nothing",
         },
     )
