@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: the project beside its peers; ``python -m benchmarks scaling``: curves.
+"""``python -m benchmarks``: beside peers; with ``scaling``: curves; ``profile``: where time goes.
 
 All peers are optional, see docs/benchmarks.md; without them their rows say so.
 """
@@ -14,6 +14,7 @@ import torch
 from benchmarks import all_cores, field
 from benchmarks.populations import populations
 from benchmarks.precisions import precisions
+from benchmarks.profiles import profiles
 from benchmarks.rows import write
 from experiments.data.dataset import load_data
 
@@ -21,7 +22,7 @@ from experiments.data.dataset import load_data
 def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("peers", "scaling"), default="peers")
+    parser.add_argument("what", nargs="?", choices=("peers", "scaling", "profile"), default="peers")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
     parser.add_argument("--network", default="fc-blt-spiking", help="dense, spiking")
     parser.add_argument("--run", type=Path, help="a finished run whose network is attacked")
@@ -40,6 +41,9 @@ def main() -> None:
     full = field.ON_GPU if device == "cuda" else field.FULL
     size = field.QUICK if given.quick else full
     victim = field.victim_of(given.network, size, given.run, device)
+    if given.what == "profile":
+        print(*profiles(given.network, victim, size), sep="\n\n")
+        return
     works = {
         "training step": lambda: field.training(given.network, size, device),
         "individuals": lambda: populations(given.network, size, device),

@@ -19,6 +19,7 @@ from sim import Network
 from sim.precision import ENVIRONMENT, Precision
 
 EPSILONS = (0.02, 0.05, 0.1)
+MOST = 250  # images that are attacked
 
 
 def precisions(victim: Victim, data: Dataset, size: Size) -> Section:
@@ -46,7 +47,8 @@ def precisions(victim: Victim, data: Dataset, size: Size) -> Section:
         facts={
             "found": f"accuracy after one epoch of {size.learnt} images in that precision; of a "
             f"network trained in float32, run and attacked in that precision (PGD-{size.steps}, "
-            f"{size.attacked} images), the accuracy at epsilon 0, {', '.join(map(str, EPSILONS))}",
+            f"{len(victim.images[:MOST])} images), the accuracy at epsilon 0, "
+            + ", ".join(map(str, EPSILONS)),
             "tf32 on a CPU": "played by rounding, so that its time says nothing",
         },
     )
@@ -69,7 +71,7 @@ def trained(name: str, data: Dataset, size: Size, device: str) -> float:
 def attacked(victim: Victim, size: Size) -> list[float]:
     """Accuracy on clean images, and on adversarial ones of ascending budgets."""
     network: Network = victim.network
-    images, labels = victim.images[: size.attacked], victim.labels[: size.attacked]
+    images, labels = victim.images[:MOST], victim.labels[:MOST]
     chance = torch.Generator().manual_seed(0)
     found = pgd_linf(
         *(network, images, labels), epsilons=EPSILONS, generator=chance, steps=size.steps

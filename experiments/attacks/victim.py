@@ -176,7 +176,7 @@ class Victim:
             found, gradient = self.differentiated(points, self.logits)
         else:
             found, gradient = self.judge(points), self.differentiated(points, self.guided)[1]
-        steepest = torch.linalg.vector_norm(gradient.flatten(1), torch.inf, dim=1)
+        steepest = gradient.flatten(1).abs().amax(1)
         if not torch.isfinite(steepest).all():
             raise BlindspotsError(
                 "The gradient by the input is not finite, so this attack cannot follow it; look "
