@@ -48,7 +48,10 @@ def test_individuals_that_disturb_one_another_are_found_out(
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_each_precision_learns_and_is_attacked(device: str) -> None:
+def test_each_precision_learns_and_is_attacked(
+    device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BLINDSPOTS_PRECISION", raising=False)
     network = Network.initial(wiring_named("fc-b-spiking"), 0).to(device)
     noise = Split(*field.drawn(16, "cpu"))
     victim = field.Victim(network, "noise", *field.drawn(4, device))
