@@ -61,7 +61,7 @@ def fooled(model: Linear, inputs: Tensor) -> list[bool]:
     return (model.score(inputs) > 0).tolist()
 
 
-@pytest.mark.parametrize("keep_going", [False, True])
+@pytest.mark.parametrize("keep_going", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_linear_model_falls_near_margin_over_l1_norm(keep_going: bool) -> None:
     """No input can fool below that budget; a search of 2000 queries comes close to it."""
     model, image = Linear(), grey(1)

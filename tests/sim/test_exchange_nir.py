@@ -190,7 +190,9 @@ def test_round_trip(nir, name, tmp_path):
     assert run(back, images).identical(run(network, images))
 
 
-@pytest.mark.parametrize("name", ["conv-bl-spiking", "conv-blt-spiking"])
+@pytest.mark.parametrize(
+    "name", ["conv-bl-spiking", pytest.param("conv-blt-spiking", marks=pytest.mark.slow)]
+)
 def test_convolutions_come_back(nir, name, tmp_path):
     network = Network.initial(wiring_named(name), 0)
     back = read_nir(written(network, tmp_path / "n.nir"))
