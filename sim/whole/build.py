@@ -73,7 +73,8 @@ def library() -> ctypes.CDLL:
 
     Raises BlindspotsError where there is no compiler, it fails, or what it made cannot be loaded.
     """
-    made_of = " ".join([*(path.read_text() for path in (*HEADERS, SOURCE)), *FLAGS, processor()])
+    code = [path.read_text() for path in (*HEADERS, SOURCE)]
+    made_of = " ".join([*code, *FLAGS, compiler(), processor()])
     name = f"loop-{sha256(made_of.encode()).hexdigest()[:16]}.so"
     path = built(user_cache_path("blindspots") / "engine" / name)
     try:
@@ -96,16 +97,20 @@ def processor() -> str:
     return f"{platform.machine()} {platform.processor()} {sorted(set(told))}"
 
 
+def compiler() -> str:
+    """The command that compiles: ``CXX``, or what there is."""
+    return os.environ.get("CXX") or shutil.which("c++") or "g++"
+
+
 def built(path: Path) -> Path:
     """The library at ``path``, which is built beside it and then appears at once."""
     if path.exists():
         return path
-    compiler = os.environ.get("CXX") or shutil.which("c++") or "g++"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             draft = Path(folder) / path.name
-            command = [*compiler.split(), *FLAGS, str(SOURCE), "-o", str(draft)]
+            command = [*compiler().split(), *FLAGS, str(SOURCE), "-o", str(draft)]
             subprocess.run(command, check=True, capture_output=True, text=True)
             draft.replace(path)
     except (OSError, subprocess.CalledProcessError) as error:
