@@ -8,22 +8,59 @@ from torch import Tensor
 
 from networks import RateUnit
 from networks.area import Area
-from sim.whole.plain import Sent, like, summed
+from sim.whole.plain import Plain, Sent, like, summed
+from sim.whole.plan import Plan
 
 if TYPE_CHECKING:
     from sim.whole.way import Way
 
 
+class Given:
+    """``gradients`` of all that was given, frames and then parameters; None where none is wanted.
+
+    Images that stay are multiplied once: drives that came from them are added up before.
+    """
+
+    def __init__(self, plan: Plan, frames: int, arithmetic: Plain, wanted: Sequence[bool]):
+        self.arithmetic, self.is_still, self.wanted = arithmetic, frames == 1, wanted
+        self.at = {name: frames + i for i, name in enumerate(plan.names)}
+        self.gradients: list[Tensor | None] = [None] * len(wanted)
+        self.by_still: dict[str, tuple[Sent, Tensor]] = {}
+
+    def by_weight(self, sent: Sent, drive: Tensor) -> None:
+        """Add the gradient by a projection's weights, from that by the drive."""
+        place = self.at[sent.link.weight]
+        if self.wanted[place]:
+            before = self.gradients[place]
+            self.gradients[place] = self.arithmetic.by_weight(sent, drive, before)
+
+    def by_input(self, sent: Sent, drive: Tensor, t: int) -> None:
+        """Add the gradients by the frame shown at step t and by the weights it went through."""
+        if not self.is_still:
+            self._by_frame(sent, drive, t)
+        elif sent.link.weight in self.by_still:
+            self.by_still[sent.link.weight][1].add_(drive)
+        else:
+            self.by_still[sent.link.weight] = sent, drive.clone()
+
+    def finish(self) -> None:
+        """Add what was put off."""
+        for sent, drive in self.by_still.values():
+            self._by_frame(sent, drive, 0)
+
+    def _by_frame(self, sent: Sent, drive: Tensor, t: int) -> None:
+        self.by_weight(sent, drive)
+        if self.wanted[t]:
+            self.gradients[t] = self.arithmetic.by_source(sent, drive, self.gradients[t])
+
+
 class Back:
-    """The way back: ``gradients`` of all that was given, None where none is wanted."""
+    """The way back to all that was ``given``."""
 
     def __init__(self, way: "Way", wanted: Sequence[bool]):
         self.way, self.plan = way, way.plan
-        self.at = {name: len(way.frames) + i for i, name in enumerate(way.plan.names)}
-        self.wanted = wanted
-        self.gradients: list[Tensor | None] = [None] * len(wanted)
+        self.given = Given(way.plan, len(way.frames), way.arithmetic, wanted)
         self.by_emitted: dict[tuple[str, int], Tensor] = {}
-        self.by_still: dict[str, tuple[Sent, Tensor]] = {}
 
     def unroll(self, gradient: Tensor) -> None:
         """From the gradient by the output's potentials, (answer steps, ..., N, classes)."""
@@ -39,8 +76,7 @@ class Back:
                     self._hand_on(area, t, du)
             self.way.leave(t, keep=not self.way.apart)
             self.way.leave(t - 1, keep=True)
-        for sent, drive in self.by_still.values():
-            self._by_frame(sent, drive, 0)
+        self.given.finish()
 
     def _by_potential(
         self, area: Area, t: int, later: Tensor | None, answer: Tensor | None
@@ -63,33 +99,17 @@ class Back:
             if t < link.delay:
                 continue
             sent = self.way.sent(link, t - link.delay)
-            if not link.is_input:
-                self._by_source(sent, drive, t - link.delay)
-            elif not self.way.is_still:
-                self._by_frame(sent, drive, t - link.delay)
-            elif link.weight in self.by_still:
-                self.by_still[link.weight][1].add_(drive)
+            if link.is_input:
+                self.given.by_input(sent, drive, t - link.delay)
             else:
-                self.by_still[link.weight] = sent, drive.clone()
-        place = self.at[self.plan.biases[area.name]]
-        if self.wanted[place]:
-            self.gradients[place] = summed(self.gradients[place], drive.sum(-2))
+                self._by_source(sent, drive, t - link.delay)
+        given, place = self.given, self.given.at[self.plan.biases[area.name]]
+        if given.wanted[place]:
+            given.gradients[place] = summed(given.gradients[place], drive.sum(-2))
 
     def _by_source(self, sent: Sent, drive: Tensor, t: int) -> None:
         drive = like(drive, sent.emitted.u)
-        self._by_weight(sent, drive)
+        self.given.by_weight(sent, drive)
         here = (sent.link.source, t)
         before = self.by_emitted.get(here)
         self.by_emitted[here] = self.way.arithmetic.by_source(sent, drive, before)
-
-    def _by_frame(self, sent: Sent, drive: Tensor, t: int) -> None:
-        self._by_weight(sent, drive)
-        if self.wanted[t]:
-            before = self.gradients[t]
-            self.gradients[t] = self.way.arithmetic.by_source(sent, drive, before)
-
-    def _by_weight(self, sent: Sent, drive: Tensor) -> None:
-        place = self.at[sent.link.weight]
-        if self.wanted[place]:
-            before = self.gradients[place]
-            self.gradients[place] = self.way.arithmetic.by_weight(sent, drive, before)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from networks import RateUnit, SpikingUnit
 from networks.area import Area, Unit
+from sim.whole.back import Given
 from sim.whole.build import EMITS, CArea, CLink, CNet, count, library, pointer
 from sim.whole.plain import Emitted, Plain, Sent, kept
 from sim.whole.plan import Link, Plan
@@ -55,8 +56,7 @@ class Loop:
             back.unroll(steps)
             if self.apart:
                 self._leave(steps, keep=0)
-        back.finish()
-        return back.gradients
+        return back.finish()
 
     def _stretches(self) -> list[range]:
         apart = self.apart or self.plan.steps
@@ -153,12 +153,11 @@ class Loop:
 
 
 class Back:
-    """The way back: ``gradients`` of all that was given, None where none is wanted."""
+    """The way back to all that was ``given``."""
 
     def __init__(self, loop: Loop, gradient: Tensor, wanted: Sequence[bool]):
-        self.loop, self.plan, self.wanted = loop, loop.plan, wanted
-        self.at = {name: len(loop.frames) + i for i, name in enumerate(self.plan.names)}
-        self.gradients: list[Tensor | None] = [None] * len(wanted)
+        self.loop, self.plan = loop, loop.plan
+        self.given = Given(loop.plan, len(loop.frames), Plain(), wanted)
         self.answer = {
             (self.plan.output, t): rows
             for t, rows in zip(self.plan.answers, gradient.contiguous(), strict=True)
@@ -167,10 +166,9 @@ class Back:
         self.sums = {
             name: torch.zeros(loop.values[name].shape[::-1])
             for name in (*inner, *self.plan.biases.values())
-            if wanted[self.at[name]]
+            if wanted[self.given.at[name]]
         }
         self.du: Tables = {}
-        self.by_still: dict[str, tuple[Sent, Tensor]] = {}
 
     def unroll(self, steps: range) -> None:
         """Back through these steps, after all later ones."""
@@ -187,29 +185,18 @@ class Back:
                 if link.delay <= t <= self.plan.last[area.name]:
                     self._by_input(area, link, t)
 
-    def finish(self) -> None:
-        """Put all gradients in their places."""
-        for sent, drive in self.by_still.values():
-            self._by_frame(sent, drive, 0)
+    def finish(self) -> list[Tensor | None]:
+        """The gradients of all that was given."""
+        self.given.finish()
         for name, total in self.sums.items():
-            self.gradients[self.at[name]] = total.T if total.ndim == 2 else total
+            place = self.given.at[name]
+            self.given.gradients[place] = total.T if total.ndim == 2 else total
+        return self.given.gradients
 
     def _by_input(self, area: Area, link: Link, t: int) -> None:
-        sent, unit, du = self.loop.sent(link, t), area.unit, self.du[area.name, t]
+        unit, du = area.unit, self.du[area.name, t]
         drive = du * unit.leak if isinstance(unit, RateUnit) and unit.leak != 1 else du
-        if not self.loop.is_still:
-            self._by_frame(sent, drive, t - link.delay)
-        elif link.weight in self.by_still:
-            self.by_still[link.weight][1].add_(drive)
-        else:
-            self.by_still[link.weight] = sent, drive.clone()
-
-    def _by_frame(self, sent: Sent, drive: Tensor, t: int) -> None:
-        at = self.at[sent.link.weight]
-        if self.wanted[at]:
-            self.gradients[at] = Plain().by_weight(sent, drive, self.gradients[at])
-        if self.wanted[t]:
-            self.gradients[t] = Plain().by_source(sent, drive, self.gradients[t])
+        self.given.by_input(self.loop.sent(link, t), drive, t - link.delay)
 
 
 def emits(unit: Unit) -> str:

@@ -43,7 +43,7 @@ class Way:
         """The gradients of all that was given, from that by the answer; None where not wanted."""
         back = Back(self, wanted)
         back.unroll(gradient)
-        return back.gradients
+        return back.given.gradients
 
     def again(self, t: int) -> None:
         """Take once more what is not known of the steps since the last mark, up to step t."""
