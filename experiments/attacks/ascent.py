@@ -1,7 +1,7 @@
 """Projected gradient ascent (Madry et al. 2018, equation 2), under linf and l2."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -11,8 +11,8 @@ from torch import Tensor
 from experiments.attacks.curve import clean_start, curve
 from experiments.attacks.names import Norm
 from experiments.attacks.noise import drawn
-from experiments.attacks.threat import TINY, Threat, check, clip, per_image, project, rms
-from experiments.attacks.victim import Found, Victim
+from experiments.attacks.threat import TINY, Threat, check, length, per_image, project, rms
+from experiments.attacks.victim import Found, Victim, picked
 from networks.errors import BlindspotsError, unknown
 
 Schedule = Literal["constant", "cosine"]
@@ -137,9 +137,12 @@ class Climbers:
         )
         self.points = victim.clean.clone()
         self.out = victim.clean.new_empty((len(listed), *victim.clean.shape))
+        if listed[0].norm == "linf":  # the least and the most of each pixel
+            self.box = victim.clean.new_empty((2, *victim.clean.shape))
         self.level, self.restart, self.step, self.idle = torch.zeros(
             (4, len(victim.clean)), dtype=torch.int64, device=victim.clean.device
         )
+        self.fooled_at = torch.full_like(self.level, len(listed))
 
     def curve(self, batch_size: int) -> Tensor:
         """(E, n, ...), every input checked against its threat; asks about `batch_size` at once."""
@@ -151,8 +154,10 @@ class Climbers:
             is_last = self.step[rows] == self.plan.steps
             self.climb(rows[~is_last])
             self.judge(rows[is_last])
-        for threat, inputs in zip(self.listed, self.out, strict=True):
-            check(self.victim.clean, inputs, threat)
+        for level, threat in enumerate(self.listed):
+            past = self.fooled_at <= level  # the ball in which they were fooled lies within
+            self.out[level, past] = self.best.inputs[past]
+            check(self.victim.clean, self.out[level], threat)
         return self.out
 
     def next(self, batch_size: int) -> Tensor:
@@ -171,12 +176,12 @@ class Climbers:
         found, gradient = here.climb(points)
         size = per_image(self.sizes[self.level[rows], self.step[rows]], points)
         moved = steepest(gradient, self.listed[0].norm).mul_(size).add_(points)
-        moved = self.projected(rows, here.clean, moved)
+        moved = self.projected(rows, moved)
         self.points.index_copy_(0, rows, moved)  # of the fooled, too, which nobody asks for
         self.step[rows] += 1
         stay = self.keep(rows, found)
         if not self.plan.keep_going:
-            is_idle = (moved == points).flatten(1).all(1) & ~here.masked[here.rows]
+            is_idle = (length(moved - points, "linf") == 0) & ~here.masked[here.rows]
             self.idle[rows] = torch.where(is_idle, self.idle[rows] + 1, 0)
             self.turn(rows[stay & (self.idle[rows] == IDLE)])
 
@@ -195,17 +200,17 @@ class Climbers:
         return ~found.fooled
 
     def retire(self, rows: Tensor) -> None:
-        """Fooled images keep their input at every larger budget: the smaller ball lies within."""
-        for level, here in self.by_level(rows):
-            self.out[level:, rows[here]] = self.best.inputs[rows[here]]
+        """Of fooled images no more is asked; they keep their input at every larger budget."""
+        self.fooled_at[rows] = self.level[rows]
         self.level[rows] = len(self.listed)
 
     def turn(self, rows: Tensor) -> None:
         """On to the next restart, or after the last of them to the next budget."""
+        if not len(rows):
+            return
         self.restart[rows] += 1
         over = rows[self.restart[rows] == self.plan.restarts]
-        for level, here in self.by_level(over):
-            self.out[level, over[here]] = self.best.inputs[over[here]]
+        self.out[self.level[over], over] = picked(self.best.inputs, over)
         self.level[over] += 1
         self.restart[over] = 0
         self.set_out(rows)
@@ -213,26 +218,25 @@ class Climbers:
     def set_out(self, rows: Tensor) -> None:
         """To where an ascent starts; images that are through stay where they are."""
         rows = rows[self.level[rows] < len(self.listed)]
-        epsilon = per_image(self.epsilons[self.level[rows]], self.points)
-        clean = self.victim.clean[rows]
+        clean, epsilon = picked(self.victim.clean, rows), self.epsilons[self.level[rows]]
+        epsilon = per_image(epsilon, clean)
+        if self.listed[0].norm == "linf":
+            for edge, far in zip(self.box, (-epsilon, epsilon), strict=True):
+                edge[rows] = self.listed[0].held(clean, (clean + far).clamp_(0, 1))
         points = self.offsets[self.restart[rows], rows] * epsilon + clean
-        self.points[rows] = self.projected(rows, clean, points)
+        self.points[rows] = self.projected(rows, points)
         self.step[rows] = 0
         self.idle[rows] = 0
 
-    def projected(self, rows: Tensor, clean: Tensor, points: Tensor) -> Tensor:
-        """The nearest points (k, ...) within the budgets that the images `clean` are at."""
+    def projected(self, rows: Tensor, points: Tensor) -> Tensor:
+        """The nearest points (k, ...) within the budgets that the images `rows` are at."""
         if self.listed[0].norm == "linf":
-            points = self.listed[0].held(clean, points)
-            return clip(clean, points, per_image(self.epsilons[self.level[rows]], clean))
-        for level, here in self.by_level(rows):
+            low, high = (picked(edge, rows) for edge in self.box)
+            return torch.clamp(points, low, high, out=points)
+        clean, levels = self.victim.clean[rows], self.level[rows]
+        for level in levels.unique().tolist():
+            here = levels == level
             if here.all():
                 return project(clean, points, self.listed[level])
             points[here] = project(clean[here], points[here], self.listed[level])
         return points
-
-    def by_level(self, rows: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """The budgets that images are at, and bool (k,), which of them are."""
-        levels = self.level[rows]
-        for level in levels.unique().tolist():
-            yield level, levels == level

@@ -64,6 +64,11 @@ def frozen(model: Model | None) -> Iterator[None]:
             parameter.requires_grad_(want)
 
 
+def picked(images: Tensor, rows: Tensor) -> Tensor:
+    """A copy of images (N, ...) at the rows, (n,) or bool (N,): image by image, not by pixel."""
+    return images.index_select(0, rows.nonzero()[:, 0] if rows.dtype == torch.bool else rows)
+
+
 @dataclass(frozen=True)
 class Found:
     """One input per image, with what the model makes of it.
@@ -86,7 +91,7 @@ class Found:
 
     def at(self, rows: Tensor) -> "Found":
         """A copy of the given rows (n,)."""
-        return Found(self.inputs[rows], self.loss[rows], self.fooled[rows])
+        return Found(picked(self.inputs, rows), self.loss[rows], self.fooled[rows])
 
     def put(self, rows: Tensor, found: "Found") -> None:
         """Replaces the given rows (n,), in place."""
@@ -98,7 +103,8 @@ class Found:
         """Replaces those of the rows (n,) that are bettered, in place: fooled, then by loss."""
         fooled, loss = self.fooled[rows], self.loss[rows]
         better = (found.fooled > fooled) | ((found.fooled == fooled) & (found.loss > loss))
-        self.put(rows[better], found.at(better))
+        chosen = better.nonzero()[:, 0]
+        self.put(rows[chosen], found.at(chosen))
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,8 @@ class Victim:
 
     def at(self, rows: Tensor) -> "Victim":
         """The same model with the given rows (k,) of these images."""
-        return replace(self, clean=self.clean[rows], labels=self.labels[rows], rows=self.rows[rows])
+        clean = picked(self.clean, rows)
+        return replace(self, clean=clean, labels=self.labels[rows], rows=self.rows[rows])
 
     def logits(self, points: Tensor) -> Tensor:
         """The model's answer to points (n, ...), as (n, K).
