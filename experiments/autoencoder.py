@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as reconstruction
 
+from experiments.adam import Adam
 from networks import Dense, Wiring
 from networks.errors import BlindspotsError
 from sim import Network
@@ -49,7 +50,7 @@ def pretrain(
     decoder = torch.randn(pixels, size, generator=generator) / size**0.5
     decoder = decoder.to(images.device).requires_grad_()
     ground = torch.zeros(pixels, device=images.device, requires_grad=True)
-    optimiser = torch.optim.Adam([weight, bias, decoder, ground], lr=RATE)
+    optimiser = Adam([weight, bias, decoder, ground], fused=False)
     flat = images.flatten(1)
     for _ in range(epochs):
         order = torch.randperm(len(flat), generator=generator).to(images.device)
@@ -59,9 +60,9 @@ def pretrain(
             loss = reconstruction(redrawn, flat[chosen]) + WEIGHT * divergence(hidden.mean(0))
             if decay:
                 loss = loss + decay * (weight.square().sum() + decoder.square().sum())
-            optimiser.zero_grad(set_to_none=True)
+            optimiser.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimiser.step(RATE)
 
 
 def divergence(activity: Tensor) -> Tensor:

@@ -11,12 +11,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from experiments.adam import Adam
 from experiments.store import unwritable, writing
 
 
 def save(
     values: Mapping[str, Tensor],
-    optimiser: torch.optim.Optimizer,
+    optimiser: Adam,
     history: list[Any],
     best: Mapping[str, Tensor],
     directory: Path,
@@ -27,7 +28,7 @@ def save(
     """
     tensors = {f"now/{k}": v.detach().clone() for k, v in values.items()}
     tensors |= {f"best/{k}": v for k, v in best.items()}
-    for i, state in optimiser.state_dict()["state"].items():
+    for i, state in optimiser.state.items():
         tensors |= {f"adam/{i}/{k}": v.clone() for k, v in state.items()}
     with writing(directory):
         directory.mkdir(parents=True, exist_ok=True)
@@ -41,7 +42,7 @@ def save(
 
 
 def resume(
-    values: Mapping[str, Tensor], optimiser: torch.optim.Optimizer, directory: Path
+    values: Mapping[str, Tensor], optimiser: Adam, directory: Path
 ) -> tuple[list[Any], dict[str, Tensor]]:
     """History and best values so far, and the rest put back into ``values`` and ``optimiser``.
 
@@ -57,11 +58,9 @@ def resume(
     with torch.no_grad():
         for name, value in values.items():
             value.copy_(tensors[f"now/{name}"])
-    state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("adam/"):
             _, index, quantity = name.split("/")
-            state.setdefault(int(index), {})[quantity] = tensor
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": state, "param_groups": groups})
+            device = optimiser.values[int(index)].device
+            optimiser.state.setdefault(int(index), {})[quantity] = tensor.to(device)
     return history, {k[5:]: v for k, v in tensors.items() if k.startswith("best/")}

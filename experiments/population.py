@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from experiments.adam import Adam
 from experiments.checkpoint import resume, save
 from experiments.data.dataset import Dataset, Split
 from experiments.objective import check_decay, decay, moved, offsets
@@ -46,12 +47,7 @@ def train_together(
     validation = Split(data.validation.images.to(device), data.validation.labels.to(device))
     streams = [stream_of(wiring, seed) for seed in seeds]
     population = Population([Network.initial(wiring, stream).to(device) for stream in streams])
-    optimiser = torch.optim.AdamW(
-        list(population.values.values()),
-        lr=recipe.rate,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
+    optimiser = Adam(population.values.values(), recipe.weight_decay)
     history, best = resume(population.values, optimiser, checkpoint)
     answer = Replayed(population) if engine() == "graphs" and device.type == "cuda" else population
     for epoch in range(len(history), recipe.epochs):
@@ -74,7 +70,7 @@ def train_together(
 def _epoch(
     population: Population,
     answer: Callable[[Tensor], Tensor],
-    optimiser: torch.optim.Optimizer,
+    optimiser: Adam,
     recipe: Recipe,
     split: Split,
     generators: Sequence[torch.Generator],
@@ -90,14 +86,12 @@ def _epoch(
     is_sound = torch.ones(len(generators), dtype=torch.bool, device=device)
     for i, chosen in enumerate(batches):
         progress = (epoch * len(batches) + i) / (recipe.epochs * len(batches))
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * one_cycle(progress)
         images = _shown(split.images[chosen], recipe, generators)
         losses = _losses(answer(images), split.labels[chosen])
         is_sound &= losses.detach().isfinite()
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad()
         (losses.sum() + decay(population.wiring, population.values, recipe)).backward()
-        optimiser.step()
+        optimiser.step(recipe.rate * one_cycle(progress))
     return is_sound
 
 

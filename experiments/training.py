@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from experiments.adam import Adam
 from experiments.adversarial import robust_accuracy
 from experiments.autoencoder import first_layer, pretrain
 from experiments.checkpoint import resume, save
@@ -66,9 +67,7 @@ def train(
     network = Network.initial(wiring, stream).to(device)
     fixed = first_layer(wiring) if recipe.autoencoder else ()
     learning = [value for name, value in network.values.items() if name not in fixed]
-    optimiser = torch.optim.AdamW(
-        learning, lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True
-    )
+    optimiser = Adam(learning, recipe.weight_decay)
     history, best = resume(dict(network.values.items()), optimiser, checkpoint)
     if recipe.autoencoder and not history:
         chance = torch.Generator().manual_seed(stream)
@@ -99,7 +98,7 @@ def train(
 
 def _epoch(
     network: Network,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Adam,
     objective: Objective,
     split: Split,
     generator: torch.Generator,
@@ -112,17 +111,15 @@ def _epoch(
     batches = order.split(recipe.batch)
     for i, chosen in enumerate(batches):
         progress = (epoch * len(batches) + i) / (recipe.epochs * len(batches))
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * one_cycle(progress)
         loss = objective.loss(network, split, chosen, generator, progress)
         if not torch.isfinite(loss):
             raise Diverged(
                 f"Training {objective.label} met a loss of {loss.item()} in epoch {epoch + 1}; "
                 f"lower its learning rate ({recipe.rate})."
             )
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimiser.step(recipe.rate * one_cycle(progress))
         if i % 50 == 0:
             report(progress)
 

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from experiments.attacks.curve import BATCH
 from experiments.attacks.victim import Guide, Model
-from experiments.statistics.accuracies import wilson
 from experiments.store import key_of
 from networks import BlindspotsError, Poisson, Wiring
 from sim import poisson
@@ -195,6 +194,8 @@ class Verdict:
         n is the number of images, not of images times draws: draws of one image are no
         independent images, so the interval errs on the wide side.
         """
+        from experiments.statistics.accuracies import wilson  # takes over a second
+
         right = self.correct(model, inputs, labels).double()
         share = right.mean().numpy()
         low, high = wilson(share, torch.tensor(len(labels)).numpy())

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, relu
 
+from experiments.adam import Adam
 from experiments.attacks.victim import Model
 from experiments.audit.allowance import Allowance
 from experiments.audit.checks import CHECKS
@@ -34,12 +35,12 @@ def taught(model: nn.Module, split: Split) -> nn.Module:
     """The model after a short training, its parameters frozen."""
     chance = torch.Generator().manual_seed(0)
     images, labels = split.images[:TRAINED_ON], split.labels[:TRAINED_ON]
-    optimiser = torch.optim.Adam(model.parameters(), lr=RATE)
+    optimiser = Adam(model.parameters(), fused=False)
     for _ in range(PASSES):
         for chosen in torch.randperm(len(labels), generator=chance).split(BATCH):
             optimiser.zero_grad()
             cross_entropy(model(images[chosen]), labels[chosen]).backward()
-            optimiser.step()
+            optimiser.step(RATE)
     return model.eval().requires_grad_(False)
 
 

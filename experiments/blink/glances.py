@@ -8,6 +8,7 @@ the input start with features that tell digits, and distractors, apart.
 import torch
 from torch.nn import functional as F
 
+from experiments.adam import Adam
 from experiments.blink.schooling import Schooling, descend, lesson
 from experiments.data.dataset import Split
 from networks import Wiring
@@ -32,7 +33,7 @@ def glanced(
     school = Schooling(noise=noise, distractors=DISTRACTORS, blanks=0, rings=0)
     network = Network.initial(viewing(feedforward_part(wiring), 1.0, 1.0), seed)
     generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4, fused=True)
+    optimiser = Adam(network.parameters(), weight_decay=1e-4)
     for i in range(batches):
         drawn = torch.randint(len(split.labels), (BATCH,), generator=generator)
         taught = lesson(split.images[drawn], split.labels[drawn], school, generator)

@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from experiments.adam import Adam
 from experiments.blink.baselines import ranks
 from experiments.blink.glances import glanced
 from experiments.blink.pictures import Noise, pictures
@@ -135,7 +136,7 @@ def rehearse(
         wiring = wiring_named(network)
         model.begin_with(glanced(wiring, how.glances, how.rate, how.noise, split, seed))
     chance = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=how.rate, weight_decay=1e-4, fused=True)
+    optimiser = Adam(model.parameters(), weight_decay=1e-4)
     steps = round(task.soa_ms / how.dt_ms)
     for i in range(how.batches):
         given = exercise(task, split, how, contrast, chance)

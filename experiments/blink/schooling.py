@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from experiments.adam import Adam
 from experiments.blink.letters import letters
 from experiments.blink.pictures import ring, shuffled
 from experiments.blink.streams import LETTERS
@@ -133,7 +134,7 @@ def teach(
     """
     network = Network.initial(wiring, seed)
     generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=how.rate, weight_decay=1e-4, fused=True)
+    optimiser = Adam(network.parameters(), weight_decay=1e-4)
     batch = how.streams * how.items
     per_epoch = max(1, len(split.labels) // batch)
     batch = min(batch, len(split.labels) // how.items * how.items)
@@ -153,7 +154,7 @@ def teach(
 
 def descend(
     model: torch.nn.Module,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Adam,
     lost: Tensor,
     highest: float,
     progress: float,
@@ -167,12 +168,10 @@ def descend(
             f"Teaching to watch streams met a loss of {lost.item()} after {progress:.0%}; lower "
             f"the learning rate ({highest})."
         )
-    for group in optimiser.param_groups:
-        group["lr"] = highest * one_cycle(progress)
-    optimiser.zero_grad(set_to_none=True)
+    optimiser.zero_grad()
     lost.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), STEEPEST)
-    optimiser.step()
+    optimiser.step(highest * one_cycle(progress))
 
 
 def told_apart(network: Network, taught: Lesson, duration: int) -> dict[str, float]:

@@ -11,14 +11,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from experiments import checkpoint
+from experiments.adam import Adam
 
 
-def at_epoch(epoch: int) -> tuple[dict[str, Tensor], torch.optim.AdamW]:
+def at_epoch(epoch: int) -> tuple[dict[str, Tensor], Adam]:
     """Values that say which epoch they are of, with an optimiser that has moved them."""
     values = {"w": torch.full((3,), float(epoch), requires_grad=True)}
-    optimiser = torch.optim.AdamW(values.values(), lr=0.0)
+    optimiser = Adam(values.values())
     values["w"].sum().backward()
-    optimiser.step()
+    optimiser.step(0.0)
     return values, optimiser
 
 

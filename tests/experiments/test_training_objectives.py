@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from experiments import adversarial, objective, training
+from experiments.adam import Adam
 from experiments.adversarial import attacked, budget, robust_accuracy
 from experiments.attacks.gradient import pgd_linf
 from experiments.autoencoder import first_layer
@@ -345,12 +346,12 @@ def test_training_follows_the_cycle(
 ) -> None:
     rates: list[float] = []
 
-    class Watched(torch.optim.AdamW):
-        def step(self, closure: None = None) -> None:
-            rates.append(self.param_groups[0]["lr"])
-            super().step(closure)
+    class Watched(Adam):
+        def step(self, rate: float) -> None:
+            rates.append(rate)
+            super().step(rate)
 
-    monkeypatch.setattr(torch.optim, "AdamW", Watched)
+    monkeypatch.setattr(training, "Adam", Watched)
     data = Dataset("", some, digits.validation, digits.test, "")
     train(SMALL, recipe_of(epochs=5, batch=16), data, 0, checkpoint=tmp_path)
     assert len(rates) == 5 * 4
