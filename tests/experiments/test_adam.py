@@ -90,6 +90,7 @@ from experiments.population import train_together
 from experiments.recipe import Recipe
 from experiments.training import train
 from networks import wiring_named
+from sim import brian  # as replicas and networks of cells do, before one of them runs
 
 split = Split(torch.rand(20, 1, 28, 28), torch.arange(20) % 10)
 data, out = Dataset("made up", split, split, split, ""), Path(sys.argv[1])
@@ -99,7 +100,7 @@ usual, coded = Recipe(epochs=1, batch=10, rate=1e-3), Recipe(
 train(wiring_named("FC10"), usual, data, 0, checkpoint=out / "alone")
 train(wiring_named("AE400-10"), coded, data, 0, checkpoint=out / "coded")
 train_together(wiring_named("FC10"), usual, data, [0, 1], checkpoint=out / "together")
-print([heavy for heavy in ("torch._dynamo", "scipy.stats") if heavy in sys.modules])
+print(sorted({"torch._dynamo", "scipy.stats", "brian2"} & set(sys.modules)))
 """
 
 

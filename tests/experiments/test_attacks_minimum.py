@@ -81,7 +81,7 @@ def linear(classes: int, scale: float = 1.0, middle: float = 0.5) -> tuple[Any, 
     return lambda x: scale * (x.flatten(1) - middle) @ weight.T, weight
 
 
-@pytest.mark.parametrize(("norm", "name"), [*EACH, ("l2", "lbfgs")])
+@each_search
 @pytest.mark.parametrize(("classes", "scale"), [(2, 1.0), (6, 0.01), (6, 30.0)])
 def test_linear_models_fall_at_margin_over_dual_norm(
     norm: Norm, name: str, classes: int, scale: float
