@@ -310,7 +310,7 @@ def test_an_image_is_left_alone_once_it_is_fooled_or_steps_lead_nowhere() -> Non
 
 @pytest.mark.parametrize("name", AIMED)
 def test_targets_are_reached(name: str) -> None:
-    model, images = random_net(3), grey(8)
+    model, images = random_net(3), grey(12)
     targets = (right_labels(model, images) + 2) % 4
     out = attack_named(name).function(
         *(model, images, targets), epsilons=[0.001, 0.35], generator=seeded(), targeted=True

@@ -39,7 +39,7 @@ FEW = (
     Member("half (P2)", SOFTMAX, Recipe(**QUICK, parts=2), "halves", "P2"),
     Member("FC10(1), k", SOFTMAX, Recipe(**QUICK, decay_per_layer=(0.1,)), "letter"),
 )
-SETTINGS = Settings(images=20, seed=1)
+SETTINGS = Settings(images=12, seed=1)
 
 
 def test_decay_is_the_price_of_every_layer_alone() -> None:

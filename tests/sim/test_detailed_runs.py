@@ -140,8 +140,8 @@ def test_a_callable_answers_like_its_recording_in_the_dtype_it_was_asked(wire, d
 
 
 def test_calibration_matches_the_rates_of_training(wire, drawn):
-    network = busy(wire, drawn, steps=30)
-    shown = torch.rand((20, 3), generator=torch.Generator().manual_seed(0)).double()
+    network = busy(wire, drawn, steps=20)
+    shown = torch.rand((8, 3), generator=torch.Generator().manual_seed(0)).double()
     detailed = Detailed(network, USUAL.only("conductances", "jitter", "heterogeneity"))
     found = calibrate(detailed, shown)
     ratios = [found.before[a] / found.trained[a] for a in ("a", "b")]
