@@ -1,4 +1,4 @@
-"""The way back: gradients of all that a flat network was given, from its last step to its first."""
+"""The way back: gradients of all that a network was given, from its last step to its first."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

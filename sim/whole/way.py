@@ -1,4 +1,4 @@
-"""The way there: a flat network from its first step to its last."""
+"""The way there: a network from its first step to its last."""
 
 from collections.abc import Sequence
 
