@@ -180,7 +180,7 @@ def test_a_current_gives_the_closed_form_potential(wire, weighted):
 
 def test_a_conductance_gives_what_another_solver_gives(wire, weighted):
     weights = [0.8, -3.0]
-    network, acts = sent(wire, weighted, weights)
+    network, acts = sent(wire, weighted, weights, steps=30)
     physiology = Physiology(ingredients=("conductances",), dt_ms=0.02)
     found = run_cells(Detailed(network, physiology), blank(), intervene=acts)
     time = found["time"].to_numpy()
