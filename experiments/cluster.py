@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.crash import Crash, crash_of
-from experiments.crew import Crew, Heard, Refused, wants_gpu
+from experiments.crew import Crew, Heard, Name, Refused, wants_gpu
 from experiments.data.cache import cache_dir
 from experiments.interrupts import interrupts_held
 from experiments.processes import workers_for
@@ -31,6 +31,10 @@ PATIENCE = 10  # seconds until a scheduler counts as absent
 RETURN = "1 hour"
 """Within which a worker that was killed is to be back, started by its nanny, before that is ended
 too: 15 seconds by default, in which a busy machine does not even import PyTorch."""
+GIVEN_UP = (
+    "They ended, and could not be started again; free some memory, and run the same command "
+    "again: it goes on where it stopped."
+)
 GPU = {"GPU": 1}
 """What a worker with a GPU is started with, and what units that compute on one ask for."""
 
@@ -42,8 +46,10 @@ class Hands:
     client: "Client"
     site: Site
     told: "queue.SimpleQueue[Heard | Refused]"
-    refused: dict[str, str] = field(default_factory=dict)
-    """Workers that went, by their addresses, and why."""
+    started: set[Name] = field(default_factory=set)
+    """Workers that the command has started, but for what are several of one job."""
+    gone: dict[Name, str] = field(default_factory=dict)
+    """Workers that went and do not come back, and why."""
 
     def has_room(self, unit: Unit, beside: Collection[Unit]) -> bool:
         """Whether there are as many workers that could do the unit as such units at work.
@@ -87,23 +93,29 @@ class Hands:
             said = self.told.get_nowait()
             if isinstance(said, Heard):
                 yield said
-            elif said.worker not in self.refused:
-                self.refused[said.worker] = said.why
+            elif self.gone.get(said.worker) != said.why:
+                self.gone[said.worker] = said.why
                 yield said
+        self._miss_those_given_up()
         if self._are_all_gone() and not self.client.nthreads():
-            whys = self.refused.values() or (
-                "They ended, and could not be started again; free some memory, and run the same "
-                "command again: it goes on where it stopped.",
-            )
-            raise BlindspotsError(f"No worker is left. {[*whys][-1]}")
+            refusals = [why for why in self.gone.values() if why != GIVEN_UP]
+            raise BlindspotsError(f"No worker is left. {[GIVEN_UP, *refusals][-1]}")
+
+    def _miss_those_given_up(self) -> None:
+        """Note whom dask does not start again: who ended, and is forgotten some time later."""
+        if not self.client.cluster:
+            return
+        here = dict(self.client.cluster.workers)
+        self.started.update(here)
+        for name in self.started:
+            if name not in here or here[name].status.name in ("closed", "failed"):
+                self.gone.setdefault(name, GIVEN_UP)
 
     def _are_all_gone(self) -> bool:
-        """Whether so many workers were refused, or given up here, as could come."""
+        """Whether all that could come have gone; of a scheduler of others', that some have."""
         if not self.client.cluster:
-            return bool(self.refused)
-        started = self.client.cluster.workers.values()
-        given_up = sum(each.status.name in ("closed", "failed") for each in started)
-        return max(len(self.refused), given_up) >= len(self.client.cluster.plan)
+            return bool(self.gone)
+        return self.gone.keys() >= self.client.cluster.plan
 
 
 @contextmanager

@@ -22,11 +22,15 @@ class Heard(NamedTuple):
     score: float
 
 
+Name = str | int
+"""Of a worker, which no other one of its scheduler has."""
+
+
 class Refused(NamedTuple):
     """A worker that came late and is not fit left its unit to the others, and went."""
 
     key: str
-    worker: str
+    worker: Name
     why: str
 
 

@@ -123,6 +123,6 @@ def _leave(worker: "Worker", unit: Unit, site: Site, why: str) -> NoReturn:
     """Tell the command, and let the scheduler give to others what this worker was given."""
     from distributed import Reschedule
 
-    worker.log_event(site.topic, {"refused": (unit.key, worker.address, why)})
+    worker.log_event(site.topic, {"refused": (unit.key, worker.name, why)})
     worker.loop.add_callback(worker.close_gracefully, reason=why)
     raise Reschedule
