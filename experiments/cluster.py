@@ -125,11 +125,11 @@ def workers_of(cluster: Cluster, on_gpu: bool) -> Iterator[Crew]:
     Raises BlindspotsError where there are none, or none that can do what is asked: with
     ``on_gpu``, some are to have a GPU.
     """
-    with _client_of(cluster, on_gpu) as client, _site() as site:
+    with _client_of(cluster, on_gpu) as client, _site(on_gpu) as site:
         told: queue.SimpleQueue[Heard | Refused] = queue.SimpleQueue()
         client.subscribe_topic(site.topic, lambda event: told.put(_told(event[1])))
         if cluster.kind != "slurm":  # whose jobs wait for their turn
-            _inspect(client, cluster, site, on_gpu)
+            _inspect(client, cluster, site)
         try:
             yield Hands(client, site, told)
         except CancelledError:
@@ -145,7 +145,7 @@ def _told(message: dict[str, Any]) -> Heard | Refused:
     return Heard(*message["heard"])
 
 
-def _inspect(client: "Client", cluster: Cluster, site: Site, on_gpu: bool) -> None:
+def _inspect(client: "Client", cluster: Cluster, site: Site) -> None:
     """Raise BlindspotsError now where the workers that are there could not do the work."""
     has_gpu = client.run(inspected, site)
     if not has_gpu:
@@ -153,7 +153,7 @@ def _inspect(client: "Client", cluster: Cluster, site: Site, on_gpu: bool) -> No
             f"The scheduler at {cluster.address} has no workers; start some with  dask worker "
             f"{cluster.address} --nthreads 1."
         )
-    if on_gpu and not any(has_gpu.values()):
+    if site.on_gpu and not any(has_gpu.values()):
         raise BlindspotsError(
             "No worker of the cluster says that it has a GPU; start those that do with  dask "
             'worker ADDRESS --nthreads 1 --resources "GPU=1",  or choose --device cpu.'
@@ -161,7 +161,7 @@ def _inspect(client: "Client", cluster: Cluster, site: Site, on_gpu: bool) -> No
 
 
 @contextmanager
-def _site() -> Iterator[Site]:
+def _site(on_gpu: bool) -> Iterator[Site]:
     """What is here, with a mark in the store by which workers know it."""
     from sim.engine import engine
     from sim.precision import precision
@@ -173,7 +173,7 @@ def _site() -> Iterator[Site]:
         mark.touch()
     try:
         store, here, topic = cache_dir().resolve(), Path.cwd(), f"blindspots-{name}"
-        yield Site(store, mark.name, here, software(), engine(), precision(), topic)
+        yield Site(store, mark.name, here, software(), engine(), precision(), topic, on_gpu)
     finally:
         mark.unlink(missing_ok=True)
 

@@ -8,8 +8,10 @@ Triton plays one, `sim.whole.pointwise`); elsewhere the plain one takes over.
 "graphs" is "triton", and replays the steps of training as CUDA graphs.
 """
 
+from importlib import import_module
 from typing import Literal, get_args
 
+from networks import BlindspotsError
 from sim.chosen import chosen
 
 Engine = Literal["plain", "compiled", "triton", "graphs"]
@@ -23,3 +25,22 @@ def engine() -> Engine:
     Raises BlindspotsError where there is none of that name.
     """
     return chosen(ENVIRONMENT, "engine", get_args(Engine))
+
+
+def check_engine(asked: Engine, device: str) -> None:
+    """Raise BlindspotsError where an engine cannot do its part here, on "cpu" or "cuda".
+
+    Without this it shows only when a network first goes through time.
+    """
+    if asked == "compiled":
+        from sim.whole.build import library
+
+        library()  # which may take a compiler its time
+    if asked in ("triton", "graphs") and device == "cuda":
+        try:
+            import_module("sim.whole.fused")
+        except ModuleNotFoundError as error:
+            raise BlindspotsError(
+                f"{ENVIRONMENT}={asked} needs {error.name}, which is not installed; install it "
+                f"(pip install 'blindspots[gpu]'), or leave out {ENVIRONMENT}."
+            ) from None
