@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.crash import Crash, crash_of
-from experiments.crew import Crew, Heard, Name, Refused, wants_gpu
+from experiments.crew import Crew, Heard, Name, Refused, retold, wants_gpu
 from experiments.data.cache import cache_dir
 from experiments.interrupts import interrupts_held
 from experiments.processes import workers_for
@@ -67,22 +66,11 @@ class Hands:
 
         wanted = {"resources": GPU} if wants_gpu(unit) else {}
         attempt = self.client.get_executor(pure=False, **wanted).submit(work_there, unit, self.site)
-        seconds: Future[float] = Future()
 
-        def pass_on(attempt: Future[float]) -> None:
-            if attempt.cancelled():
-                seconds.set_exception(CancelledError())
-            elif isinstance(error := attempt.exception(), KilledWorker):
-                seconds.set_exception(_too_deadly(unit, error))
-            elif isinstance(error, BlindspotsError):
-                seconds.set_exception(error)
-            elif error:  # before the unit was unpacked there
-                seconds.set_exception(crash_of(unit, error))
-            else:
-                seconds.set_result(attempt.result())
+        def deaths(error: BaseException) -> int:
+            return error.allowed_failures + 1 if isinstance(error, KilledWorker) else 0
 
-        attempt.add_done_callback(pass_on)
-        return seconds
+        return retold(attempt, unit, deaths)
 
     def heard(self) -> Iterator[Heard | Refused]:
         """What the workers told since the last call, of each that went once.
@@ -252,13 +240,6 @@ def _slurm(count: int | None, on_gpu: bool) -> AbstractContextManager[Any]:
     )
     cluster.scale(jobs=count or 1)
     return cluster
-
-
-def _too_deadly(unit: Unit, error: Any) -> Crash:
-    return Crash(
-        f"{unit.label} was given up after {error.allowed_failures + 1} workers died at it, most "
-        "likely for memory; give them more, and run the same command again."
-    )
 
 
 def _not_installed(error: ImportError) -> BlindspotsError:
