@@ -54,7 +54,7 @@ class Victim(NamedTuple):
     labels: Tensor
 
 
-FULL = Size(10, 256, attacked=500, steps=40, slow_images=10, learnt=5000, individuals=(1, 4))
+FULL = Size(10, 256, attacked=1000, steps=40, slow_images=10, learnt=5000, individuals=(1, 4))
 ON_GPU = FULL._replace(individuals=(1, 16, 64, 256))
 QUICK = Size(2, 32, attacked=16, steps=4, slow_images=2, learnt=100, individuals=(1, 2))
 

@@ -33,18 +33,26 @@ EMITS = (
 number, count, pointer = ctypes.c_float, ctypes.c_int64, ctypes.c_void_p
 
 
+class CRoom(ctypes.Structure):
+    """``Room`` in ``net.h``."""
+
+    _fields_ = [
+        *((name, pointer) for name in ("alone", "many")),
+        *((name, count) for name in ("turn", "apart")),
+    ]
+
+
 class CArea(ctypes.Structure):
     """``Area`` in ``net.h``."""
 
     _fields_ = [
         *((name, count) for name in ("units", "emits", "is_listed", "since", "last")),
         *((name, number) for name in ("keeps", "takes", "threshold", "steep")),
-        *((name, ctypes.POINTER(pointer)) for name in ("u", "du", "drive")),
-        *(
-            ("across", ctypes.POINTER(count)),
-            ("answer", ctypes.POINTER(pointer)),
-            ("by_bias", pointer),
-        ),
+        *((name, CRoom) for name in ("u", "du")),
+        ("drive", ctypes.POINTER(pointer)),
+        ("across", ctypes.POINTER(count)),
+        ("answer", ctypes.POINTER(pointer)),
+        ("by_bias", pointer),
     ]
 
 

@@ -2,7 +2,9 @@
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from itertools import cycle
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,12 +12,50 @@ from torch import Tensor
 from networks import RateUnit, SpikingUnit
 from networks.area import Area, Unit
 from sim.whole.back import Given
-from sim.whole.build import EMITS, CArea, CLink, CNet, count, library, pointer
+from sim.whole.build import EMITS, CArea, CLink, CNet, CRoom, count, library, pointer
 from sim.whole.plain import Emitted, Plain, Sent, kept
 from sim.whole.plan import Link, Plan
 
-Tables = dict[tuple[str, int], Tensor]
-"""By area and step: (N, units), or (1, units) while all images share one past."""
+Tables = Mapping[str, Sequence[Tensor | None]]
+"""By area, one for each step: (N, units), or (1, units) where all images share it."""
+
+NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Room:
+    """An area's tables: ``alone`` (since, 1, units) of steps at which all images share one row,
+    ``many`` (turn, N, units) of those after, of which the latest stand in place of earlier ones.
+
+    ``marks`` are copies of some, from which the others can be found again.
+    """
+
+    alone: Tensor
+    many: Tensor
+    marks: dict[int, Tensor] = field(default_factory=dict)
+
+    def __getitem__(self, t: int) -> Tensor:
+        since, turn = self.alone.shape[0], self.many.shape[0]
+        return self.alone[t] if t < since else self.many[t % turn]
+
+    def seen(self) -> CRoom:
+        """As C++ sees it."""
+        turn, images, units = self.many.shape
+        return CRoom(place(self.alone), place(self.many), turn, images * units)
+
+
+class Memory(NamedTuple):
+    """Where the numbers of a network are, most by area.
+
+    Potentials ``u``, ``drives`` of them but from other areas, ``du`` the gradients by potentials,
+    ``answer`` those that come from outside, and ``sums``, those by parameters, by name.
+    """
+
+    u: Mapping[str, Room]
+    drives: Tables = NONE
+    du: Mapping[str, Room] = NONE
+    answer: Tables = NONE
+    sums: Mapping[str, Tensor] = NONE
 
 
 class Loop:
@@ -33,80 +73,82 @@ class Loop:
         }
         self.images = given[0].shape[0]
         self.links = [(a, link) for a in plan.areas for link in plan.into[a.name]]
-        self.past: Tables = {}
+        self.past: dict[str, Room] = {}
 
     def there(self, *, keep: bool) -> list[Tensor]:
         """The output's potential at each step of the answer; no past is kept that is not asked."""
-        answer = []
+        plan = self.plan
+        every = {area.name: plan.steps for area in plan.areas}
+        if self.apart or not keep:
+            every |= {name: plan.longest + 1 for name in every if name != plan.output}
+        rooms = {area.name: self._room(area, every[area.name]) for area in plan.areas}
         for steps in self._stretches():
-            self._unroll(steps, keep=keep)
-            answer += [self.past[self.plan.output, t] for t in steps if t in self.plan.answers]
-            if self.apart:
-                self._leave(steps, keep=self.plan.longest)
-        if not keep:
-            self.past.clear()
+            self._unroll(rooms, steps)
+            if keep and self.apart:
+                self._mark(rooms, steps[-plan.longest :])
+        answer = [rooms[plan.output][t] for t in plan.answers]
+        if self.apart:
+            rooms = {name: replace(room, many=torch.empty(0)) for name, room in rooms.items()}
+        self.past = rooms if keep else {}
         return answer
 
     def back(self, gradient: Tensor, wanted: Sequence[bool]) -> list[Tensor | None]:
         """The gradients of all that was given, from that by the answer."""
-        back = Back(self, gradient, wanted)
+        plan = self.plan
+        reach = self.apart + plan.longest if self.apart else plan.steps
+        if self.apart:
+            for area in plan.areas:
+                room = self._room(area, reach)
+                self.past[area.name] = replace(self.past[area.name], many=room.many)
+        du = {area.name: self._room(area, reach) for area in plan.areas}
+        back = Back(self, du, gradient, wanted)
         for steps in reversed(self._stretches()):
             if self.apart:
-                self._unroll(steps, keep=True)
+                self._again(steps)
             back.unroll(steps)
-            if self.apart:
-                self._leave(steps, keep=0)
         return back.finish()
 
     def _stretches(self) -> list[range]:
-        apart = self.apart or self.plan.steps
         every = range(self.plan.steps)
+        apart = self.apart or len(every)
         return [every[t : t + apart] for t in every[::apart]]
 
-    def _leave(self, steps: range, *, keep: int) -> None:
-        """Forget the past but for the last steps, of which copies are kept."""
-        for area in self.plan.areas:
-            for i, t in enumerate(steps):
-                u = self.past.pop((area.name, t), None)
-                if u is not None and i >= len(steps) - keep:
-                    self.past[area.name, t] = u.clone()
+    def _room(self, area: Area, turn: int) -> Room:
+        """For so many steps at a time, or for as many as have an effect."""
+        since, last = self.plan.since[area.name], self.plan.last[area.name]
+        turn = min(turn, max(1, last + 1 - since))
+        return Room(torch.empty(since, 1, area.size), torch.empty(turn, self.images, area.size))
 
-    def _unroll(self, steps: range, *, keep: bool) -> None:
-        for area in self.plan.areas:
-            self.past |= self.rooms(area, steps, keep=keep or area.name == self.plan.output)
-        drives: Tables = {}
-        for area in self.plan.areas:
-            drives |= self._drives(area, steps)
-        net = self.net({"u": self.past, "drive": drives}, sums={})
-        library().there(net, steps.start, steps.stop)
+    def _unroll(self, rooms: Mapping[str, Room], steps: range) -> None:
+        """Find the potentials at these steps; those before are there as far as delays reach."""
+        drives = {area.name: self._drives(area, steps) for area in self.plan.areas}
+        library().there(self.net(Memory(rooms, drives)), steps.start, steps.stop)
 
-    def rooms(self, area: Area, steps: range, *, keep: bool = True) -> Tables:
-        """Room for one table at each step; without ``keep`` for as many as delays reach back."""
-        since, last, name = self.plan.since[area.name], self.plan.last[area.name], area.name
-        alone = [t for t in steps if t < since]
-        many = [t for t in steps if since <= t <= last]
-        row = torch.empty(len(alone), 1, area.size)
-        room = torch.empty(len(many) if keep else self.plan.longest + 1, self.images, area.size)
-        found = [
-            *zip(alone, row.unbind(), strict=True),
-            *zip(many, cycle(room.unbind()), strict=False),
-        ]
-        return {(name, t): table for t, table in found}
+    def _mark(self, rooms: Mapping[str, Room], steps: range) -> None:
+        """Keep copies of these steps' potentials."""
+        for name, room in rooms.items():
+            room.marks.update({t: room[t].clone() for t in steps if t <= self.plan.last[name]})
 
-    def _drives(self, area: Area, steps: range) -> Tables:
-        """What reaches an area but from other areas, at each step."""
+    def _again(self, steps: range) -> None:
+        """Find the potentials at these steps once more, from the copies of those before."""
+        for room in self.past.values():
+            for t in range(steps.start - self.plan.longest, steps.start):
+                if t in room.marks:
+                    room[t].copy_(room.marks[t])
+        self._unroll(self.past, steps)
+
+    def _drives(self, area: Area, steps: range) -> list[Tensor | None]:
+        """What reaches an area but from other areas, at each of these steps."""
         inputs = [link for link in self.plan.into[area.name] if link.is_input]
+        found: list[Tensor | None] = [None] * self.plan.steps
         bias = self.values[self.plan.biases[area.name]].reshape(1, -1)
-        if not inputs:
-            return dict.fromkeys(((area.name, t) for t in steps), bias)
-        found: Tables = {}
-        still: dict[int, Tensor] = {}  # by how many have arrived
+        still = {0: bias}  # by how many links have delivered
         for t in steps:
             links = [link for link in inputs if t >= link.delay]
-            drive = still.get(len(links)) if self.is_still else None
+            drive = still.get(len(links)) if self.is_still or not links else None
             if drive is None:
                 drive = sum((self.sent(link, t).arrives() for link in links), start=bias)
-            found[area.name, t] = still[len(links)] = drive
+            found[t] = still[len(links)] = drive
         return found
 
     def sent(self, link: Link, t: int) -> Sent:
@@ -114,14 +156,14 @@ class Loop:
         frame = self.frames[0 if self.is_still else t - link.delay]
         return Sent(link, frame, self.values[link.weight])
 
-    def net(self, tables: Mapping[str, Tables], sums: Mapping[str, Tensor]) -> CNet:
-        """The network as C++ sees it, with tables by name and room for gradients of parameters."""
+    def net(self, memory: Memory) -> CNet:
+        """The network as C++ sees it."""
         plan, index = self.plan, {area.name: i for i, area in enumerate(self.plan.areas)}
-        areas = [self._area(area, tables, sums) for area in plan.areas]
+        areas = [self._area(area, memory) for area in plan.areas]
         links = [
             CLink(
                 *(index[link.source], index[area.name], link.delay, link.is_diagonal),
-                *(place(self.values[link.weight]), place(sums.get(link.weight))),
+                *(place(self.values[link.weight]), place(memory.sums.get(link.weight))),
             )
             for area, link in self.links
             if not link.is_input
@@ -131,56 +173,48 @@ class Loop:
             *((CArea * len(areas))(*areas), (CLink * len(links))(*links)),
         )
 
-    def _area(self, area: Area, tables: Mapping[str, Tables], sums: Mapping[str, Tensor]) -> CArea:
+    def _area(self, area: Area, memory: Memory) -> CArea:
         unit, name, plan = area.unit, area.name, self.plan
         is_listed = isinstance(unit, SpikingUnit) and not any(
             link.is_diagonal for _, link in self.links if link.source == name
         )
-        keys = [(name, t) for t in range(plan.steps)]
-        none = (pointer * plan.steps)()
-        places = {what: table_of(table, keys) for what, table in tables.items()}
-        u, du, drive, answer = (places.get(w, none) for w in ("u", "du", "drive", "answer"))
-        across = (count * plan.steps)()
-        for t, key in enumerate(keys if "drive" in tables else ()):
-            rows = tables["drive"].get(key)
-            across[t] = area.size if rows is not None and rows.shape[0] > 1 else 0
+        drives, answer = memory.drives.get(name, ()), memory.answer.get(name, ())
+        across = [0 if each is None or each.shape[0] == 1 else area.size for each in drives]
         return CArea(
             *(area.size, EMITS.index(emits(unit)), is_listed, plan.since[name], plan.last[name]),
             *(kept(area), unit.leak if isinstance(unit, RateUnit) else 1),
             *((unit.threshold, unit.slope) if isinstance(unit, SpikingUnit) else (0, 0)),
-            *(u, du, drive, across, answer, place(sums.get(plan.biases[name]))),
+            *(memory.u[name].seen(), memory.du[name].seen() if memory.du else CRoom()),
+            *(places(drives), (count * len(across))(*across), places(answer)),
+            place(memory.sums.get(plan.biases[name])),
         )
 
 
 class Back:
-    """The way back to all that was ``given``."""
+    """The way back to all that was ``given``, with room ``du`` for gradients by potentials."""
 
-    def __init__(self, loop: Loop, gradient: Tensor, wanted: Sequence[bool]):
+    def __init__(
+        self, loop: Loop, du: Mapping[str, Room], gradient: Tensor, wanted: Sequence[bool]
+    ):
         self.loop, self.plan = loop, loop.plan
         self.given = Given(loop.plan, len(loop.frames), Plain(), wanted)
-        self.answer = {
-            (self.plan.output, t): rows
-            for t, rows in zip(self.plan.answers, gradient.contiguous(), strict=True)
-        }
         inner = (link.weight for _, link in loop.links if not link.is_input)
-        self.sums = {
+        sums = {
             name: torch.zeros(loop.values[name].shape[::-1])
             for name in (*inner, *self.plan.biases.values())
             if wanted[self.given.at[name]]
         }
-        self.du: Tables = {}
+        answer: list[Tensor | None] = [None] * self.plan.steps
+        answer[self.plan.answers.start : self.plan.answers.stop] = gradient.contiguous()
+        self.memory = Memory(loop.past, du=du, answer={self.plan.output: answer}, sums=sums)
 
     def unroll(self, steps: range) -> None:
         """Back through these steps, after all later ones."""
-        loop, reach = self.loop, steps.stop + self.plan.longest
-        self.du = {key: du for key, du in self.du.items() if key[1] < reach}
-        for area in self.plan.areas:
-            self.du |= loop.rooms(area, steps)
-        net = loop.net({"u": loop.past, "du": self.du, "answer": self.answer}, self.sums)
+        net = self.loop.net(self.memory)
         library().back(net, steps.start, steps.stop)
-        if self.sums:
+        if self.memory.sums:
             library().weigh(net, steps.start, steps.stop)
-        for area, link in loop.links:
+        for area, link in self.loop.links:
             for t in reversed(steps) if link.is_input else ():
                 if link.delay <= t <= self.plan.last[area.name]:
                     self._by_input(area, link, t)
@@ -188,13 +222,13 @@ class Back:
     def finish(self) -> list[Tensor | None]:
         """The gradients of all that was given."""
         self.given.finish()
-        for name, total in self.sums.items():
+        for name, total in self.memory.sums.items():
             place = self.given.at[name]
             self.given.gradients[place] = total.T if total.ndim == 2 else total
         return self.given.gradients
 
     def _by_input(self, area: Area, link: Link, t: int) -> None:
-        unit, du = area.unit, self.du[area.name, t]
+        unit, du = area.unit, self.memory.du[area.name][t]
         drive = du * unit.leak if isinstance(unit, RateUnit) and unit.leak != 1 else du
         self.given.by_input(self.loop.sent(link, t), drive, t - link.delay)
 
@@ -207,10 +241,9 @@ def emits(unit: Unit) -> str:
     return "spike sigmoid" if unit.surrogate == "sigmoid" else unit.surrogate
 
 
-def table_of(tables: Tables, keys: Sequence[tuple[str, int]]) -> ctypes.Array[ctypes.c_void_p]:
-    """Where the tables under these keys begin in memory; all are contiguous."""
-    found = map(tables.get, keys)
-    return (pointer * len(keys))(*[None if one is None else one.data_ptr() for one in found])
+def places(tables: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p] | None:
+    """Where these begin in memory; None where there are none."""
+    return (pointer * len(tables))(*map(place, tables)) if tables else None
 
 
 def place(tensor: Tensor | None) -> int | None:

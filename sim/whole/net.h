@@ -9,23 +9,30 @@
 constexpr int64_t BLOCK = 128; // images that go through time together, so that they stay in reach
 constexpr float FEW = 0.5f;   // spikes per unit below which adding rows is faster than a product
 
-// Tables by step, each of (images, units), or of one row where all images share it: before `since`.
+// Tables by step: rows that all images share, one after another; and after those tables of (images,
+// units), `apart` numbers each, that of step t at t % turn.
+struct Room {
+    float *alone, *many;
+    int64_t turn, apart;
+};
+
 struct Area {
     int64_t units, emits;
     int64_t is_listed;                    // it spikes, and no link out of it is diagonal
-    int64_t since, last;                  // after `last` nothing reaches the answer
+    int64_t since, last;                  // before `since` all images share a row; after `last`
+                                          // nothing reaches the answer
     float keeps, takes, threshold, steep; // u[t] = keeps u[t-1] + takes drive - reset
-    float *const *u;                      // potentials
-    float *const *du;                     // gradients by them
-    const float *const *drive;            // what does not come from areas,
+    Room u, du;                           // potentials, and gradients by them
+    const float *const *drive;            // what does not come from areas, by step,
     const int64_t *across;                // and how far apart its rows are
-    const float *const *answer;           // the gradient by u that comes from outside, or null
+    const float *const *answer;           // the gradient by u from outside; null where there is none
     float *by_bias;                       // the gradient, (units), or null
 
     bool is_shared(int64_t t) const { return t < since; }
-    // The first row of a table at step t for a block that begins with the image `first`.
-    float *rows(float *const *table, int64_t t, int64_t first) const {
-        return table[t] + (is_shared(t) ? 0 : first * units);
+    // The first row at step t for a block that begins with the image `first`.
+    float *rows(const Room &room, int64_t t, int64_t first) const {
+        if (is_shared(t)) return room.alone + t * units;
+        return room.many + t % room.turn * room.apart + first * units;
     }
 };
 

@@ -120,9 +120,10 @@ class Walk {
         slope(area.emits, area.threshold, area.steep, u, du, numbers);
         if (t < area.last && area.keeps != 0) {
             const bool later = area.is_shared(t + 1);
-            plus(area.keeps, of_all(area, area.du[t + 1], later), du, numbers);
+            plus(area.keeps, of_all(area, area.rows(area.du, t + 1, 0), later), du, numbers);
         }
-        if (area.answer[t]) plus(1.0f, of_all(area, area.answer[t], false), du, numbers);
+        if (area.answer && area.answer[t])
+            plus(1.0f, of_all(area, area.answer[t], false), du, numbers);
     }
 
     // Adds the gradient by what a link's source emitted, from that by its target's potential at t.
@@ -130,7 +131,7 @@ class Walk {
         const Link &link = net.link[l];
         const Area &target = net.target(link);
         const int64_t from = net.source(link).units, to = target.units;
-        const float *du = of_all(target, target.du[t], target.is_shared(t));
+        const float *du = of_all(target, target.rows(target.du, t, 0), target.is_shared(t));
         if (link.is_diagonal) return scaled(weights[l], du, count, total);
         for (int64_t c = 0; c < from; c += TILE)
             product(du, to, 1, weights[l].tile(c), to, count, total + c, from,

@@ -10,10 +10,8 @@ from torch.nn.functional import cross_entropy
 from networks import BlindspotsError, SpikingUnit, Wiring, from_toml, wiring_named
 from networks.catalogue import NAMES
 from sim import Network, run
-from sim.engine import ENVIRONMENT
 from sim.unroll import potentials
 from sim.whole import answers, is_flat
-from sim.whole.build import library
 from sim.whole.plan import last_steps
 
 MIXED = """
@@ -39,27 +37,7 @@ projections = [
 ]
 """
 SURROGATES = ("fast_sigmoid", "atan", "sigmoid", "straight_through_estimator")
-
-
 FLAT = [name for name in NAMES if is_flat(wiring_named(name))]
-
-
-@pytest.fixture
-def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask for the compiled engine; skip where it cannot be built."""
-    try:
-        library()
-    except BlindspotsError as error:
-        pytest.skip(str(error))
-    monkeypatch.setenv(ENVIRONMENT, "compiled")
-
-
-@pytest.fixture(params=["plain", "compiled"])
-def by(request: pytest.FixtureRequest) -> str:
-    """The engine that is asked for."""
-    if request.param == "compiled":
-        request.getfixturevalue("compiled")
-    return str(request.param)
 
 
 def lively(wiring: Wiring, seed: int = 0) -> Network:
@@ -251,27 +229,6 @@ def test_a_potential_that_is_no_number_stays_so() -> None:
     logits = network(pictures(4, 1, 28, 28))
     (gradient,) = torch.autograd.grad(logits.sum(), [network.values["weight/h1>h2"]])
     assert gradient[0].isnan().any()
-
-
-@pytest.mark.usefixtures("by")
-@pytest.mark.parametrize("steps", [9, 24])
-def test_a_frugal_network_has_the_same_gradients_from_less_memory(steps: int) -> None:
-    for wiring in (from_toml(MIXED), wiring_named("fc-blt-spiking")):
-        values = dict(lively(wiring).values.items())
-        images = pictures(4, *wiring.input.shape)
-        kept, found = [], []
-        for is_frugal in (False, True):
-            network = Network(wiring.replace(steps=steps), values, is_frugal=is_frugal)
-            potential = answers(network.circuit(), network.frames(images), is_frugal=is_frugal)
-            kept.append(len(potential.grad_fn.past))  # type: ignore[union-attr]
-            loss = network(images).square().sum()
-            weights = list(network.values.values())
-            for _ in range(2):
-                found.append(torch.autograd.grad(loss, weights, retain_graph=True))
-        for other in found[1:]:
-            assert all(torch.equal(*pair) for pair in zip(other, found[0], strict=True))
-        if steps == 24:
-            assert kept[1] < kept[0] / 2
 
 
 def test_what_can_no_longer_reach_the_answer() -> None:
