@@ -11,7 +11,6 @@ they then take turns, so that a drifting clock harms none. Run it with ``make be
 
 import argparse
 import os
-import platform
 from collections.abc import Callable
 from statistics import median
 from time import perf_counter, process_time
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from benchmarks.peers.loops import Loop, SnnTorch
+from experiments.provenance import processor
 from networks import BlindspotsError, Wiring, wiring_named
 from sim import Network, run
 from sim.engine import ENVIRONMENT, Engine
@@ -33,9 +33,9 @@ from sim.whole import is_flat
 from sim.whole.build import library
 
 
-def lively(wiring: Wiring) -> Network:
-    """The network with weights three times as large as at the start, so that all areas spike."""
-    network = Network.initial(wiring, seed=0)
+def lively(wiring: Wiring, seed: int = 0) -> Network:
+    """The network with weights three times as large as at the start, so that all areas act."""
+    network = Network.initial(wiring, seed)
     with torch.no_grad():
         for value in network.values.values():
             value.mul_(3)
@@ -207,7 +207,7 @@ def main() -> None:
         f"{given.threads} thread(s); logits agree to {apart:.1g}, gradients of one function "
         f"{'to the last bit' if is_same else 'NOT exactly'}, of all engines to "
         f"{furthest(found):.1g}; active units: {active(network, images)}",
-        f"{platform.processor() or platform.machine()}, torch {torch.__version__}, snnTorch "
+        f"{processor()}, torch {torch.__version__}, snnTorch "
         f"{snn.__version__}; {given.rounds} rounds in turn"
         f"{', CPU time' if given.cpu_time else ''}",
     )

@@ -6,7 +6,7 @@ neuron resets: ours loses its threshold one step after the spike, before which i
 library subtracts first and lets that leak too, it is told to subtract threshold / beta.
 """
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +19,13 @@ from sim.units import ACTIVATIONS
 class Neuron(Protocol):
     """A library's neurons: how one is built, and what they do with the drive of a step."""
 
-    name: ClassVar[str]
-    package: ClassVar[str]
+    @property
+    def name(self) -> str:
+        """Of the library, for people."""
+
+    @property
+    def package(self) -> str:
+        """That is imported."""
 
     def adapted(self, wiring: Wiring) -> Wiring:
         """The nearest wiring that the neuron can honour."""
@@ -58,7 +63,7 @@ class SnnTorch:
     def begin(self, cells: nn.ModuleDict) -> None:
         pass
 
-    def fire(self, cell: nn.Module, drive: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def fire(self, cell: Any, drive: Tensor, state: Any) -> tuple[Tensor, Any]:
         return cell(drive, cell.reset_mem() if state is None else state)
 
 
@@ -74,6 +79,8 @@ class SpikingJelly:
         from spikingjelly.activation_based import neuron, surrogate
 
         class Subtracting(neuron.SimpleLIFNode):
+            v: Tensor
+
             def neuronal_reset(self, spike: Tensor) -> None:
                 self.v = self.v - spike.detach() * (unit.threshold / unit.beta)
 
@@ -193,7 +200,9 @@ class Loop(nn.Module):
                 if name in self.spiking:
                     out, states[name] = self.neuron.fire(self.cells[name], drive, states[name])
                 else:
-                    out = ACTIVATIONS[wiring.area(name).unit.activation](drive)
+                    unit = wiring.area(name).unit
+                    assert isinstance(unit, RateUnit)
+                    out = ACTIVATIONS[unit.activation](drive)
                 emitted[name].append(out)
             if t in wiring.answers:
                 answers.append(drives[wiring.output])
@@ -213,9 +222,10 @@ class Loop(nn.Module):
         found: dict[str, Tensor] = {}
         for p in self.wiring.projections:
             layer = self.layers[p.name.replace(">", "_")]
-            found[f"weight/{p.name}"] = layer.weight.grad * self.gain(p.target)
-            if layer.bias is not None:
-                found[f"bias/{p.target}"] = layer.bias.grad * self.gain(p.target)
+            names = {"weight": f"weight/{p.name}", "bias": f"bias/{p.target}"}
+            for which, value in layer.named_parameters():
+                assert value.grad is not None
+                found[names[which]] = value.grad * self.gain(p.target)
         return found
 
 
