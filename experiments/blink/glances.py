@@ -8,7 +8,8 @@ the input start with features that tell digits, and distractors, apart.
 import torch
 from torch.nn import functional as F
 
-from experiments.blink.schooling import Schooling, descend, lesson
+from experiments.blink.recipes import Schooling
+from experiments.blink.schooling import descend, lesson
 from experiments.data.dataset import Split
 from networks import Wiring
 from networks.derive import feedforward_part
