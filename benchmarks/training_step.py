@@ -1,9 +1,10 @@
-"""One training step of a flat network here and as an idiomatic snnTorch loop, side by side.
+"""One training step of a network here and as an idiomatic snnTorch loop, side by side.
 
 Ours is timed three times: step by step with automatic differentiation, as one function whose
 derivative is written by hand (`sim.whole`), which must give the same gradients to the last bit, and
 as the same function on the compiled engine, where it can be built (gradients to float tolerance).
-All have the same weights, see the same batch and must give the same logits before they are timed;
+All have the same weights, see the same batch and must give the same logits before they are timed
+(but for a few images, where a sum in another order moves a potential across its threshold);
 they then take turns, so that a drifting clock harms none. Run it with ``make bench``, or
 ``python -m benchmarks.training_step [--network NAME] [--threads N] [--rounds N] [--batch N]
 [--steps N]``.
@@ -25,12 +26,18 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks.peers.loops import Loop, SnnTorch
 from experiments.provenance import processor
-from networks import BlindspotsError, Wiring, wiring_named
+from networks import BlindspotsError, Convolution, Projection, Wiring, wiring_named
+from networks.connectivity import weight_shape
 from sim import Network, run
 from sim.engine import ENVIRONMENT, Engine
 from sim.unroll import potentials
-from sim.whole import is_flat
 from sim.whole.build import library
+from sim.whole.grids import FIRST, Grids
+
+AGREED = 1e-4
+STRAY = 0.02
+"""Of images: sums in another order move a potential in its last bits, and where it lies within
+those of its threshold a unit spikes in one of two networks alone."""
 
 
 def lively(wiring: Wiring, seed: int = 0) -> Network:
@@ -108,35 +115,46 @@ def step_of(model: nn.Module, images: Tensor, labels: Tensor) -> Callable[[], No
 
 
 def products_alone(wiring: Wiring, batch: int) -> Callable[[], None]:
-    """Only the dense matrix products that a step cannot do without: a lower limit if spikes
-    are not exploited. Forward, input gradient, weight gradient; the image's drive once."""
-    sizes = [
-        (wiring.area(p.source).size, wiring.area(p.target).size, p.source == "input")
-        for p in wiring.projections
-    ]
+    """Only the dense products and convolutions that a step cannot do without: a lower limit if
+    spikes are not exploited. Forward, input gradient, weight gradient; the image's drive once."""
     steps = wiring.steps - 1
-    weights = [torch.randn(target, source) for source, target, _ in sizes]
-    sources = [torch.randn(batch, source) for source, _, _ in sizes]
-    errors = [torch.randn(batch, target) for _, target, _ in sizes]
-    whole = [
-        (torch.randn(batch * steps, target), torch.randn(batch * steps, source))
-        for source, target, _ in sizes
+    parts = [
+        part_of(wiring, p, batch, 1 if p.source == wiring.input.name else steps)
+        for p in wiring.projections
     ]
 
     def products() -> None:
-        for (_, _, once), weight, source, error, (all_errors, all_sources) in zip(
-            sizes, weights, sources, errors, whole, strict=True
-        ):
-            if once:
-                torch.mm(source, weight.T)
-                torch.mm(error.T, source)
-                continue
-            for _ in range(steps):
-                torch.mm(source, weight.T)
-                torch.mm(error, weight)
-            torch.mm(all_errors.T, all_sources)
+        for part in parts:
+            part()
 
     return products
+
+
+def part_of(wiring: Wiring, p: Projection, batch: int, steps: int) -> Callable[[], None]:
+    """Those of one projection, which is used so often."""
+    source, target = wiring.area(p.source), wiring.area(p.target)
+    out, error = torch.randn(batch, source.size), torch.randn(batch, target.size)
+    weight, is_inner = torch.randn(weight_shape(p, source, target)), source != wiring.input
+    sources, errors = out.repeat(steps, 1), error.repeat(steps, 1)
+
+    def convolutions() -> None:
+        for _ in range(steps):
+            grids.arrives(out, weight)
+            grids.by_weight(error, out, weight)
+            if is_inner:
+                grids.by_source(error, out, weight)
+
+    def products() -> None:
+        for _ in range(steps):
+            torch.mm(out, weight.T)
+            if is_inner:
+                torch.mm(error, weight)
+        torch.mm(errors.T, sources)
+
+    if not isinstance(p.pattern, Convolution):
+        return products
+    grids = Grids(p.pattern, source, target, FIRST)
+    return convolutions
 
 
 def interleaved(
@@ -156,7 +174,7 @@ def interleaved(
 def asked() -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--network", default="fc-blt-spiking", help="a flat one of the catalogue")
+    parser.add_argument("--network", default="fc-blt-spiking", help="one of the catalogue")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--batch", type=int, default=256)
@@ -178,8 +196,8 @@ def main() -> None:
     labels = torch.randint(0, 10, (given.batch,), generator=generator)
     wiring = wiring_named(given.network)
     wiring = wiring.replace(steps=given.steps or wiring.steps)
-    if not is_flat(wiring) or wiring.is_feedforward or wiring.is_random:
-        raise SystemExit(f"'{given.network}' is no flat network that runs through time.")
+    if wiring.is_feedforward or wiring.is_random:
+        raise SystemExit(f"'{given.network}' does not run through time, or answers by chance.")
     network = lively(wiring)
     try:
         peer, plain = Loop(SnnTorch(), network), StepByStep(network)
@@ -188,10 +206,10 @@ def main() -> None:
     ours = {"blindspots, one function": On(network, "plain")}
     if is_built():
         ours["blindspots, compiled"] = On(network, "compiled")
-    with torch.no_grad():
-        apart = max(float((each(images) - peer(images)).abs().max()) for each in ours.values())
-    if apart > 1e-4:
-        raise SystemExit(f"They do not compute the same: logits differ by {apart:.2g}.")
+    apart = [each for one in ours.values() for each in apart_by_image(one, peer, images)]
+    strays = sum(each > AGREED for each in apart)
+    if strays > STRAY * len(apart):
+        raise SystemExit(f"They do not compute the same: logits differ by {max(apart):.2g}.")
     found = [gradients(each, images, labels) for each in (plain, *ours.values())]
     is_same = all(torch.equal(*pair) for pair in zip(found[0], found[1], strict=True))
     works = {
@@ -204,13 +222,20 @@ def main() -> None:
     show(
         taken,
         f"Training step of {wiring.name}, T = {wiring.steps}, batch {given.batch}, "
-        f"{given.threads} thread(s); logits agree to {apart:.1g}, gradients of one function "
+        f"{given.threads} thread(s); logits agree to {AGREED:.1g} but for {strays} of "
+        f"{len(apart)} images; gradients of one function "
         f"{'to the last bit' if is_same else 'NOT exactly'}, of all engines to "
         f"{furthest(found):.1g}; active units: {active(network, images)}",
         f"{processor()}, torch {torch.__version__}, snnTorch "
         f"{snn.__version__}; {given.rounds} rounds in turn"
         f"{', CPU time' if given.cpu_time else ''}",
     )
+
+
+def apart_by_image(model: nn.Module, peer: nn.Module, images: Tensor) -> list[float]:
+    """The largest difference of the logits of each image."""
+    with torch.no_grad():
+        return [float(each) for each in (model(images) - peer(images)).abs().amax(1)]
 
 
 def furthest(found: list[list[Tensor]]) -> float:

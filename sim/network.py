@@ -17,7 +17,7 @@ from sim.parameters import (
 from sim.step import Circuit, bias_of, transmit
 from sim.stimulus import binarise, encode
 from sim.units import rate_step
-from sim.whole import answers, is_flat
+from sim.whole import answers
 
 
 class Network(nn.Module):
@@ -38,8 +38,7 @@ class Network(nn.Module):
     Raises
     ------
     BlindspotsError
-        Where parameters do not fit the wiring, images do not fit the input, or a wiring with grids
-        is to be frugal.
+        Where parameters do not fit the wiring, or images do not fit the input.
     """
 
     def __init__(
@@ -52,10 +51,6 @@ class Network(nn.Module):
     ):
         super().__init__()
         check(wiring, parameters)
-        if is_frugal and not is_flat(wiring):
-            raise BlindspotsError(
-                f"'{wiring.name}' has grids, whose past is all kept; leave out is_frugal."
-            )
         self.wiring, self.is_frugal = wiring, is_frugal
         self.generator = generator
         self.values = nn.ParameterDict({k: nn.Parameter(v) for k, v in parameters.items()})

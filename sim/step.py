@@ -6,7 +6,7 @@ followed by each area's unit model (:mod:`sim.units`). Nothing hides on modules:
 as a :class:`Circuit`, the past as a :class:`State`, and a new state goes out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from torch import Tensor
@@ -56,20 +56,25 @@ def transmit(
     pattern = projection.pattern
     if isinstance(pattern, OneToOne):
         return out * weight.reshape(target)
-    if not isinstance(pattern, Convolution):
-        return product(out.flatten(1), weight.mT).reshape(-1, *target)
-    padding = pattern.kernel // 2
+    if isinstance(pattern, Convolution):
+        return convolved(pattern, weight, out, target)
+    return product(out.flatten(1), weight.mT).reshape(-1, *target)
+
+
+def convolved(pattern: Convolution, weight: Tensor, out: Tensor, target: tuple[int, ...]) -> Tensor:
+    """W_p out of a grid, (N, *``target`` shape)."""
+    stride, padding = pattern.stride, pattern.kernel // 2
     if pattern.upward:
-        return F.conv2d(out, weight, stride=pattern.stride, padding=padding)
-    least = [(side - 1) * pattern.stride + 1 for side in out.shape[2:]]
-    missing = [side - start for side, start in zip(target[1:], least, strict=True)]
-    return F.conv_transpose2d(
-        out,
-        weight.transpose(0, 1),
-        stride=pattern.stride,
-        padding=padding,
-        output_padding=missing,
-    )
+        return F.conv2d(out, weight, stride=stride, padding=padding)
+    missing, turned = spared(pattern, out.shape[1:], target), weight.transpose(0, 1)
+    return F.conv_transpose2d(out, turned, stride=stride, padding=padding, output_padding=missing)
+
+
+def spared(pattern: Convolution, source: Sequence[int], target: Sequence[int]) -> list[int]:
+    """Rows and columns at the far edge of the ``target`` that a convolution onto the ``source``
+    would not need, so that its transpose has to be told of them."""
+    least = ((side - 1) * pattern.stride + 1 for side in source[1:])
+    return [side - start for side, start in zip(target[1:], least, strict=True)]
 
 
 def bias_of(circuit: Circuit, area: str) -> Tensor:

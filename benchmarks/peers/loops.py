@@ -11,8 +11,17 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from networks import BlindspotsError, Convolution, OneToOne, RateUnit, SpikingUnit, Wiring
+from networks import (
+    BlindspotsError,
+    Convolution,
+    OneToOne,
+    Projection,
+    RateUnit,
+    SpikingUnit,
+    Wiring,
+)
 from sim import Network
+from sim.step import spared
 from sim.units import ACTIVATIONS
 
 
@@ -151,17 +160,17 @@ class Loop(nn.Module):
     """Images (N, 1, 28, 28) to logits (N, 10), with the weights of a network of ours.
 
     Raises:
-        BlindspotsError: the network has grids, or rate units that are slow.
+        BlindspotsError: the network has one-to-one projections, or rate units that are slow.
     """
 
     def __init__(self, neuron: Neuron, network: Network):
         super().__init__()
         self.neuron, self.wiring, values = neuron, network.wiring, network.circuit().values
         for p in self.wiring.projections:
-            if isinstance(p.pattern, Convolution | OneToOne):
+            if isinstance(p.pattern, OneToOne):
                 raise BlindspotsError(
-                    f"'{p.name}' of '{self.wiring.name}' is no matrix; choose a network of dense "
-                    "areas, such as fc-blt-spiking."
+                    f"'{p.name}' of '{self.wiring.name}' is one-to-one, for which loops have no "
+                    "layer; choose another network, such as fc-blt-spiking."
                 )
         self.areas, self.spiking = self.wiring.areas[1:], self.wiring.spiking
         for area in self.areas:
@@ -174,8 +183,8 @@ class Loop(nn.Module):
         self.layers = nn.ModuleDict()
         for name in (area.name for area in self.areas):
             for at, p in enumerate(self.wiring.into(name)):
-                weight = values[f"weight/{p.name}"]
-                layer = nn.Linear(weight.shape[1], weight.shape[0], bias=at == 0)
+                layer = layer_of(self.wiring, p, has_bias=at == 0)
+                weight = turned(p, values[f"weight/{p.name}"])
                 given = {"weight": weight} | ({"bias": values[f"bias/{name}"]} if at == 0 else {})
                 layer.load_state_dict({k: v.detach() * self.gain(name) for k, v in given.items()})
                 self.layers[p.name.replace(">", "_")] = layer
@@ -185,17 +194,17 @@ class Loop(nn.Module):
         return self.neuron.gain(self.spiking[area]) if area in self.spiking else 1.0
 
     def forward(self, images: Tensor) -> Tensor:
-        flat, wiring = images.flatten(1), self.wiring
+        wiring = self.wiring
         longest = max(p.delay for p in wiring.projections)
         emitted = {
-            a.name: [flat.new_zeros(len(flat), a.size)] * longest for a in wiring.areas
+            a.name: [images.new_zeros(len(images), *a.shape)] * longest for a in wiring.areas
         }  # nothing, before the first step
         states: dict[str, Any] = dict.fromkeys(self.spiking)
         self.neuron.begin(self.cells)
         answers = []
         for t in range(wiring.steps):
             drives = {area.name: self.drive(area.name, emitted) for area in self.areas}
-            emitted[wiring.input.name].append(flat)
+            emitted[wiring.input.name].append(images)
             for name, drive in drives.items():
                 if name in self.spiking:
                     out, states[name] = self.neuron.fire(self.cells[name], drive, states[name])
@@ -209,10 +218,12 @@ class Loop(nn.Module):
         return torch.stack(answers).mean(0)
 
     def drive(self, area: str, emitted: dict[str, list[Tensor]]) -> Tensor:
-        """What arrives at an area, (N, units)."""
+        """What arrives at an area, (N, *shape)."""
         total = None
         for p in self.wiring.into(area):
-            arrived = self.layers[p.name.replace(">", "_")](emitted[p.source][-p.delay])
+            out = emitted[p.source][-p.delay]
+            shown = out if isinstance(p.pattern, Convolution) else out.flatten(1)
+            arrived = self.layers[p.name.replace(">", "_")](shown)
             total = arrived if total is None else total + arrived
         assert total is not None
         return total
@@ -222,11 +233,32 @@ class Loop(nn.Module):
         found: dict[str, Tensor] = {}
         for p in self.wiring.projections:
             layer = self.layers[p.name.replace(">", "_")]
-            names = {"weight": f"weight/{p.name}", "bias": f"bias/{p.target}"}
             for which, value in layer.named_parameters():
                 assert value.grad is not None
-                found[names[which]] = value.grad * self.gain(p.target)
+                is_bias = which == "bias"
+                name = f"bias/{p.target}" if is_bias else f"weight/{p.name}"
+                gradient = value.grad if is_bias else turned(p, value.grad)
+                found[name] = gradient * self.gain(p.target)
         return found
+
+
+def layer_of(wiring: Wiring, p: Projection, *, has_bias: bool) -> nn.Module:
+    """The layer that one would write for a projection."""
+    source, target = wiring.area(p.source), wiring.area(p.target)
+    if not isinstance(p.pattern, Convolution):
+        return nn.Linear(source.size, target.size, bias=has_bias)
+    channels = source.channels, target.channels
+    kernel, stride = p.pattern.kernel, p.pattern.stride
+    if p.pattern.upward:
+        return nn.Conv2d(*channels, kernel, stride, kernel // 2, bias=has_bias)
+    down, right = spared(p.pattern, source.shape, target.shape)
+    return nn.ConvTranspose2d(*channels, kernel, stride, kernel // 2, (down, right), bias=has_bias)
+
+
+def turned(p: Projection, weight: Tensor) -> Tensor:
+    """Weights of ours as those of the layer, or the other way round: the same turn."""
+    is_turned = isinstance(p.pattern, Convolution) and not p.pattern.upward
+    return weight.transpose(0, 1) if is_turned else weight
 
 
 def difference(loop: Loop, network: Network, images: Tensor, labels: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""The whole loop through time of a flat network as one function, its derivative written by hand."""
+"""The whole loop through time as one function, its derivative written by hand."""
 
 from sim.whole.answers import answers
 from sim.whole.plan import is_flat

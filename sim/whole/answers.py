@@ -22,12 +22,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from networks import BlindspotsError
+from networks import BlindspotsError, Wiring
 from sim.engine import ENVIRONMENT, Engine, engine
 from sim.precision import precision
 from sim.step import Circuit
-from sim.unroll import potentials
 from sim.whole.compiled import Loop
+from sim.whole.grids import FIRST, LAST, Order, laid
 from sim.whole.plain import Plain
 from sim.whole.plan import Plan, is_flat, plan_of
 from sim.whole.way import Way
@@ -42,19 +42,23 @@ def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = Fal
     With ``is_frugal`` the way back computes most of the past again, from moments that were kept:
     the same numbers from memory that grows with the root of the number of steps.
 
-    Of wirings with grids inside it is found step by step, by automatic differentiation, which
-    keeps all of the past.
+    Of wirings with grids inside, values cannot be stacked; torch adds up on any engine.
     """
-    if not is_flat(circuit.wiring):
-        return potentials(circuit, frames)
     is_still = all(frame is frames[0] for frame in frames)
-    first = -len(circuit.wiring.input.shape)
-    shown = [frame.flatten(first).contiguous() for frame in (frames[:1] if is_still else frames)]
-    plan = plan_of(circuit.wiring)
-    values = [circuit.values[name] for name in plan.names]
+    wiring, order = circuit.wiring, _order(circuit.wiring, frames[0])
+    plan, values = plan_of(wiring, order), laid(order, circuit)
+    different = frames[:1] if is_still else frames
+    shown = [order.rows(each) if wiring.input.is_grid else each for each in different]
+    given = [*map(Tensor.contiguous, shown), *(values[name] for name in plan.names)]
     how = (engine(), apart_of(plan) if is_frugal else 0, len(shown))
-    found: Tensor = ThroughTime.apply(plan, how, *shown, *values)
+    found: Tensor = ThroughTime.apply(plan, how, *given)
     return found
+
+
+def _order(wiring: Wiring, frame: Tensor) -> Order:
+    """How grids stand in tables: as they are convolved fastest, where speed was asked for."""
+    is_asked = engine() == "compiled" and frame.device.type == "cpu"
+    return LAST if is_asked and not is_flat(wiring) else FIRST
 
 
 def apart_of(plan: Plan) -> int:
@@ -95,7 +99,7 @@ def _way(plan: Plan, how: tuple[Engine, int, int], given: Sequence[Tensor]) -> W
     """By the engine that was asked for where it can, else in plain torch."""
     by, apart, shown = how
     is_single = given[0].ndim == 2 and precision() == "float32"
-    is_usual = all(x.dtype == torch.float32 for x in given)
+    is_usual = all(x.dtype == torch.float32 for x in given) and not plan.has_grids()
     if by == "compiled" and is_single and is_usual and not given[0].is_cuda:
         return Loop(plan, shown, given, apart)
     is_fused = by in ("triton", "graphs") and is_usual

@@ -1,4 +1,4 @@
-"""The way back: gradients of all that a flat network was given, from its last step to its first."""
+"""The way back: gradients of all that a network was given, from its last step to its first."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -105,7 +105,9 @@ class Back:
                 self._by_source(sent, drive, t - link.delay)
         given, place = self.given, self.given.at[self.plan.biases[area.name]]
         if given.wanted[place]:
-            given.gradients[place] = summed(given.gradients[place], drive.sum(-2))
+            order = self.plan.order
+            mine = order.gathered(area, drive) if area.is_grid else drive.sum(-2)
+            given.gradients[place] = summed(given.gradients[place], mine)
 
     def _by_source(self, sent: Sent, drive: Tensor, t: int) -> None:
         drive = like(drive, sent.emitted.u)

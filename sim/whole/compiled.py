@@ -19,6 +19,9 @@ from sim.whole.plan import Link, Plan
 Tables = Mapping[str, Sequence[Tensor | None]]
 """By area, one for each step: (N, units), or (1, units) where all images share it."""
 
+AT_ONCE = 16
+"""Steps of which gradients by potentials are kept on the way back, for those by weights."""
+
 NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -82,7 +85,7 @@ class Loop:
         if self.apart or not keep:
             every |= {name: plan.longest + 1 for name in every if name != plan.output}
         rooms = {area.name: self._room(area, every[area.name]) for area in plan.areas}
-        for steps in self._stretches():
+        for steps in self._stretches(self.apart or plan.steps):
             self._unroll(rooms, steps)
             if keep and self.apart:
                 self._mark(rooms, steps[-plan.longest :])
@@ -94,23 +97,22 @@ class Loop:
 
     def back(self, gradient: Tensor, wanted: Sequence[bool]) -> list[Tensor | None]:
         """The gradients of all that was given, from that by the answer."""
-        plan = self.plan
-        reach = self.apart + plan.longest if self.apart else plan.steps
+        plan, apart = self.plan, self.apart or AT_ONCE
+        reach = apart + plan.longest
         if self.apart:
             for area in plan.areas:
                 room = self._room(area, reach)
                 self.past[area.name] = replace(self.past[area.name], many=room.many)
         du = {area.name: self._room(area, reach) for area in plan.areas}
         back = Back(self, du, gradient, wanted)
-        for steps in reversed(self._stretches()):
+        for steps in reversed(self._stretches(apart)):
             if self.apart:
                 self._again(steps)
             back.unroll(steps)
         return back.finish()
 
-    def _stretches(self) -> list[range]:
+    def _stretches(self, apart: int) -> list[range]:
         every = range(self.plan.steps)
-        apart = self.apart or len(every)
         return [every[t : t + apart] for t in every[::apart]]
 
     def _room(self, area: Area, turn: int) -> Room:

@@ -68,6 +68,8 @@ class Sent(NamedTuple):
     def arrives(self) -> Tensor:
         """W_p out, (N, target units)."""
         out = self.emitted.out
+        if self.link.grids:
+            return self.link.grids.arrives(out, self.weight)
         if self.link.is_diagonal:
             return out * self.weight.unsqueeze(-2)
         return product(out, self.weight.mT)
@@ -110,6 +112,9 @@ class Plain:
 
     def by_source(self, sent: Sent, drive: Tensor, total: Tensor | None) -> Tensor:
         """``total`` and the gradient by what the source emitted, (N, source units)."""
+        if sent.link.grids:
+            found = sent.link.grids.by_source(drive, sent.emitted.out, sent.weight)
+            return summed(total, found)
         if sent.link.is_diagonal:
             return summed(total, drive * sent.weight.unsqueeze(-2))
         return summed(total, product(drive, sent.weight))
@@ -117,6 +122,8 @@ class Plain:
     def by_weight(self, sent: Sent, drive: Tensor, total: Tensor | None) -> Tensor:
         """``total`` and the gradient by the weights."""
         out = sent.emitted.out
+        if sent.link.grids:
+            return summed(total, sent.link.grids.by_weight(drive, out, sent.weight))
         if sent.link.is_diagonal:
             return summed(total, (drive * out).sum(-2))
         return summed(total, product(drive.mT, out))

@@ -7,12 +7,14 @@ from typing import NamedTuple
 from networks import Convolution, OneToOne, Projection, Wiring
 from networks.area import Area
 from sim.parameters import bias_name, weight_name
+from sim.whole.grids import FIRST, Grids, Order
 
 
 class Link(NamedTuple):
-    """A projection of flat areas: its source, its delay, the name of its weights.
+    """A projection: its source, its delay, the name of its weights.
 
-    ``is_diagonal``: it has one weight for each unit, not one for each pair.
+    ``is_diagonal``: it has one weight for each unit, not one for each pair; ``grids``: it is a
+    convolution.
     """
 
     source: str
@@ -20,6 +22,7 @@ class Link(NamedTuple):
     weight: str
     is_input: bool
     is_diagonal: bool
+    grids: Grids | None = None
 
 
 class Plan(NamedTuple):
@@ -29,7 +32,7 @@ class Plan(NamedTuple):
     ``since`` the first step at which each may differ from image to image, ``last`` the last step
     at which it still has an effect on the answer, ``names`` those of all parameters, ``biases``
     those of the areas' biases, ``longest`` the longest delay. ``output`` is read at the steps
-    ``answers`` of ``steps``.
+    ``answers`` of ``steps``. In tables the units of grids stand in that ``order``.
     """
 
     areas: tuple[Area, ...]
@@ -43,6 +46,11 @@ class Plan(NamedTuple):
     output: str
     steps: int
     answers: range
+    order: Order
+
+    def has_grids(self) -> bool:
+        """Whether units of some areas lie on a grid."""
+        return any(area.is_grid for area in self.areas)
 
     def at(self, t: int) -> list[Area]:
         """The areas whose potential at step t the answer depends on."""
@@ -50,13 +58,13 @@ class Plan(NamedTuple):
 
 
 @cache
-def plan_of(wiring: Wiring) -> Plan:
-    """The plan of a wiring."""
+def plan_of(wiring: Wiring, order: Order = FIRST) -> Plan:
+    """The plan of a wiring whose grids stand in tables in that order."""
     areas = tuple(area for area in wiring.areas if area != wiring.input)
     biases = {area.name: bias_name(area.name) for area in areas}
     return Plan(
         areas,
-        {a.name: tuple(_link(wiring, p) for p in wiring.into(a.name)) for a in areas},
+        {a.name: tuple(_link(wiring, p, order) for p in wiring.into(a.name)) for a in areas},
         first_steps(wiring),
         last_steps(wiring),
         (*map(weight_name, wiring.projections), *biases.values()),
@@ -66,12 +74,16 @@ def plan_of(wiring: Wiring) -> Plan:
         wiring.output,
         wiring.steps,
         wiring.answers,
+        order,
     )
 
 
-def _link(wiring: Wiring, p: Projection) -> Link:
-    is_diagonal = isinstance(p.pattern, OneToOne)
-    return Link(p.source, p.delay, weight_name(p), p.source == wiring.input.name, is_diagonal)
+def _link(wiring: Wiring, p: Projection, order: Order) -> Link:
+    pattern, grids = p.pattern, None
+    if isinstance(pattern, Convolution):
+        grids = Grids(pattern, wiring.area(p.source), wiring.area(p.target), order)
+    is_diagonal, is_input = isinstance(pattern, OneToOne), p.source == wiring.input.name
+    return Link(p.source, p.delay, weight_name(p), is_input, is_diagonal, grids)
 
 
 def first_steps(wiring: Wiring) -> dict[str, int]:

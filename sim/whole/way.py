@@ -1,4 +1,4 @@
-"""The way there: a flat network from its first step to its last."""
+"""The way there: a network from its first step to its last."""
 
 from collections.abc import Sequence
 
@@ -94,5 +94,6 @@ class Way:
                 drives.append(self.still[link.weight])
             else:
                 drives.append(sent)
-        bias = self.values[self.plan.biases[area.name]].unsqueeze(-2)
-        return self.arithmetic.potential(area, bias, drives, self.past.get((area.name, t - 1)))
+        bias = self.values[self.plan.biases[area.name]]
+        row = (self.plan.order.spread(area, bias) if area.is_grid else bias).unsqueeze(-2)
+        return self.arithmetic.potential(area, row, drives, self.past.get((area.name, t - 1)))

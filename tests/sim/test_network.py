@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from networks import NAMES, BlindspotsError, RateUnit, SpikingUnit, macs, wiring_named
+from networks import NAMES, RateUnit, SpikingUnit, macs, wiring_named
 from sim import Network, run
 from sim.network import settle
 from sim.unroll import potentials
@@ -173,9 +173,3 @@ def test_cuda_agrees_with_the_cpu(name):
     torch.testing.assert_close(
         network(images().cuda()).detach().cpu(), expected, rtol=1e-8, atol=1e-10
     )
-
-
-def test_a_network_with_grids_is_not_frugal() -> None:
-    network = Network.initial(wiring_named("conv-b-spiking"), 0)
-    with pytest.raises(BlindspotsError, match="'conv-b-spiking' has grids"):
-        Network(network.wiring, dict(network.values.items()), is_frugal=True)

@@ -178,14 +178,6 @@ def test_a_gradient_of_the_gradient_is_refused() -> None:
         gradient.sum().backward()
 
 
-def test_grids_are_unrolled_step_by_step() -> None:
-    wiring = wiring_named("conv-blt-spiking")
-    assert not is_flat(wiring)
-    network = Network.initial(wiring, 0)
-    circuit, frames = network.circuit(), network.frames(pictures(2, 1, 28, 28))
-    torch.testing.assert_close(answers(circuit, frames), potentials(circuit, frames))
-
-
 @pytest.mark.usefixtures("by")
 def test_the_way_back_can_be_gone_twice() -> None:
     network = lively(wiring_named("fc-blt-spiking"))

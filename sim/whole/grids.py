@@ -1,0 +1,115 @@
+"""Grids as rows of a table: how their units stand there, and convolutions between them."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from networks import Projection
+from networks.area import Area
+from networks.projection import Convolution, OneToOne
+from sim.parameters import weight_name
+from sim.step import Circuit, convolved, spared
+
+
+class Order(NamedTuple):
+    """How a grid's units stand in a row of a table (N, units).
+
+    ``is_last``: place after place, with a place's channels beside one another, which CPUs convolve
+    faster; else channel after channel, as PyTorch lays out what nobody asked it to lay out.
+    """
+
+    is_last: bool
+
+    def rows(self, grids: Tensor) -> Tensor:
+        """Grids (..., channels, height, width) as rows (..., units)."""
+        return (grids.movedim(-3, -1) if self.is_last else grids).flatten(-3)
+
+    def grids(self, rows: Tensor, area: Area) -> Tensor:
+        """Rows (N, units) as grids (N, channels, height, width)."""
+        channels, *sides = area.shape
+        if self.is_last:
+            return rows.reshape(-1, *sides, channels).movedim(-1, -3)
+        return rows.reshape(-1, channels, *sides)
+
+    def spread(self, area: Area, bias: Tensor) -> Tensor:
+        """One number for each unit, (units), from one for each channel, (channels)."""
+        channels, *sides = area.shape
+        return self.rows(bias.reshape(channels, 1, 1).expand(channels, *sides))
+
+    def gathered(self, area: Area, drive: Tensor) -> Tensor:
+        """The sums of all units of a channel in all rows, (channels), of drives (N, units)."""
+        return self.grids(drive, area).sum((0, 2, 3))
+
+
+FIRST, LAST = Order(is_last=False), Order(is_last=True)
+
+
+def laid(order: Order, circuit: Circuit) -> Mapping[str, Tensor]:
+    """The circuit's values, weights for tables in that order."""
+    if not order.is_last:
+        return circuit.values
+    weights = {weight_name(p): _laid(order, circuit, p) for p in circuit.wiring.projections}
+    return {**circuit.values, **weights}
+
+
+def _laid(order: Order, circuit: Circuit, p: Projection) -> Tensor:
+    source, target = (circuit.wiring.area(name) for name in (p.source, p.target))
+    weight = circuit.values[weight_name(p)]
+    if isinstance(p.pattern, Convolution):
+        return weight.contiguous(memory_format=torch.channels_last)
+    if isinstance(p.pattern, OneToOne):
+        return order.rows(weight.reshape(target.shape)) if target.is_grid else weight
+    if source.is_grid:
+        weight = order.rows(weight.reshape(-1, *source.shape))
+    if target.is_grid:
+        weight = order.rows(weight.mT.reshape(-1, *target.shape)).mT
+    return weight
+
+
+class Grids(NamedTuple):
+    """What is convolved, the grids that it joins, and the order of their tables.
+
+    Tables are (N, units), or (1, units) where all images share them; weights are as in
+    :func:`networks.connectivity.weight_shape`.
+    """
+
+    pattern: Convolution
+    source: Area
+    target: Area
+    order: Order
+
+    def arrives(self, out: Tensor, weight: Tensor) -> Tensor:
+        """What arrives at the target, (N, target units)."""
+        shown = self.order.grids(out, self.source)
+        return self.order.rows(convolved(self.pattern, weight, shown, self.target.shape))
+
+    def by_source(self, drive: Tensor, out: Tensor, weight: Tensor) -> Tensor:
+        """The gradient by what the source emitted, (N, source units), from that by the drive."""
+        return self.order.rows(self._back(drive, out, weight, 0))
+
+    def by_weight(self, drive: Tensor, out: Tensor, weight: Tensor) -> Tensor:
+        """The gradient by the weights, from that by the drive."""
+        found = self._back(drive, out, weight, 1)
+        return found if self.pattern.upward else found.transpose(0, 1)
+
+    def _back(self, drive: Tensor, out: Tensor, weight: Tensor, which: int) -> Tensor:
+        pattern, missing = self.pattern, [0, 0]
+        if not pattern.upward:
+            weight = weight.transpose(0, 1)
+            missing = spared(pattern, self.source.shape, self.target.shape)
+        found: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
+            self.order.grids(drive, self.target),
+            self.order.grids(out, self.source),
+            weight,
+            None,
+            stride=[pattern.stride] * 2,
+            padding=[pattern.kernel // 2] * 2,
+            dilation=[1, 1],
+            transposed=not pattern.upward,
+            output_padding=missing,
+            groups=1,
+            output_mask=[which == 0, which == 1, False],
+        )
+        return found[which]
