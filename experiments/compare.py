@@ -65,7 +65,6 @@ def compare(
     planned = plan(spec, bench)
     claim(out, spec.to_toml())
     kept = {craft.key for craft in kept_sets(planned, spec).values()}
-
     with holding(planned.asked) as held:
 
         def make_room(event: Event) -> None:

@@ -62,18 +62,19 @@ class Hold:
 def holding(units: Iterable[Unit]) -> Iterator[Hold]:
     """Nobody else deletes crafted inputs that units need, at any remove, until the block ends."""
     folder = cache_dir() / "holds"
+    hold = Hold(folder / f"{uuid.uuid4().hex}.keys", crafts_below(units))
+    lock = FileLock(hold.path.with_suffix(".lock"))
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    hold = Hold(folder / f"{uuid.uuid4().hex}.keys", crafts_below(units))
-    lock = hold.path.with_suffix(".lock")
-    with FileLock(lock):
+        lock.acquire()
+    try:
         with hold.turn():
             hold.write()
-        try:
-            yield hold
-        finally:
-            hold.path.unlink(missing_ok=True)
-            lock.unlink(missing_ok=True)
+        yield hold
+    finally:
+        hold.path.unlink(missing_ok=True)
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def crafts_below(units: Iterable[Unit]) -> set[str]:
