@@ -7,7 +7,7 @@ command that was killed.
 
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,10 +52,11 @@ class Hold:
             if path == self.path:
                 continue
             if is_free(lock := path.with_suffix(".lock")):
-                path.unlink()
+                path.unlink(missing_ok=True)
                 lock.unlink(missing_ok=True)
             else:
-                yield set(path.read_text().split())
+                with suppress(FileNotFoundError):  # that of a command which ends at this moment
+                    yield set(path.read_text().split())
 
 
 @contextmanager
