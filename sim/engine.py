@@ -10,6 +10,7 @@ where the compiled one was asked for, has PyTorch convolve grids with channels l
 """
 
 from importlib import import_module
+from types import ModuleType
 from typing import Literal, get_args
 
 from networks import BlindspotsError
@@ -38,10 +39,15 @@ def check_engine(asked: Engine, device: str) -> None:
 
         library()  # which may take a compiler its time
     if asked in ("triton", "graphs") and device == "cuda":
-        try:
-            import_module("sim.whole.fused")
-        except ModuleNotFoundError as error:
-            raise BlindspotsError(
-                f"{ENVIRONMENT}={asked} needs {error.name}, which is not installed; install it "
-                f"(pip install 'blindspots[gpu]'), or leave out {ENVIRONMENT}."
-            ) from None
+        kernels(asked)
+
+
+def kernels(asked: Engine) -> ModuleType:
+    """The module of Triton's kernels; BlindspotsError where Triton is not installed."""
+    try:
+        return import_module("sim.whole.fused")
+    except ModuleNotFoundError as error:
+        raise BlindspotsError(
+            f"{ENVIRONMENT}={asked} needs {error.name}, which is not installed; install it (pip "
+            f"install 'blindspots[gpu]'), or leave out {ENVIRONMENT}."
+        ) from None
