@@ -41,6 +41,7 @@ from benchmarks.brian_script import (
     why_not_standalone,
 )
 from experiments.data.dataset import load_data
+from experiments.provenance import processor
 from networks import Area, InputUnit, Projection, RateUnit, SpikingUnit, Wiring
 from networks.derive import hidden
 from sim import Network, run
@@ -263,7 +264,7 @@ def described(given: argparse.Namespace) -> str:
     """The machine, the versions, and how often each way was timed."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("brian2", "numpy", "cython"))
     return (
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, {given.threads} "
+        f"{processor()}, {os.cpu_count()} CPUs, {given.threads} "
         f"thread(s) for products; Python {platform.python_version()}, {versions}; "
         f"median of {given.rounds} round(s) in turn, the C++ program once"
     )

@@ -8,7 +8,6 @@ usual ingredients, noise and jitter too. Run it with ``make bench``, or
 
 import argparse
 import gc
-import platform
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -25,6 +24,7 @@ from torch import Tensor
 from benchmarks.brian import layered, lively, shown
 from benchmarks.brian_script import clocks, compiled_anew, runtime, why_not_cython
 from benchmarks.cells_script import INGREDIENTS, a_build_per_image
+from experiments.provenance import processor
 from networks import Physiology
 from sim.brian.detailed import Detailed, run
 
@@ -90,7 +90,7 @@ def main() -> None:
     table = Table(
         title=f"784-256-128-10, lateral and top-down, 100 ms at 0.1 ms; {source}; weights x "
         f"{scale:g}: {rates} Hz",
-        caption=f"{platform.processor() or platform.machine()}, one thread; brian2 "
+        caption=f"{processor()}, one thread; brian2 "
         f"{version('brian2')}, numpy {version('numpy')}; the first two kinds give equal spikes",
         box=SIMPLE_HEAD,
     )

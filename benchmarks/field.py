@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -141,7 +142,7 @@ def attack(victim: Victim, size: Size) -> Section:
         withstood = torch.stack([right(network, x, sweep.labels) for x in way(model, sweep)])
         robust[each] = withstood.double().mean(1)
 
-    timed = in_turn({each: lambda each=each: work(each) for each in both}, 1, device)
+    timed = in_turn({each: partial(work, each) for each in both}, 1, device)
     mean = {each: float(accuracy.mean()) for each, accuracy in robust.items()}
     better = [peer for peer in mean if mean[peer] < mean["blindspots"]]
     rows = [
@@ -185,7 +186,7 @@ def brian2(size: Size) -> Section:
     def work(each: str) -> None:
         brian.same(brian.Row(each, len(images), ways[each]), ways[each](network, images), reference)
 
-    rows = in_turn({each: lambda each=each: work(each) for each in ways}, min(2, size.rounds))
+    rows = in_turn({each: partial(work, each) for each in ways}, min(2, size.rounds))
     return Section(
         f"Brian2, {case.wiring.name}, T = {case.wiring.steps}, {len(images)} images",
         *("cpu", [replace(row, found="the same spikes") for row in rows]),

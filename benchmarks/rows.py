@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import torch
 
+from experiments.provenance import processor
 from figures.save import replacing
 from sim.engine import engine
 
@@ -147,14 +148,6 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": versions,
     }
-
-
-def processor() -> str:
-    """The name that Linux gives, or what Python knows."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def markdown(section: Section) -> str:

@@ -5,6 +5,7 @@ and top-down projections, 10 steps, a batch of 64. CPU time is the least of a fe
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,7 +90,7 @@ def works(axis: str, base: Base) -> Works:
     images = torch.rand(shown, 1, 28, 28, generator=generator)
     labels = torch.randint(0, 10, (shown,), generator=generator)
     if axis == "images":
-        return {name: lambda m=some[0]: scored(m, images) for name, some in models.items()}
+        return {name: partial(scored, some[0], images) for name, some in models.items()}
     if axis == "epsilons":
         return attacks(networks[0], models["snnTorch"][0], images, base.epsilons)
     return {name: stepped(some, images, labels) for name, some in models.items()}

@@ -12,7 +12,6 @@ they then take turns, so that a drifting clock harms none. Run it with ``make be
 
 import argparse
 import os
-import platform
 from collections.abc import Callable
 from statistics import median
 from time import perf_counter, process_time
@@ -26,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from benchmarks.peers.loops import Loop, SnnTorch
+from experiments.provenance import processor
 from networks import BlindspotsError, Convolution, Projection, Wiring, wiring_named
 from networks.connectivity import weight_shape
 from sim import Network, run
@@ -40,9 +40,9 @@ STRAY = 0.02
 those of its threshold a unit spikes in one of two networks alone."""
 
 
-def lively(wiring: Wiring) -> Network:
-    """The network with weights three times as large as at the start, so that all areas spike."""
-    network = Network.initial(wiring, seed=0)
+def lively(wiring: Wiring, seed: int = 0) -> Network:
+    """The network with weights three times as large as at the start, so that all areas act."""
+    network = Network.initial(wiring, seed)
     with torch.no_grad():
         for value in network.values.values():
             value.mul_(3)
@@ -226,7 +226,7 @@ def main() -> None:
         f"{len(apart)} images; gradients of one function "
         f"{'to the last bit' if is_same else 'NOT exactly'}, of all engines to "
         f"{furthest(found):.1g}; active units: {active(network, images)}",
-        f"{platform.processor() or platform.machine()}, torch {torch.__version__}, snnTorch "
+        f"{processor()}, torch {torch.__version__}, snnTorch "
         f"{snn.__version__}; {given.rounds} rounds in turn"
         f"{', CPU time' if given.cpu_time else ''}",
     )

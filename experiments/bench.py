@@ -56,8 +56,7 @@ def bench_with(
 
     from experiments.data.decoded import keep_decoded
 
-    if device == "cuda" and not torch.cuda.is_available():
-        raise BlindspotsError("No CUDA device is available to PyTorch; leave out --device.")
+    check_device(device)
     directory = data or os.environ.get("BLINDSPOTS_DATA") or None
     directory = Path(directory).resolve() if directory else None
     loaded = load(directory)
@@ -65,6 +64,14 @@ def bench_with(
     keep_decoded(loaded)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return Bench(loaded.name, directory, loaded.sha256, device, software())
+
+
+def check_device(device: str | None) -> None:
+    """Raise BlindspotsError where ``device`` is "cuda" and PyTorch finds none."""
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BlindspotsError("No CUDA device is available to PyTorch; leave out --device.")
 
 
 def scored(bench: Bench, count: int) -> "Split":

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.crash import Crash, crash_of
-from experiments.crew import Crew, Heard, Refused, wants_gpu
+from experiments.crew import Crew, Heard, Name, Refused, retold, wants_gpu
 from experiments.data.cache import cache_dir
 from experiments.interrupts import interrupts_held
 from experiments.processes import workers_for
@@ -31,6 +30,10 @@ PATIENCE = 10  # seconds until a scheduler counts as absent
 RETURN = "1 hour"
 """Within which a worker that was killed is to be back, started by its nanny, before that is ended
 too: 15 seconds by default, in which a busy machine does not even import PyTorch."""
+GIVEN_UP = (
+    "They ended, and could not be started again; free some memory, and run the same command "
+    "again: it goes on where it stopped."
+)
 GPU = {"GPU": 1}
 """What a worker with a GPU is started with, and what units that compute on one ask for."""
 
@@ -42,8 +45,10 @@ class Hands:
     client: "Client"
     site: Site
     told: "queue.SimpleQueue[Heard | Refused]"
-    refused: dict[str, str] = field(default_factory=dict)
-    """Workers that went, by their addresses, and why."""
+    started: set[Name] = field(default_factory=set)
+    """Workers that the command has started, but for what are several of one job."""
+    gone: dict[Name, str] = field(default_factory=dict)
+    """Workers that went and do not come back, and why."""
 
     def has_room(self, unit: Unit, beside: Collection[Unit]) -> bool:
         """Whether there are as many workers that could do the unit as such units at work.
@@ -61,22 +66,11 @@ class Hands:
 
         wanted = {"resources": GPU} if wants_gpu(unit) else {}
         attempt = self.client.get_executor(pure=False, **wanted).submit(work_there, unit, self.site)
-        seconds: Future[float] = Future()
 
-        def pass_on(attempt: Future[float]) -> None:
-            if attempt.cancelled():
-                seconds.set_exception(CancelledError())
-            elif isinstance(error := attempt.exception(), KilledWorker):
-                seconds.set_exception(_too_deadly(unit, error))
-            elif isinstance(error, BlindspotsError):
-                seconds.set_exception(error)
-            elif error:  # before the unit was unpacked there
-                seconds.set_exception(crash_of(unit, error))
-            else:
-                seconds.set_result(attempt.result())
+        def deaths(error: BaseException) -> int:
+            return error.allowed_failures + 1 if isinstance(error, KilledWorker) else 0
 
-        attempt.add_done_callback(pass_on)
-        return seconds
+        return retold(attempt, unit, deaths)
 
     def heard(self) -> Iterator[Heard | Refused]:
         """What the workers told since the last call, of each that went once.
@@ -87,23 +81,29 @@ class Hands:
             said = self.told.get_nowait()
             if isinstance(said, Heard):
                 yield said
-            elif said.worker not in self.refused:
-                self.refused[said.worker] = said.why
+            elif self.gone.get(said.worker) != said.why:
+                self.gone[said.worker] = said.why
                 yield said
+        self._miss_those_given_up()
         if self._are_all_gone() and not self.client.nthreads():
-            whys = self.refused.values() or (
-                "They ended, and could not be started again; free some memory, and run the same "
-                "command again: it goes on where it stopped.",
-            )
-            raise BlindspotsError(f"No worker is left. {[*whys][-1]}")
+            refusals = [why for why in self.gone.values() if why != GIVEN_UP]
+            raise BlindspotsError(f"No worker is left. {[GIVEN_UP, *refusals][-1]}")
+
+    def _miss_those_given_up(self) -> None:
+        """Note whom dask does not start again: who ended, and is forgotten some time later."""
+        if not self.client.cluster:
+            return
+        here = dict(self.client.cluster.workers)
+        self.started.update(here)
+        for name in self.started:
+            if name not in here or here[name].status.name in ("closed", "failed"):
+                self.gone.setdefault(name, GIVEN_UP)
 
     def _are_all_gone(self) -> bool:
-        """Whether so many workers were refused, or given up here, as could come."""
+        """Whether all that could come have gone; of a scheduler of others', that some have."""
         if not self.client.cluster:
-            return bool(self.refused)
-        started = self.client.cluster.workers.values()
-        given_up = sum(each.status.name in ("closed", "failed") for each in started)
-        return max(len(self.refused), given_up) >= len(self.client.cluster.plan)
+            return bool(self.gone)
+        return self.gone.keys() >= self.client.cluster.plan
 
 
 @contextmanager
@@ -113,11 +113,11 @@ def workers_of(cluster: Cluster, on_gpu: bool) -> Iterator[Crew]:
     Raises BlindspotsError where there are none, or none that can do what is asked: with
     ``on_gpu``, some are to have a GPU.
     """
-    with _client_of(cluster, on_gpu) as client, _site() as site:
+    with _client_of(cluster, on_gpu) as client, _site(on_gpu) as site:
         told: queue.SimpleQueue[Heard | Refused] = queue.SimpleQueue()
         client.subscribe_topic(site.topic, lambda event: told.put(_told(event[1])))
         if cluster.kind != "slurm":  # whose jobs wait for their turn
-            _inspect(client, cluster, site, on_gpu)
+            _inspect(client, cluster, site)
         try:
             yield Hands(client, site, told)
         except CancelledError:
@@ -133,7 +133,7 @@ def _told(message: dict[str, Any]) -> Heard | Refused:
     return Heard(*message["heard"])
 
 
-def _inspect(client: "Client", cluster: Cluster, site: Site, on_gpu: bool) -> None:
+def _inspect(client: "Client", cluster: Cluster, site: Site) -> None:
     """Raise BlindspotsError now where the workers that are there could not do the work."""
     has_gpu = client.run(inspected, site)
     if not has_gpu:
@@ -141,7 +141,7 @@ def _inspect(client: "Client", cluster: Cluster, site: Site, on_gpu: bool) -> No
             f"The scheduler at {cluster.address} has no workers; start some with  dask worker "
             f"{cluster.address} --nthreads 1."
         )
-    if on_gpu and not any(has_gpu.values()):
+    if site.on_gpu and not any(has_gpu.values()):
         raise BlindspotsError(
             "No worker of the cluster says that it has a GPU; start those that do with  dask "
             'worker ADDRESS --nthreads 1 --resources "GPU=1",  or choose --device cpu.'
@@ -149,7 +149,7 @@ def _inspect(client: "Client", cluster: Cluster, site: Site, on_gpu: bool) -> No
 
 
 @contextmanager
-def _site() -> Iterator[Site]:
+def _site(on_gpu: bool) -> Iterator[Site]:
     """What is here, with a mark in the store by which workers know it."""
     from sim.engine import engine
     from sim.precision import precision
@@ -161,7 +161,7 @@ def _site() -> Iterator[Site]:
         mark.touch()
     try:
         store, here, topic = cache_dir().resolve(), Path.cwd(), f"blindspots-{name}"
-        yield Site(store, mark.name, here, software(), engine(), precision(), topic)
+        yield Site(store, mark.name, here, software(), engine(), precision(), topic, on_gpu)
     finally:
         mark.unlink(missing_ok=True)
 
@@ -240,13 +240,6 @@ def _slurm(count: int | None, on_gpu: bool) -> AbstractContextManager[Any]:
     )
     cluster.scale(jobs=count or 1)
     return cluster
-
-
-def _too_deadly(unit: Unit, error: Any) -> Crash:
-    return Crash(
-        f"{unit.label} was given up after {error.allowed_failures + 1} workers died at it, most "
-        "likely for memory; give them more, and run the same command again."
-    )
 
 
 def _not_installed(error: ImportError) -> BlindspotsError:

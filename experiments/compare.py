@@ -14,6 +14,7 @@ from rich.markup import escape
 from experiments.attacks.names import attack_named
 from experiments.bench import bench_for, scored
 from experiments.command import attempted, check_unclaimed, claim, require_some
+from experiments.holds import holding
 from experiments.individuals import Embody, Train
 from experiments.inputs import Craft
 from experiments.plan import Entry, Plan, entries_of, plan
@@ -26,7 +27,7 @@ from experiments.result import (
 )
 from experiments.spec import Spec
 from experiments.store import link, unit_path, write_dataset, write_text, writing
-from experiments.units import Unit, is_complete, product
+from experiments.units import is_complete
 from experiments.work import Event
 from experiments.workers import Workers
 from networks import contrasts
@@ -64,19 +65,21 @@ def compare(
     planned = plan(spec, bench)
     claim(out, spec.to_toml())
     kept = {craft.key for craft in kept_sets(planned, spec).values()}
+    with holding(planned.asked) as held:
 
-    def make_room(event: Event) -> None:
-        if event["what"] == "spent" and event["unit"].key not in kept:
-            discard(event["unit"])
+        def make_room(event: Event) -> None:
+            unit = event["unit"]
+            if event["what"] == "spent" and isinstance(unit, Craft) and unit.key not in kept:
+                held.let_go(unit)
 
-    failures = attempted(
-        *(planned.asked, out, console), workers=workers, device=bench.device, also=make_room
-    )
-    require_some(planned.asked, failures)
+        failures = attempted(
+            *(planned.asked, out, console), workers=workers, device=bench.device, also=make_room
+        )
+        require_some(planned.asked, failures)
+        keep(out, planned, spec)
     from experiments.assemble import assemble
 
     result = assemble(spec, planned, bench)
-    keep(out, planned, spec)
     facts = provenance(bench.device) | {
         "data": {"name": bench.data, "sha256": bench.sha256},
         "seconds": round(time.monotonic() - began, 1),
@@ -151,12 +154,6 @@ def kept_sets(planned: Plan, spec: Spec) -> dict[tuple[str, int, str], Craft]:
     """The crafted inputs that stay on disk, by source, individual and attack."""
     scored = {e.name for e in planned.entries}
     return {k: v for k, v in planned.sets.items() if spec.keep == "all" or k[0] not in scored}
-
-
-def discard(unit: Unit) -> None:
-    """Delete crafted inputs; how far they were from the clean images stays."""
-    if isinstance(unit, Craft):
-        product(unit).unlink(missing_ok=True)
 
 
 def trained(out: Path) -> dict[str, Path]:

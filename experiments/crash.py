@@ -25,6 +25,15 @@ def crash_of(unit: Unit, error: BaseException) -> Crash:
     return Crash(f"{unit.label} {said}. {_kept(unit, error)}")
 
 
+def too_deadly(unit: Unit, workers: int) -> Crash:
+    """What is to be said of a unit at which so many workers died, which leave no traceback."""
+    died = "its worker" if workers == 1 else f"{workers} workers"
+    return Crash(
+        f"{unit.label} was given up after {died} died at it, most likely for memory; free some, or "
+        "have fewer workers at a time (--workers)."
+    )
+
+
 def traceback_path(unit: Unit) -> Path:
     """Where the traceback of a unit lies until the unit is complete."""
     return cache_dir().resolve() / "tracebacks" / f"{unit.stage}-{unit.key}.txt"

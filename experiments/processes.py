@@ -8,14 +8,13 @@ import threading
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
-from experiments.crew import Crew, Heard, worked
+from experiments.crew import Crew, Heard, retold, worked
 from experiments.interrupts import interrupts_held
 from experiments.units import Unit
-from networks.errors import BlindspotsError
 
 _messages: Any = None  # of this worker process, to the process that waits
 
@@ -27,48 +26,76 @@ def workers_for(device: str) -> int:
 
 @dataclass(frozen=True)
 class Processes:
-    """A pool of ``size`` processes, which start as they are wanted."""
+    """``size`` processes, which start as they are wanted, each in a pool of its own.
+
+    Where one dies, its pool breaks, and none of the others.
+    """
 
     size: int
-    pool: ProcessPoolExecutor
-    messages: Any
+    pools: list[ProcessPoolExecutor] = field(default_factory=list)
+    messages: list[Any] = field(default_factory=list)
+    """One queue for each pool: a process that dies may leave its own one locked."""
+    idle: list[ProcessPoolExecutor] = field(default_factory=list)
 
     def has_room(self, unit: Unit, beside: Collection[Unit]) -> bool:
-        """Whether a process is free, or would be if it were for ``beside``, but for one unit."""
-        return len(beside) <= self.size
+        """Whether a process is free, or may still be started."""
+        return len(beside) < self.size
 
     def start(self, unit: Unit) -> Future[float]:
         """Hand over a unit; an interrupt waits until the process that it may start is there."""
         with interrupts_held():
-            return self.pool.submit(_work, unit)
+            pool, attempt = self._begun(unit)
+
+        def deaths(error: BaseException) -> int:
+            return int(isinstance(error, BrokenProcessPool))
+
+        def rest(attempt: Future[float]) -> None:
+            if not attempt.cancelled() and not isinstance(attempt.exception(), BrokenProcessPool):
+                self.idle.append(pool)
+
+        attempt.add_done_callback(rest)  # before the unit's end is told
+        return retold(attempt, unit, deaths)
 
     def heard(self) -> Iterator[Heard]:
         """What the processes told since the last call."""
-        while True:
-            try:
-                yield Heard(*self.messages.get_nowait())
-            except queue.Empty:
-                return
+        for messages in self.messages:
+            with suppress(queue.Empty):
+                while True:
+                    yield Heard(*messages.get_nowait())
+
+    def end(self) -> None:
+        """Begin nothing more."""
+        for pool in self.pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begun(self, unit: Unit) -> tuple[ProcessPoolExecutor, Future[float]]:
+        while self.idle:
+            pool = self.idle.pop()
+            with suppress(BrokenProcessPool):  # its process died when it had nothing to do
+                return pool, pool.submit(_work, unit)
+        pool = self._hired()
+        return pool, pool.submit(_work, unit)
+
+    def _hired(self) -> ProcessPoolExecutor:
+        context = mp.get_context("spawn")
+        self.messages.append(context.Queue())
+        self.pools.append(
+            ProcessPoolExecutor(
+                1, mp_context=context, initializer=_settle_in, initargs=(self.messages[-1],)
+            )
+        )
+        return self.pools[-1]
 
 
 @contextmanager
 def processes(size: int) -> Iterator[Crew]:
-    """Processes that end with the block, however it ends; BlindspotsError where one is killed."""
+    """Processes that end with the block, however it ends."""
     others = mp.active_children()
-    context = mp.get_context("spawn")
-    messages = context.Queue()
-    pool = ProcessPoolExecutor(
-        size, mp_context=context, initializer=_settle_in, initargs=(messages,)
-    )
+    crew = Processes(size)
     try:
-        yield Processes(size, pool, messages)
-    except BrokenProcessPool:
-        raise BlindspotsError(
-            "A worker process was killed, most likely for memory; free some, or lower --workers, "
-            "and run the same command again: it goes on where it stopped."
-        ) from None
+        yield crew
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        crew.end()
         for child in mp.active_children():
             if child not in others:
                 child.terminate()

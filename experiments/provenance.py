@@ -40,7 +40,7 @@ def hardware(device: str) -> dict[str, Any]:
     """Processor, cores, and the GPU where one is used."""
     facts: dict[str, Any] = {
         "machine": platform.machine(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "device": device,
     }
@@ -51,13 +51,14 @@ def hardware(device: str) -> dict[str, Any]:
     return facts
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name that Linux gives, or what Python knows."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor()
+        lines = []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor()
+    return models[0] if models else platform.processor() or platform.machine()
 
 
 def commit() -> str | None:

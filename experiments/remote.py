@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from experiments.bench import check_device
 from experiments.crew import Abandoned, worked
 from experiments.provenance import commit, versions
 from experiments.units import Unit
@@ -15,6 +16,8 @@ from networks.errors import BlindspotsError
 if TYPE_CHECKING:
     from distributed import Worker
 
+    from sim.engine import Engine
+
 
 @dataclass(frozen=True)
 class Site:
@@ -22,17 +25,18 @@ class Site:
 
     ``store`` is the directory of all units, ``mark`` a file in it that is there as long as the
     command runs, ``directory`` where relative paths begin, ``software`` names with versions,
-    ``engine`` that of flat networks, ``precision`` that of products, and ``topic`` the one under
-    which the command listens.
+    ``engine`` that of flat networks, ``precision`` that of products, ``topic`` the one under
+    which the command listens; with ``on_gpu`` some of its units compute on a GPU.
     """
 
     store: Path
     mark: str
     directory: Path
     software: tuple[tuple[str, str], ...]
-    engine: str
+    engine: "Engine"
     precision: str
     topic: str
+    on_gpu: bool
 
 
 def software() -> tuple[tuple[str, str], ...]:
@@ -51,6 +55,8 @@ async def inspected(site: Site, dask_worker: "Worker") -> bool:
 
 
 def _check(site: Site, worker: "Worker") -> None:
+    from sim.engine import check_engine
+
     its = f"The worker at {worker.address}"
     if worker.state.nthreads != 1:
         raise BlindspotsError(
@@ -71,13 +77,12 @@ def _check(site: Site, worker: "Worker") -> None:
                 f"{its} does not see '{place}' as it is here; work on a file system that all "
                 "machines share, with BLINDSPOTS_CACHE on it too."
             )
-    if site.engine == "compiled":
-        from sim.whole.build import library
-
-        try:
-            library()  # which may take a compiler its time
-        except BlindspotsError as error:
-            raise BlindspotsError(f"{its} is not fit: {error}") from None
+    device = "cuda" if site.on_gpu and worker.state.total_resources.get("GPU") else "cpu"
+    try:
+        check_device(device)
+        check_engine(site.engine, device)
+    except BlindspotsError as error:
+        raise BlindspotsError(f"{its} is not fit: {error}") from None
 
 
 @lru_cache(maxsize=1)  # anew where commands take turns at one worker
@@ -123,6 +128,6 @@ def _leave(worker: "Worker", unit: Unit, site: Site, why: str) -> NoReturn:
     """Tell the command, and let the scheduler give to others what this worker was given."""
     from distributed import Reschedule
 
-    worker.log_event(site.topic, {"refused": (unit.key, worker.address, why)})
+    worker.log_event(site.topic, {"refused": (unit.key, worker.name, why)})
     worker.loop.add_callback(worker.close_gracefully, reason=why)
     raise Reschedule

@@ -1,7 +1,7 @@
 """Get units of work done, in the order that their needs demand, by whoever is there to do them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager
 from typing import Any
@@ -88,11 +88,9 @@ def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, Blinds
     users = Counter(need.key for unit in waiting.values() for need in unit.needs)
     failures: dict[str, BlindspotsError] = {}
     while running or any(by_kind.values()):
-        for units in by_kind.values():
-            while units and crew.has_room(units[-1], running.values()):
-                unit = units.pop()
-                tell({"what": "started", "unit": unit})
-                running[crew.start(unit)] = unit
+        while unit := _next(by_kind, running.values(), crew):
+            tell({"what": "started", "unit": unit})
+            running[crew.start(unit)] = unit
         done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
         _pass_on(crew.heard(), tell, waiting)
         for future in done:
@@ -113,6 +111,16 @@ def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, Blinds
                 if not users[need.key]:
                     tell({"what": "spent", "unit": need})
     return failures
+
+
+def _next(by_kind: dict[bool, list[Unit]], at_work: Collection[Unit], crew: Crew) -> Unit | None:
+    """A unit that there is room for, of the kind that is less at work; no GPU is to wait."""
+    on_gpu = sum(map(wants_gpu, at_work))
+    gpu_first = on_gpu <= len(at_work) - on_gpu
+    for units in (by_kind[gpu_first], by_kind[not gpu_first]):
+        if units and crew.has_room(units[-1], at_work):
+            return units.pop()
+    return None
 
 
 def _sorted_by_need(

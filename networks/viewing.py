@@ -4,6 +4,7 @@ from math import exp
 
 from networks.area import RateUnit, SpikingUnit
 from networks.derive import hidden
+from networks.errors import BlindspotsError
 from networks.wiring import Wiring
 
 ITEM_CLASSES = 13
@@ -35,3 +36,13 @@ def viewing(
             changes["shape"] = (classes,)
         areas.append(area.model_copy(update=changes))
     return wiring.replace(areas=tuple(areas))
+
+
+def check_watches(wiring: Wiring) -> None:
+    """Raise BlindspotsError where a wiring's input cannot show a stream of intensities."""
+    unit = wiring.stimulated
+    if unit.code.model != "constant" or unit.threshold is not None:
+        raise BlindspotsError(
+            f"'{wiring.name}' codes its input as {unit.label}; streams are shown as intensities: "
+            "take a network with a constant input."
+        )

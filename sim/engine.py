@@ -9,8 +9,11 @@ where the compiled one was asked for, has PyTorch convolve grids with channels l
 "graphs" is "triton", and replays the steps of training as CUDA graphs.
 """
 
+from importlib import import_module
+from types import ModuleType
 from typing import Literal, get_args
 
+from networks import BlindspotsError
 from sim.chosen import chosen
 
 Engine = Literal["plain", "compiled", "triton", "graphs"]
@@ -24,3 +27,27 @@ def engine() -> Engine:
     Raises BlindspotsError where there is none of that name.
     """
     return chosen(ENVIRONMENT, "engine", get_args(Engine))
+
+
+def check_engine(asked: Engine, device: str) -> None:
+    """Raise BlindspotsError where an engine cannot do its part here, on "cpu" or "cuda".
+
+    Without this it shows only when a network first goes through time.
+    """
+    if asked == "compiled":
+        from sim.whole.build import library
+
+        library()  # which may take a compiler its time
+    if asked in ("triton", "graphs") and device == "cuda":
+        kernels(asked)
+
+
+def kernels(asked: Engine) -> ModuleType:
+    """The module of Triton's kernels; BlindspotsError where Triton is not installed."""
+    try:
+        return import_module("sim.whole.fused")
+    except ModuleNotFoundError as error:
+        raise BlindspotsError(
+            f"{ENVIRONMENT}={asked} needs {error.name}, which is not installed; install it (pip "
+            f"install 'blindspots[gpu]'), or leave out {ENVIRONMENT}."
+        ) from None

@@ -8,7 +8,7 @@ snnTorch; ours takes its own on our network, which has the same weights and answ
 import contextlib
 import io
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -31,8 +31,13 @@ class Sweep(NamedTuple):
 class Attack(Protocol):
     """A library's projected gradient ascent."""
 
-    name: ClassVar[str]
-    package: ClassVar[str]
+    @property
+    def name(self) -> str:
+        """Of the library, for people."""
+
+    @property
+    def package(self) -> str:
+        """That is imported."""
 
     def __call__(self, model: nn.Module, sweep: Sweep) -> list[Tensor]:
         """The inputs (N, ...) of each budget."""

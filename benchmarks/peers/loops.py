@@ -6,7 +6,7 @@ neuron resets: ours loses its threshold one step after the spike, before which i
 library subtracts first and lets that leak too, it is told to subtract threshold / beta.
 """
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -28,8 +28,13 @@ from sim.units import ACTIVATIONS
 class Neuron(Protocol):
     """A library's neurons: how one is built, and what they do with the drive of a step."""
 
-    name: ClassVar[str]
-    package: ClassVar[str]
+    @property
+    def name(self) -> str:
+        """Of the library, for people."""
+
+    @property
+    def package(self) -> str:
+        """That is imported."""
 
     def adapted(self, wiring: Wiring) -> Wiring:
         """The nearest wiring that the neuron can honour."""
@@ -67,7 +72,7 @@ class SnnTorch:
     def begin(self, cells: nn.ModuleDict) -> None:
         pass
 
-    def fire(self, cell: nn.Module, drive: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def fire(self, cell: Any, drive: Tensor, state: Any) -> tuple[Tensor, Any]:
         return cell(drive, cell.reset_mem() if state is None else state)
 
 
@@ -83,6 +88,8 @@ class SpikingJelly:
         from spikingjelly.activation_based import neuron, surrogate
 
         class Subtracting(neuron.SimpleLIFNode):
+            v: Tensor
+
             def neuronal_reset(self, spike: Tensor) -> None:
                 self.v = self.v - spike.detach() * (unit.threshold / unit.beta)
 
@@ -202,7 +209,9 @@ class Loop(nn.Module):
                 if name in self.spiking:
                     out, states[name] = self.neuron.fire(self.cells[name], drive, states[name])
                 else:
-                    out = ACTIVATIONS[wiring.area(name).unit.activation](drive)
+                    unit = wiring.area(name).unit
+                    assert isinstance(unit, RateUnit)
+                    out = ACTIVATIONS[unit.activation](drive)
                 emitted[name].append(out)
             if t in wiring.answers:
                 answers.append(drives[wiring.output])
@@ -224,9 +233,12 @@ class Loop(nn.Module):
         found: dict[str, Tensor] = {}
         for p in self.wiring.projections:
             layer = self.layers[p.name.replace(">", "_")]
-            found[f"weight/{p.name}"] = turned(p, layer.weight.grad) * self.gain(p.target)
-            if layer.bias is not None:
-                found[f"bias/{p.target}"] = layer.bias.grad * self.gain(p.target)
+            for which, value in layer.named_parameters():
+                assert value.grad is not None
+                is_bias = which == "bias"
+                name = f"bias/{p.target}" if is_bias else f"weight/{p.name}"
+                gradient = value.grad if is_bias else turned(p, value.grad)
+                found[name] = gradient * self.gain(p.target)
         return found
 
 
@@ -239,8 +251,8 @@ def layer_of(wiring: Wiring, p: Projection, *, has_bias: bool) -> nn.Module:
     kernel, stride = p.pattern.kernel, p.pattern.stride
     if p.pattern.upward:
         return nn.Conv2d(*channels, kernel, stride, kernel // 2, bias=has_bias)
-    spare = spared(p.pattern, source.shape, target.shape)
-    return nn.ConvTranspose2d(*channels, kernel, stride, kernel // 2, spare, bias=has_bias)
+    down, right = spared(p.pattern, source.shape, target.shape)
+    return nn.ConvTranspose2d(*channels, kernel, stride, kernel // 2, (down, right), bias=has_bias)
 
 
 def turned(p: Projection, weight: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -10,9 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from experiments.bench import Bench, bench_for
-from experiments.blink.assemble import assembled, table_of
 from experiments.blink.figures import observers
-from experiments.blink.plan import BlinkPlan, blink_plan
 from experiments.blink.report import grade_table, grades, write_blink_report
 from experiments.blink.spec import BlinkSpec, blink_spec_from
 from experiments.blink.table import write_csv
@@ -24,6 +23,9 @@ from experiments.store import link, read_dataset, unit_path, write_dataset, writ
 from experiments.units import is_complete
 from experiments.workers import Workers
 from networks.errors import BlindspotsError, unknown
+
+if TYPE_CHECKING:
+    from experiments.blink.plan import BlinkPlan
 
 FORMAT = 2
 
@@ -44,6 +46,9 @@ def blink(
     began, console = time.monotonic(), console or Console(stderr=True)
     check_unclaimed(out, spec.to_toml())
     console.print(announced(spec, out), highlight=False)
+    from experiments.blink.assemble import assembled, table_of
+    from experiments.blink.plan import blink_plan
+
     bench = bench_for(data, "cpu")
     planned = blink_plan(spec, bench)
     claim(out, spec.to_toml())
@@ -82,7 +87,7 @@ def announced(spec: BlinkSpec, out: Path) -> str:
     )
 
 
-def keep(out: Path, planned: BlinkPlan) -> None:
+def keep(out: Path, planned: "BlinkPlan") -> None:
     """The networks into ``out``/networks, by name and seed."""
     for (name, i), unit in planned.taught.items():
         if is_complete(unit):

@@ -9,7 +9,8 @@ import xarray as xr
 
 from experiments.bench import Bench
 from experiments.blink.pictures import Noise
-from experiments.blink.rehearsal import GRU, Rehearsal, rehearse, untaught
+from experiments.blink.recipes import GRU, Rehearsal
+from experiments.blink.rehearsal import rehearse, untaught
 from experiments.blink.showing import Watch, batches
 from experiments.blink.streams import Streams
 from experiments.blink.task import Task
@@ -25,16 +26,6 @@ if TYPE_CHECKING:
 
 REHEARSED = 2  # raise it when the same settings come to mean other numbers for a wiring,
 GATED = 1  # and this for gated recurrent units
-
-
-def is_reportable(task: Task, dt_ms: float) -> bool:
-    """Whether such an observer can do the task: it knows one, pairs of digits among others.
-
-    It takes no instruction, and its steps must fit the task's interval.
-    """
-    steps = task.soa_ms / dt_ms
-    plain = task.pattern == "pair" and task.instruction == "both" and task.targets == "category"
-    return plain and steps >= 1 - 1e-9 and abs(steps - round(steps)) < 1e-6
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from experiments.adam import Adam
-from experiments.blink.schooling import Schooling, descend, lesson
+from experiments.blink.recipes import Schooling
+from experiments.blink.schooling import descend, lesson
 from experiments.data.dataset import Split
 from networks import Wiring
 from networks.derive import feedforward_part

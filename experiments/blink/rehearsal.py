@@ -6,11 +6,10 @@ training images in noise with every lag, and single targets, and is never told w
 A wiring may begin with features of single pictures (:mod:`experiments.blink.glances`).
 """
 
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -18,47 +17,19 @@ from experiments.adam import Adam
 from experiments.blink.baselines import ranks
 from experiments.blink.glances import glanced
 from experiments.blink.pictures import Noise, pictures
+from experiments.blink.recipes import GRU, Rehearsal
 from experiments.blink.schooling import descend
 from experiments.blink.streams import Ints, Streams, streams
 from experiments.blink.task import Task
 from experiments.data.dataset import Split
 from experiments.units import Report
 from networks import wiring_named
-from networks.described import Described
 from networks.viewing import viewing
 from sim.attention import Stream
 from sim.attention.reporting import CHOICES, NONE, REPORTS, Gated, Reporting, Wired
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-GRU = "gru"
 SINGLES = 4  # one batch's trial in so many has a single target
 PIXELS = 28 * 28
-
-
-class Rehearsal(Described):
-    """How a network is trained end to end.
-
-    ``batches`` of ``per_lag`` streams of each lag, one in four of them with a single target; the
-    noise on pixels has a standard deviation up to ``noise``, drawn for each batch. AdamW with a
-    one-cycle schedule up to ``rate``. The network is stepped by ``dt_ms``, a divisor of the task's
-    interval; units of a wiring forget over ``tau_ms``, and gated recurrent units are ``units``.
-    Beside the answer after the stream, those of a stream that had ended with any earlier item are
-    asked for, with the weight ``prefixes``. At first streams end soon after the earliest first
-    target; over the fraction ``growing`` of the batches they grow to their length. Before all
-    this the first areas of a wiring learn from ``glances`` batches of single pictures.
-    """
-
-    batches: Annotated[int, Field(ge=1)] = 1500
-    per_lag: Annotated[int, Field(ge=1)] = 8
-    rate: Positive = 3e-3
-    noise: Annotated[float, Field(ge=0)] = 0.4
-    dt_ms: Positive = 50.0
-    tau_ms: Positive = 100.0
-    units: Annotated[int, Field(ge=1)] = 128
-    prefixes: Annotated[float, Field(ge=0)] = 1.0
-    growing: Share = 0.0
-    glances: Annotated[int, Field(ge=0)] = 0
 
 
 def untaught(network: str, how: Rehearsal, seed: int) -> Reporting:

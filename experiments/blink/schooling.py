@@ -5,61 +5,29 @@ ring around some) and learns to say at every step what is there now. It never se
 tasks, nor an image of the test set.
 """
 
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from experiments.adam import Adam
 from experiments.blink.letters import letters
 from experiments.blink.pictures import ring, shuffled
+from experiments.blink.recipes import Schooling
 from experiments.blink.streams import LETTERS
 from experiments.blink.task import PATCH
 from experiments.data.dataset import Split
 from experiments.training import Diverged, one_cycle
 from experiments.units import Report
 from networks import Wiring
-from networks.described import Described
 from networks.viewing import CUE, DISTRACTOR, EMPTY
 from sim import Network
 from sim.attention import Stream, watched
 
-Share = Annotated[float, Field(ge=0, le=1)]
 STEEPEST = 1.0  # norm of a gradient, which long streams would blow up now and then
 SETTLING = 2  # steps after an item can be felt in which nothing is asked of the answer
-
-
-class Schooling(Described):
-    """How a sensory network is taught.
-
-    ``epochs`` times every training image, in batches of ``streams`` streams of ``items`` items,
-    each shown for between ``shortest_ms`` and ``longest_ms``, drawn for each batch; the highest
-    learning ``rate`` of a one-cycle schedule (AdamW). Noise on pixels has
-    a standard deviation up to ``noise``, contrast is between ``contrast`` and 1, both drawn for
-    each stream and item. Of the items ``distractors`` are such (one in four of each kind) and
-    ``blanks`` empty; ``rings`` of all have a ring, of a brightness between 0.3 and 0.9.
-    """
-
-    epochs: Annotated[int, Field(ge=1)] = 5
-    streams: Annotated[int, Field(ge=1)] = 32
-    items: Annotated[int, Field(ge=2)] = 4
-    shortest_ms: Annotated[float, Field(gt=0)] = 50.0
-    longest_ms: Annotated[float, Field(gt=0)] = 80.0
-    dt_ms: Annotated[float, Field(gt=0)] = 10.0
-    rate: Annotated[float, Field(gt=0)] = 8e-3
-    noise: Annotated[float, Field(ge=0)] = 0.4
-    contrast: Share = 0.5
-    distractors: Share = 0.35
-    blanks: Share = 0.15
-    rings: Share = 0.3
-
-    @property
-    def durations(self) -> tuple[int, int]:
-        """The fewest and the most steps for which an item is shown."""
-        return round(self.shortest_ms / self.dt_ms), round(self.longest_ms / self.dt_ms)
 
 
 class Lesson(NamedTuple):

@@ -9,17 +9,15 @@ import numpy as np
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
-from experiments.blink.endtoend import is_reportable
-from experiments.blink.rehearsal import GRU, Rehearsal
-from experiments.blink.schooling import Schooling
+from experiments.blink.recipes import GRU, Rehearsal, Schooling, is_reportable
 from experiments.blink.task import Task, conditions
 from experiments.store import key_of
 from networks import Wiring, wiring_named
 from networks.attention import Attention
 from networks.described import Described
 from networks.errors import BlindspotsError, unknown
+from networks.viewing import check_watches
 from networks.wiring import explain
-from sim.attention.evidence import check
 
 PRESETS = ("quick", "full", "fit")
 VARYING = ("refractoriness", "refractory_ms", "gate_gain", "threshold", "consolidation_per_s")
@@ -85,7 +83,7 @@ class BlinkSpec(Described):
         for who, observer in self.observers.items():
             try:
                 if wiring := observer.wiring:
-                    check(wiring)
+                    check_watches(wiring)
                 self.usual_attention(who)
                 self.rehearsal_of(who)
             except ValidationError as error:

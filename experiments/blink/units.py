@@ -11,8 +11,9 @@ import xarray as xr
 from experiments.bench import Bench
 from experiments.blink.endtoend import Rehearse
 from experiments.blink.pictures import Noise
+from experiments.blink.recipes import Schooling
 from experiments.blink.reports import among
-from experiments.blink.schooling import Schooling, lesson, teach, told_apart
+from experiments.blink.schooling import lesson, teach, told_apart
 from experiments.blink.showing import Watch, shown
 from experiments.blink.streams import streams
 from experiments.blink.task import Task

@@ -25,6 +25,7 @@ from experiments.dynamics.report import write_dynamics_report, write_page
 from experiments.dynamics.summary import summarise_dynamics
 from experiments.dynamics.watch import RECORDINGS, RESTING, Watch
 from experiments.finished import bench_of, images_of
+from experiments.holds import holding
 from experiments.result import load_result
 from experiments.store import read_dataset, unit_path, write_dataset, write_text
 from experiments.units import Unit, is_complete
@@ -73,7 +74,8 @@ def dynamics(
     claim(asked.out)
     write_text(asked.out / "spec.toml", settings_of(asked, watched, intervened, pathways))
     units: list[Unit] = [*watched, *intervened, *nearest.values()]
-    failures = attempted(units, asked.out, console, workers=workers)
+    with holding(units):
+        failures = attempted(units, asked.out, console, workers=workers)
     require_some(watched, failures)
     result = assemble(asked, watched, intervened, nearest, compared, bench)
     result = result.assign_attrs(failures=sorted(failures.values()))

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from experiments.command import attempted, claim, require_some
 from experiments.finished import finished
+from experiments.holds import holding
 from experiments.spec import read_spec
 from experiments.statistics.transfer import summarise_transfer
 from experiments.statistics.universal import summarise_universal
@@ -51,7 +52,8 @@ def transfer(
     universals = Universals(exchange) if universal else None
     units = (*exchange.scores, *(universals.scores.values() if universals else ()))
     claim(out, exchange.spec.to_toml())
-    failures = attempted(units, out, console, workers=workers, device=bench.device)
+    with holding(units):
+        failures = attempted(units, out, console, workers=workers, device=bench.device)
     require_some(exchange.crossed.values(), failures)
     result = assemble(exchange).assign_attrs(failures=sorted(failures.values()))
     if universals:

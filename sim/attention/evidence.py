@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from networks import BlindspotsError, Projection, Wiring
-from networks.viewing import CUE
+from networks.viewing import CUE, check_watches
 from sim.network import Network
 from sim.step import Circuit, State, step
 from sim.unroll import still_drives
@@ -40,7 +40,7 @@ class Watched:
     """
 
     def __init__(self, network: Network, stream: Stream):
-        check(network.wiring)
+        check_watches(network.wiring)
         self.circuit: Circuit = network.circuit()
         self.stream, self.state, self.t = stream, State(), 0
         self.longest = max(p.delay for p in _from_input(network.wiring))
@@ -123,16 +123,6 @@ def watched(network: Network, stream: Stream, steps: int) -> Iterator[Tensor]:
     eye = Watched(network, stream)
     for _ in range(steps):
         yield eye.look()
-
-
-def check(wiring: Wiring) -> None:
-    """Raise BlindspotsError where a wiring's input cannot show a stream of intensities."""
-    unit = wiring.stimulated
-    if unit.code.model != "constant" or unit.threshold is not None:
-        raise BlindspotsError(
-            f"'{wiring.name}' codes its input as {unit.label}; streams are shown as intensities: "
-            "take a network with a constant input."
-        )
 
 
 def _from_input(wiring: Wiring) -> list[Projection]:

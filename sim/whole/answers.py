@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from networks import BlindspotsError, Wiring
-from sim.engine import ENVIRONMENT, Engine, engine
+from networks import Wiring
+from sim.engine import Engine, engine, kernels
 from sim.precision import precision
 from sim.step import Circuit
 from sim.whole.compiled import Loop
@@ -110,11 +110,5 @@ def _way(plan: Plan, how: tuple[Engine, int, int], given: Sequence[Tensor]) -> W
 
 def fused() -> Plain:
     """The arithmetic of Triton's kernels; BlindspotsError where Triton is not installed."""
-    try:
-        from sim.whole.fused import Fused
-    except ModuleNotFoundError as error:
-        raise BlindspotsError(
-            f"{ENVIRONMENT}={engine()} needs {error.name}, which is not installed; install it (pip "
-            f"install 'blindspots[gpu]'), or leave out {ENVIRONMENT}."
-        ) from None
-    return Fused()
+    arithmetic: Plain = kernels(engine()).Fused()
+    return arithmetic

@@ -156,6 +156,23 @@ def test_the_command_line_starts_without_heavy_imports() -> None:
     assert said.stdout.strip() == "[]"
 
 
+BEGIN = """
+import sys
+from pathlib import Path
+from experiments.blink.command import announced, blink
+from experiments.blink.spec import blink_preset, blink_spec_from
+from experiments.compare import compare
+print(announced(blink_spec_from(blink_preset("quick")), Path("run")), "torch" in sys.modules)
+"""
+
+
+def test_experiments_are_announced_before_pytorch_is_there() -> None:
+    """Whose import takes seconds, in which nobody would know what is going on."""
+    said = subprocess.run([sys.executable, "-c", BEGIN], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("blink: 4 fc-blt, ")
+    assert said.stdout.endswith("into run False\n")
+
+
 def test_networks_lists_the_catalogue_with_matched_sizes(call) -> None:
     said = call("networks")
     assert said.code == 0

@@ -1,13 +1,13 @@
 """Units that dask's workers do end as those that processes here do, whatever becomes of workers."""
 
 import os
+import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
-from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -133,14 +133,22 @@ def test_needs_come_first_and_failures_stay_with_their_unit(running: Running) ->
     assert not any(product(first).parents[3].glob(".seen-by-*"))
 
 
-def test_what_computes_on_a_gpu_goes_where_one_is(running: Running) -> None:
+@pytest.fixture
+def gpu_in_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that say they have a GPU count as having one."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+
+
+def test_what_computes_on_a_gpu_goes_where_one_is(running: Running, gpu_in_name: None) -> None:
     units = [Piece(str(i), ON_GPU) for i in range(4)]
     with running({}, {"resources": GPU}, {}) as workers:
         assert complete(units, workers, lambda event: None) == {}
     assert {product(unit).read_text() for unit in units} == {"b"}
 
 
-def test_what_waits_for_a_gpu_keeps_nobody_else_from_work(running: Running) -> None:
+def test_what_waits_for_a_gpu_keeps_nobody_else_from_work(
+    running: Running, gpu_in_name: None
+) -> None:
     units = [WaitsFor(str(i), ON_GPU) for i in range(6)]
     with running({"resources": GPU}, {}, {}) as workers:
         assert complete([*units, units[0].other], workers, lambda event: None) == {}
@@ -174,7 +182,9 @@ def test_commands_that_take_turns_at_a_worker_find_what_is_theirs(
     monkeypatch.setenv("BLINDSPOTS_PRECISION", "bf16")
     for name, *named in (("one", "compiled", "float32"), ("other", "plain", "tf32")):
         (tmp_path / name).mkdir()
-        sites.append(remote.Site(tmp_path / "store" / name, "", tmp_path / name, (), *named, name))
+        sites.append(
+            remote.Site(tmp_path / "store" / name, "", tmp_path / name, (), *named, name, False)
+        )
     for site in (*sites, *sites):
         remote._settle_in(site)
         assert os.environ["BLINDSPOTS_CACHE"] == str(site.store)
@@ -219,6 +229,30 @@ def test_an_engine_that_a_worker_lacks_is_noticed_at_once(
         assert refusal(workers).endswith(" is not fit: There is no compiler.")
 
 
+@pytest.mark.parametrize("engine", ["triton", "graphs"])
+def test_a_worker_with_a_gpu_needs_what_the_engine_does(
+    engine: str, running: Running, gpu_in_name: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those without one leave to the plain engine what they do."""
+    monkeypatch.setenv("BLINDSPOTS_ENGINE", engine)
+    monkeypatch.setitem(sys.modules, "triton", None)
+    for module in ("fused", "pointwise"):
+        monkeypatch.delitem(sys.modules, f"sim.whole.{module}", raising=False)
+    with running({}, {"resources": GPU}) as workers:
+        assert complete([Piece("a")], workers, lambda event: None) == {}
+        said = refusal(workers, Piece("b", ON_GPU))
+    assert re.search(f" is not fit: BLINDSPOTS_ENGINE={engine} needs triton, .* install it", said)
+
+
+def test_a_worker_that_has_a_gpu_in_name_alone_is_refused(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with running({"resources": GPU}) as workers:
+        assert complete([Piece("a")], workers, lambda event: None) == {}
+        assert " is not fit: No CUDA device is avail" in refusal(workers, Piece("b", ON_GPU))
+
+
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> None:
     """All workers count as having come after the command began."""
@@ -245,22 +279,6 @@ def test_late_workers_that_all_differ_end_the_command(running: Running, late: No
         said = refusal(workers, *(Piece(str(i)) for i in range(4)))
     assert said.startswith("No worker is left. The worker at ")
     assert "threads, which would disturb" in said
-
-
-@pytest.mark.parametrize("left", ["running", "closed"])
-def test_workers_here_that_cannot_be_started_again_end_the_command(left: str) -> None:
-    """The client of a scheduler without workers, whose cluster has given up one of two nannies."""
-    nannies = [SimpleNamespace(status=distributed.Status[each]) for each in ("failed", left)]
-    here = SimpleNamespace(workers=dict(enumerate(nannies)), plan={0, 1})
-    client = SimpleNamespace(cluster=here, nthreads=dict)
-    hands = cluster.Hands(
-        client, remote.Site(Path(), "", Path(), (), "plain", "float32", ""), SimpleQueue()
-    )
-    if left == "running":
-        assert list(hands.heard()) == []
-    else:
-        with pytest.raises(BlindspotsError, match=r"No worker is left. They .* run the same"):
-            list(hands.heard())
 
 
 def test_a_scheduler_that_is_not_there_is_one_sentence(

@@ -191,7 +191,7 @@ def test_units_that_are_done_with_are_told(own_cache: Path, bench: Bench, in_thr
 
 
 def test_a_killed_worker_is_one_sentence_and_the_next_call_goes_on(story: Story) -> None:
-    assert story.killed.startswith("A worker process was killed")
+    assert story.killed.startswith("FC10 (seed 1) was given up after its worker died at it, most ")
     assert "\n" not in story.killed
     assert not story.good_survived
     told = [e["done"] for e in story.events if (e["what"], e["unit"]) == ("progress", story.good)]

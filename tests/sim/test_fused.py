@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from networks import BlindspotsError, SpikingUnit, Wiring, from_toml, wiring_named
+from benchmarks.training_step import lively
+from networks import BlindspotsError, SpikingUnit, from_toml, wiring_named
 from sim import Network
 from sim.engine import ENVIRONMENT
 from sim.population import Population
@@ -53,15 +54,6 @@ def triton(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip(str(error))
 
 
-def lively(wiring: Wiring, seed: int = 0) -> Network:
-    """Weights so large that all areas are active."""
-    network = Network.initial(wiring, seed).to(DEVICE)
-    with torch.no_grad():
-        for value in network.values.values():
-            value.mul_(3)
-    return network
-
-
 def pictures(*shape: int) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(1)).to(DEVICE)
 
@@ -97,12 +89,12 @@ def agree(model: Network | Population, shown: Tensor, monkeypatch: pytest.Monkey
 @pytest.mark.usefixtures("triton")
 @pytest.mark.parametrize("shape", [(5, 1, 5, 4), (6, 5, 1, 5, 4)], ids=["images", "a movie"])
 def test_one_network(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    agree(lively(from_toml(SMALL)), pictures(*shape), monkeypatch)
+    agree(lively(from_toml(SMALL)).to(DEVICE), pictures(*shape), monkeypatch)
 
 
 @pytest.mark.usefixtures("triton")
 def test_a_population(monkeypatch: pytest.MonkeyPatch) -> None:
-    individuals = [lively(from_toml(SMALL), seed) for seed in (1, 2, 3)]
+    individuals = [lively(from_toml(SMALL), seed).to(DEVICE) for seed in (1, 2, 3)]
     agree(Population(individuals), pictures(3, 5, 1, 5, 4), monkeypatch)
 
 
@@ -166,4 +158,4 @@ def test_triton_compiles_the_kernels_for_an_h200(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["fc-blt", "fc-blt-spiking", "fc-blt-modular-spiking"])
 @pytest.mark.usefixtures("triton")
 def test_networks_of_the_catalogue(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    agree(lively(wiring_named(name)), pictures(64, 1, 28, 28), monkeypatch)
+    agree(lively(wiring_named(name)).to(DEVICE), pictures(64, 1, 28, 28), monkeypatch)

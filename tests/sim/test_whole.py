@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from benchmarks.training_step import lively
 from networks import BlindspotsError, SpikingUnit, Wiring, from_toml, wiring_named
 from networks.catalogue import NAMES
 from sim import Network, run
@@ -38,15 +39,6 @@ projections = [
 """
 SURROGATES = ("fast_sigmoid", "atan", "sigmoid", "straight_through_estimator")
 FLAT = [name for name in NAMES if is_flat(wiring_named(name))]
-
-
-def lively(wiring: Wiring, seed: int = 0) -> Network:
-    """Weights so large that all areas are active."""
-    network = Network.initial(wiring, seed)
-    with torch.no_grad():
-        for value in network.values.values():
-            value.mul_(3)
-    return network
 
 
 def both(network: Network, stimulus: Tensor) -> list[tuple[Tensor, list[Tensor]]]:

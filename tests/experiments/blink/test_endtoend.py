@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from experiments.adam import Adam
-from experiments.blink.endtoend import is_reportable, reported
+from experiments.blink.endtoend import reported
 from experiments.blink.glances import glanced
 from experiments.blink.pictures import Noise
+from experiments.blink.recipes import is_reportable
 from experiments.blink.rehearsal import (
     GRU,
     Rehearsal,

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from experiments.blink.pictures import ring
-from experiments.blink.schooling import Schooling, lesson, teach, told_apart
+from experiments.blink.recipes import Schooling
+from experiments.blink.schooling import lesson, teach, told_apart
 from experiments.data.dataset import Dataset
 from networks import wiring_named
 from networks.viewing import DISTRACTOR, EMPTY, viewing

@@ -1,0 +1,106 @@
+"""Processes of this machine: one that dies takes its unit with it alone, and no GPU waits."""
+
+import importlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from experiments import processes
+from experiments.bench import Bench
+from experiments.crash import Crash
+from experiments.store import fresh_unit
+from experiments.units import Report, Unit, is_complete
+from experiments.work import Event, complete
+from networks import BlindspotsError
+
+DEADLY = """
+import os
+from dataclasses import dataclass
+from typing import ClassVar
+
+from experiments import processes
+from experiments.store import fresh_unit
+
+def settle_in(messages):  # without PyTorch, which takes seconds
+    processes._messages = messages
+
+@dataclass(frozen=True)
+class Piece:
+    stage: ClassVar[str] = "score"
+    product: ClassVar[str] = "done"
+    key: str
+    needs: tuple = ()
+
+    @property
+    def label(self):
+        return f"piece {self.key}"
+
+    def run(self, report):
+        if self.key == "deadly":
+            os.abort()  # as C++ does where nobody catches what it throws
+        with fresh_unit(self.stage, self.key) as directory:
+            (directory / self.product).write_text(str(os.getpid()))
+"""
+
+
+def test_a_unit_that_ends_its_process_is_named_and_the_others_go_on(
+    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deadly.py").write_text(DEADLY)  # a module that other processes can import
+    monkeypatch.syspath_prepend(tmp_path)
+    piece = importlib.import_module("deadly").Piece
+    monkeypatch.setattr(processes, "_settle_in", importlib.import_module("deadly").settle_in)
+    deadly = piece("deadly")
+    others = [piece(str(i)) for i in range(6)]
+    never, last = piece("never", needs=(deadly,)), piece("last", needs=(others[0],))
+    events: list[Event] = []
+    with pytest.raises(Crash) as error:
+        complete([never, last, *others], 2, events.append)
+    assert str(error.value).startswith(
+        "piece deadly was given up after its worker died at it, most likely for memory; free some"
+    )
+    assert "\n" not in str(error.value)
+    assert all(is_complete(unit) for unit in (last, *others))
+    assert [e["unit"].key for e in events if e["what"] == "failed"] == ["deadly"]
+    assert not any((e["what"], e["unit"]) == ("started", never) for e in events)
+
+
+# Processors and a GPU
+
+
+@dataclass(frozen=True)
+class Waits:
+    """Is at work until some unit, which it does not need, is complete."""
+
+    stage: ClassVar[str] = "score"
+    product: ClassVar[str] = "done"
+    key: str
+    bench: Bench
+    other: Unit | None = None
+    needs: tuple[Unit, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return f"piece {self.key}"
+
+    def run(self, report: Report) -> None:
+        end = time.monotonic() + 10
+        while self.other and not is_complete(self.other):
+            if time.monotonic() > end:
+                raise BlindspotsError(f"{self.other.label} was not begun.")
+            time.sleep(0.01)
+        with fresh_unit(self.stage, self.key) as directory:
+            (directory / self.product).write_text("")
+
+
+@pytest.mark.parametrize(("many", "one"), [("cpu", "cuda"), ("cuda", "cpu")])
+def test_what_a_gpu_does_and_what_processors_do_go_side_by_side(
+    many: str, one: str, empty_cache: Path, in_threads: None
+) -> None:
+    busy, other = (Bench("digits", None, "", device, "tests") for device in (many, one))
+    last = Waits("last", other)
+    units = [Waits(str(i), busy, last) for i in range(4)]
+    assert complete([*units, last, *units], 2, lambda event: None) == {}
