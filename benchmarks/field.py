@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from benchmarks import brian
 from benchmarks.brian_script import a_build_per_image, a_run_per_image
+from benchmarks.limit import products_alone
 from benchmarks.peers import missing
 from benchmarks.peers.attacks import PEERS, Ours, Sweep
 from benchmarks.peers.loops import NEURONS, Loop, SnnTorch, difference
 from benchmarks.rows import Clock, Row, Section, in_turn
-from benchmarks.training_step import lively, products_alone, step_of
+from benchmarks.training_step import lively, step_of
 from experiments.data.dataset import load_data
 from experiments.recipe import Recipe
 from experiments.training import load_individual, train

@@ -6,13 +6,13 @@ as the same function on the compiled engine, where it can be built (gradients to
 All have the same weights, see the same batch and must give the same logits before they are timed
 (but for a few images, where a sum in another order moves a potential across its threshold);
 they then take turns, so that a drifting clock harms none. Run it with ``make bench``, or
-``python -m benchmarks.training_step [--network NAME] [--threads N] [--rounds N] [--batch N]
+``python -m benchmarks.training_step [--network NAME ...] [--threads N] [--rounds N] [--batch N]
 [--steps N]``.
 """
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import median
 from time import perf_counter, process_time
 
@@ -24,16 +24,22 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from benchmarks.limit import products_alone
 from benchmarks.peers.loops import Loop, SnnTorch
 from experiments.provenance import processor
-from networks import BlindspotsError, Convolution, Projection, Wiring, wiring_named
-from networks.connectivity import weight_shape
+from networks import BlindspotsError, Wiring, wiring_named
 from sim import Network, run
 from sim.engine import ENVIRONMENT, Engine
 from sim.unroll import potentials
 from sim.whole.build import library
-from sim.whole.grids import FIRST, Grids
 
+ALL = [
+    f"{kind}-{paths}{unit}"
+    for kind in ("fc", "conv")
+    for paths in ("b", "bl", "bt", "blt")
+    for unit in ("", "-spiking")
+    if (paths, unit) != ("b", "")
+]
 AGREED = 1e-4
 STRAY = 0.02
 """Of images: sums in another order move a potential in its last bits, and where it lies within
@@ -114,49 +120,6 @@ def step_of(model: nn.Module, images: Tensor, labels: Tensor) -> Callable[[], No
     return step
 
 
-def products_alone(wiring: Wiring, batch: int) -> Callable[[], None]:
-    """Only the dense products and convolutions that a step cannot do without: a lower limit if
-    spikes are not exploited. Forward, input gradient, weight gradient; the image's drive once."""
-    steps = wiring.steps - 1
-    parts = [
-        part_of(wiring, p, batch, 1 if p.source == wiring.input.name else steps)
-        for p in wiring.projections
-    ]
-
-    def products() -> None:
-        for part in parts:
-            part()
-
-    return products
-
-
-def part_of(wiring: Wiring, p: Projection, batch: int, steps: int) -> Callable[[], None]:
-    """Those of one projection, which is used so often."""
-    source, target = wiring.area(p.source), wiring.area(p.target)
-    out, error = torch.randn(batch, source.size), torch.randn(batch, target.size)
-    weight, is_inner = torch.randn(weight_shape(p, source, target)), source != wiring.input
-    sources, errors = out.repeat(steps, 1), error.repeat(steps, 1)
-
-    def convolutions() -> None:
-        for _ in range(steps):
-            grids.arrives(out, weight)
-            grids.by_weight(error, out, weight)
-            if is_inner:
-                grids.by_source(error, out, weight)
-
-    def products() -> None:
-        for _ in range(steps):
-            torch.mm(out, weight.T)
-            if is_inner:
-                torch.mm(error, weight)
-        torch.mm(errors.T, sources)
-
-    if not isinstance(p.pattern, Convolution):
-        return products
-    grids = Grids(p.pattern, source, target, FIRST)
-    return convolutions
-
-
 def interleaved(
     works: dict[str, Callable[[], None]], rounds: int, clock: Callable[[], float]
 ) -> dict[str, list[float]]:
@@ -174,7 +137,12 @@ def interleaved(
 def asked() -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--network", default="fc-blt-spiking", help="one of the catalogue")
+    parser.add_argument(
+        "--network",
+        nargs="+",
+        default=["fc-blt-spiking"],
+        help="of the catalogue; 'all': those of one module that run through time",
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--batch", type=int, default=256)
@@ -188,16 +156,24 @@ def asked() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Check that all compute the same, time them, and print a table."""
+    """Check that all compute the same, time them, and print a table of each network."""
     given = asked()
     torch.set_num_threads(given.threads)
+    names = ALL if given.network == ["all"] else given.network
+    found = {name: timed(name, given) for name in names}
+    if len(found) > 1:
+        summarise(found)
+
+
+def timed(name: str, given: argparse.Namespace) -> dict[str, list[float]]:
+    """Milliseconds of each way to take a training step, of which a table is printed."""
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(given.batch, 1, 28, 28, generator=generator)
     labels = torch.randint(0, 10, (given.batch,), generator=generator)
-    wiring = wiring_named(given.network)
+    wiring = wiring_named(name)
     wiring = wiring.replace(steps=given.steps or wiring.steps)
     if wiring.is_feedforward or wiring.is_random:
-        raise SystemExit(f"'{given.network}' does not run through time, or answers by chance.")
+        raise SystemExit(f"'{name}' does not run through time, or answers by chance.")
     network = lively(wiring)
     try:
         peer, plain = Loop(SnnTorch(), network), StepByStep(network)
@@ -206,30 +182,52 @@ def main() -> None:
     ours = {"blindspots, one function": On(network, "plain")}
     if is_built():
         ours["blindspots, compiled"] = On(network, "compiled")
+    works = {
+        "snnTorch, idiomatic loop": step_of(peer, images, labels),
+        "blindspots, step by step": step_of(plain, images, labels),
+        **{way: step_of(each, images, labels) for way, each in ours.items()},
+        "products alone": products_alone(wiring, given.batch),
+    }
+    agreement = agreed(ours, peer, plain, images, labels)
+    taken = interleaved(works, given.rounds, process_time if given.cpu_time else perf_counter)
+    show(
+        taken,
+        f"Training step of {wiring.name}, T = {wiring.steps}, batch {given.batch}, "
+        f"{given.threads} thread(s); {agreement}; active units: {active(network, images)}",
+        f"{processor()}, torch {torch.__version__}, snnTorch "
+        f"{snn.__version__}; {given.rounds} rounds in turn"
+        f"{', CPU time' if given.cpu_time else ''}",
+    )
+    return taken
+
+
+def agreed(
+    ours: Mapping[str, nn.Module], peer: nn.Module, plain: nn.Module, images: Tensor, labels: Tensor
+) -> str:
+    """How far all compute the same, in words; SystemExit where they do not."""
     apart = [each for one in ours.values() for each in apart_by_image(one, peer, images)]
     strays = sum(each > AGREED for each in apart)
     if strays > STRAY * len(apart):
         raise SystemExit(f"They do not compute the same: logits differ by {max(apart):.2g}.")
     found = [gradients(each, images, labels) for each in (plain, *ours.values())]
     is_same = all(torch.equal(*pair) for pair in zip(found[0], found[1], strict=True))
-    works = {
-        "snnTorch, idiomatic loop": step_of(peer, images, labels),
-        "blindspots, step by step": step_of(plain, images, labels),
-        **{name: step_of(each, images, labels) for name, each in ours.items()},
-        "matrix products alone": products_alone(wiring, given.batch),
-    }
-    taken = interleaved(works, given.rounds, process_time if given.cpu_time else perf_counter)
-    show(
-        taken,
-        f"Training step of {wiring.name}, T = {wiring.steps}, batch {given.batch}, "
-        f"{given.threads} thread(s); logits agree to {AGREED:.1g} but for {strays} of "
-        f"{len(apart)} images; gradients of one function "
-        f"{'to the last bit' if is_same else 'NOT exactly'}, of all engines to "
-        f"{furthest(found):.1g}; active units: {active(network, images)}",
-        f"{processor()}, torch {torch.__version__}, snnTorch "
-        f"{snn.__version__}; {given.rounds} rounds in turn"
-        f"{', CPU time' if given.cpu_time else ''}",
+    return (
+        f"logits agree to {AGREED:.1g} but for {strays} of {len(apart)} images; gradients of one "
+        f"function {'to the last bit' if is_same else 'NOT exactly'}, of all engines to "
+        f"{furthest(found):.1g}"
     )
+
+
+def summarise(found: Mapping[str, dict[str, list[float]]]) -> None:
+    """Print a line for each network: speeds beside the first way, the last beside the limit."""
+    table = Table(title="Speed beside snnTorch", box=SIMPLE_HEAD)
+    for heading in ("network", "snnTorch (ms)", "one function", "compiled", "of the products"):
+        table.add_column(heading, justify="left" if heading == "network" else "right")
+    for name, taken in found.items():
+        first, _, *ours, limit = map(median, taken.values())
+        speeds = [f"{first / each:.2f} x" for each in ours] + ["-"] * (2 - len(ours))
+        table.add_row(name, f"{first:.1f}", *speeds, f"{ours[-1] / limit:.2f}")
+    Console().print(table)
 
 
 def apart_by_image(model: nn.Module, peer: nn.Module, images: Tensor) -> list[float]:

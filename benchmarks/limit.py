@@ -1,0 +1,52 @@
+"""What a training step cannot do without: the time of its matrix products and convolutions."""
+
+from collections.abc import Callable
+
+import torch
+
+from networks import Convolution, Projection, Wiring
+from networks.connectivity import weight_shape
+from sim.whole.grids import FIRST, Grids
+
+
+def products_alone(wiring: Wiring, batch: int) -> Callable[[], None]:
+    """Only the dense products and convolutions that a step cannot do without: a lower limit if
+    spikes are not exploited. Forward, input gradient, weight gradient; the image's drive once."""
+    steps = wiring.steps - 1
+    parts = [
+        part_of(wiring, p, batch, 1 if p.source == wiring.input.name else steps)
+        for p in wiring.projections
+    ]
+
+    def products() -> None:
+        for part in parts:
+            part()
+
+    return products
+
+
+def part_of(wiring: Wiring, p: Projection, batch: int, steps: int) -> Callable[[], None]:
+    """Those of one projection, which is used so often."""
+    source, target = wiring.area(p.source), wiring.area(p.target)
+    out, error = torch.randn(batch, source.size), torch.randn(batch, target.size)
+    weight, is_inner = torch.randn(weight_shape(p, source, target)), source != wiring.input
+    sources, errors = out.repeat(steps, 1), error.repeat(steps, 1)
+
+    def convolutions() -> None:
+        for _ in range(steps):
+            grids.arrives(out, weight)
+            grids.by_weight(error, out, weight)
+            if is_inner:
+                grids.by_source(error, out, weight)
+
+    def products() -> None:
+        for _ in range(steps):
+            torch.mm(out, weight.T)
+            if is_inner:
+                torch.mm(error, weight)
+        torch.mm(errors.T, sources)
+
+    if not isinstance(p.pattern, Convolution):
+        return products
+    grids = Grids(p.pattern, source, target, FIRST)
+    return convolutions
