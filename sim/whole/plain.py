@@ -152,7 +152,7 @@ def kept(area: Area) -> float:
 
 def plus(total: Tensor, more: Tensor, is_own: bool, factor: float = 1.0) -> Tensor:
     """total + factor * more; in place where ``total`` may be written into."""
-    if is_own and total.shape[-2] >= more.shape[-2]:
+    if is_own and more.shape[-2] in (1, total.shape[-2]):
         return total.add_(more, alpha=factor)
     return torch.add(total, more, alpha=factor)
 
