@@ -77,9 +77,9 @@ def compare(
         )
         require_some(planned.asked, failures)
         keep(out, planned, spec)
-    from experiments.assemble import assemble
+        from experiments.assemble import assemble
 
-    result = assemble(spec, planned, bench)
+        result = assemble(spec, planned, bench)  # which shows some of the inputs
     facts = provenance(bench.device) | {
         "data": {"name": bench.data, "sha256": bench.sha256},
         "seconds": round(time.monotonic() - began, 1),

@@ -14,7 +14,7 @@ from experiments.dynamics.intervene import Intervene
 from experiments.dynamics.measures.parts import side_by_side
 from experiments.dynamics.plan import OWN, Question, has_distortion
 from experiments.dynamics.watch import Watch
-from experiments.inputs import Craft
+from experiments.inputs import Craft, is_measured
 from experiments.provenance import commit, versions
 from experiments.result import image_indices
 from experiments.store import read_dataset
@@ -132,7 +132,7 @@ def _distortion(
     if has_distortion(compared, who, watch.images):
         here = compared["minimum_distortion"].sel(network=who.network, individual=who.individual)
         far = here.to_numpy()[: watch.images].astype(np.float32)
-    elif nearest and is_complete(nearest):
+    elif nearest and is_measured(nearest):
         far = read_tensors(nearest, "distances.safetensors")["distance_rms"][0].astype(np.float32)
     else:
         return None

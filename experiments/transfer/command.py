@@ -54,8 +54,9 @@ def transfer(
     claim(out, exchange.spec.to_toml())
     with holding(units):
         failures = attempted(units, out, console, workers=workers, device=bench.device)
-    require_some(exchange.crossed.values(), failures)
-    result = assemble(exchange).assign_attrs(failures=sorted(failures.values()))
+        require_some(exchange.crossed.values(), failures)
+        result = assemble(exchange)  # which shows some of the inputs
+    result = result.assign_attrs(failures=sorted(failures.values()))
     if universals:
         result = result.merge(universal_outcomes(result, universals))
     write_dataset(result, out / "transfer.nc")

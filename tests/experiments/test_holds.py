@@ -109,8 +109,13 @@ def test_a_full_disk_is_one_sentence(empty_cache: Path, monkeypatch: pytest.Monk
         pass
 
 
+@pytest.mark.parametrize("during", ["compare.attempted", "assemble.assemble"])
 def test_a_comparison_holds_all_that_it_is_to_show(
-    small_spec: Spec, empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    during: str,
+    small_spec: Spec,
+    empty_cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     held: list[str] = []
 
@@ -119,7 +124,9 @@ def test_a_comparison_holds_all_that_it_is_to_show(
         held.extend(path.read_text().split())
         raise BlindspotsError("That is enough.")
 
-    monkeypatch.setattr("experiments.compare.attempted", look)
+    monkeypatch.setattr("experiments.compare.attempted", lambda *given, **named: {})
+    monkeypatch.setattr("experiments.compare.require_some", lambda *given: None)
+    monkeypatch.setattr(f"experiments.{during}", look)
     with pytest.raises(BlindspotsError, match="That is enough"):
         compare(small_spec, tmp_path / "run", device="cpu", console=Console(quiet=True))
     planned = plan(small_spec, bench_for(None, "cpu"))
