@@ -78,7 +78,7 @@ def commit() -> str | None:
 
 
 def provenance(device: str) -> dict[str, Any]:
-    """Everything above, with the command line, the engine of flat networks and the precision."""
+    """Everything above, with the command line, the engine of networks and the precision."""
     from sim.engine import engine
     from sim.precision import precision
 

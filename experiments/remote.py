@@ -25,7 +25,7 @@ class Site:
 
     ``store`` is the directory of all units, ``mark`` a file in it that is there as long as the
     command runs, ``directory`` where relative paths begin, ``software`` names with versions,
-    ``engine`` that of flat networks, ``precision`` that of products, ``topic`` the one under
+    ``engine`` that of networks, ``precision`` that of products, ``topic`` the one under
     which the command listens; with ``on_gpu`` some of its units compute on a GPU.
     """
 
