@@ -6,7 +6,7 @@ import torch
 
 from networks import Convolution, Projection, Wiring
 from networks.connectivity import weight_shape
-from sim.whole.grids import FIRST, Grids
+from sim.whole.grids import LAST, Grids
 
 
 def products_alone(wiring: Wiring, batch: int) -> Callable[[], None]:
@@ -48,5 +48,6 @@ def part_of(wiring: Wiring, p: Projection, batch: int, steps: int) -> Callable[[
 
     if not isinstance(p.pattern, Convolution):
         return products
-    grids = Grids(p.pattern, source, target, FIRST)
+    grids = Grids(p.pattern, source, target, LAST)  # which takes the least time
+    weight = weight.contiguous(memory_format=torch.channels_last)
     return convolutions
