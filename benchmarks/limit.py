@@ -7,15 +7,21 @@ import torch
 from networks import Convolution, Projection, Wiring
 from networks.connectivity import weight_shape
 from sim.whole.grids import LAST, Grids
+from sim.whole.plan import first_steps, last_steps
 
 
 def products_alone(wiring: Wiring, batch: int) -> Callable[[], None]:
     """Only the dense products and convolutions that a step cannot do without: a lower limit if
-    spikes are not exploited. Forward, input gradient, weight gradient; the image's drive once."""
-    steps = wiring.steps - 1
+    spikes are not exploited. Forward, input gradient, weight gradient; the image's drive once.
+
+    What all images share, before the input has arrived, and what no longer reaches the answer is
+    left out.
+    """
+    first, last = first_steps(wiring), last_steps(wiring)
     parts = [
         part_of(wiring, p, batch, 1 if p.source == wiring.input.name else steps)
         for p in wiring.projections
+        if (steps := last[p.target] + 1 - first[p.source] - p.delay) > 0
     ]
 
     def products() -> None:
