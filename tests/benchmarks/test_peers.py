@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import field
 from benchmarks.brian import layered
-from benchmarks.peers.loops import NEURONS, Loop, Neuron, Norse, difference
+from benchmarks.limit import products_alone
+from benchmarks.peers.loops import NEURONS, Loop, Neuron, Norse, SnnTorch, difference
 from benchmarks.rows import Row, Section, in_turn, markdown, write
 from benchmarks.training_step import lively
+from networks import wiring_named
 
 
 def apart(neuron: Neuron, slope: float) -> float:
@@ -73,3 +76,22 @@ def test_a_peer_that_is_not_installed_is_a_row(monkeypatch: pytest.MonkeyPatch) 
     assert by_name["Norse"].missing == "not installed"
     assert by_name["snnTorch"].wall
     assert "gradients" in by_name["snnTorch"].found
+
+
+def test_the_loop_takes_grids_as_layers() -> None:
+    network = lively(wiring_named("conv-blt-spiking"))
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(3, 1, 28, 28, generator=generator)
+    loop = Loop(SnnTorch(), network)
+    assert difference(loop, network, images, torch.arange(3)) < 1e-4
+
+
+@pytest.mark.parametrize("name", ["fc-blt", "conv-bt-spiking"])
+def test_the_limit_is_what_a_step_multiplies(name: str) -> None:
+    """Ours leaves out the same, but for rows that all images share: products for one image."""
+    network, images = lively(wiring_named(name)), torch.rand(64, 1, 28, 28)
+    with FlopCounterMode(display=False) as ours:
+        network(images).sum().backward()
+    with FlopCounterMode(display=False) as limit:
+        products_alone(network.wiring, len(images))()
+    assert 1 <= ours.get_total_flops() / limit.get_total_flops() < 1.02
