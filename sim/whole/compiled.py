@@ -225,8 +225,8 @@ class Back:
         """The gradients of all that was given."""
         self.given.finish()
         for name, total in self.memory.sums.items():
-            place = self.given.at[name]
-            self.given.gradients[place] = total.T if total.ndim == 2 else total
+            gradient = total.T if total.ndim == 2 else total
+            self.given.gradients[self.given.at[name]] = gradient
         return self.given.gradients
 
     def _by_input(self, area: Area, link: Link, t: int) -> None:

@@ -49,7 +49,7 @@ class Plan(NamedTuple):
     order: Order
 
     def has_grids(self) -> bool:
-        """Whether units of some areas lie on a grid."""
+        """Whether units of some areas lie on a grid, without which nothing is convolved."""
         return any(area.is_grid for area in self.areas)
 
     def at(self, t: int) -> list[Area]:
@@ -104,10 +104,6 @@ def last_steps(wiring: Wiring) -> dict[str, int]:
     return last
 
 
-@cache
 def is_flat(wiring: Wiring) -> bool:
     """Whether areas are vectors, and projections matrices or one weight for each unit."""
-    areas = (area for area in wiring.areas if area != wiring.input)
-    return not any(area.is_grid for area in areas) and not any(
-        isinstance(p.pattern, Convolution) for p in wiring.projections
-    )
+    return not plan_of(wiring).has_grids()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks.training_step import lively
 from networks import RateUnit, SpikingUnit, Wiring, wiring_named
 from sim import Network
 from sim.whole import answers
@@ -34,8 +35,7 @@ def held(past: Mapping[Any, Emitted | Room]) -> int:
 def test_a_frugal_network_has_the_same_gradients_from_less_memory(steps: int, wire: Wire) -> None:
     mixed = wire(HIDDEN, ARROWS, steps=steps, inputs=20, outputs=3)
     for wiring in (mixed, wiring_named("fc-blt-spiking").replace(steps=steps)):
-        first = Network.initial(wiring, 0)
-        values = {name: 3 * value.detach() for name, value in first.values.items()}
+        values = dict(lively(wiring).values.items())
         images = torch.rand(4, *wiring.input.shape, generator=torch.Generator().manual_seed(1))
         kept, found = [], []
         for is_frugal in (False, True):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.training_step import lively
 from networks import Convolution, OneToOne, RateUnit, SpikingUnit, Wiring, wiring_named
 from networks.catalogue import NAMES
 from sim import Network
@@ -26,6 +27,7 @@ ARROWS = {
     "a>output": 2,
     "b>output": 1,
 }
+CONVOLUTIONAL = ("conv-blt-spiking", "conv-blt-modular")
 
 
 def found(network: Network, images: Tensor, unroll: Callable[..., Tensor]) -> list[Tensor]:
@@ -41,14 +43,7 @@ def found(network: Network, images: Tensor, unroll: Callable[..., Tensor]) -> li
 def networks(wire: Wire) -> list[Network]:
     """One with every kind of projection between grids, and two of the catalogue; all active."""
     mixed = wire(HIDDEN, ARROWS, steps=7, inputs=(2, 6, 5), outputs=3)
-    made = [Network.initial(each, 0) for each in (mixed, *map(wiring_named, CONVOLUTIONAL))]
-    with torch.no_grad():
-        for value in (value for network in made for value in network.values.values()):
-            value.mul_(3)
-    return made
-
-
-CONVOLUTIONAL = ("conv-blt-spiking", "conv-blt-modular")
+    return [lively(each) for each in (mixed, *map(wiring_named, CONVOLUTIONAL))]
 
 
 def images_of(network: Network) -> Tensor:
