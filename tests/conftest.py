@@ -1,5 +1,6 @@
 """A made-up but realistic labelled result, for the tests of statistics, verdict and figures."""
 
+import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -9,6 +10,8 @@ import xarray as xr
 
 # as the workers of a comparison; two threads stand still where another process wants a core
 torch.set_num_threads(1)
+for chosen in ("BLINDSPOTS_ENGINE", "BLINDSPOTS_PRECISION"):  # a test asks for what it is about
+    os.environ.pop(chosen, None)
 
 # name: (parameters, macs, recurrence, modules, units, role, clean margin, weakness, gradient)
 # weakness: how fast the margin falls with epsilon; gradient: how much of that its own gradient
