@@ -8,6 +8,10 @@ import pytest
 import torch
 import xarray as xr
 
+from networks import BlindspotsError
+from sim.engine import ENVIRONMENT
+from sim.whole.build import library
+
 # as the workers of a comparison; two threads stand still where another process wants a core
 torch.set_num_threads(1)
 for chosen in ("BLINDSPOTS_ENGINE", "BLINDSPOTS_PRECISION"):  # a test asks for what it is about
@@ -58,6 +62,16 @@ CONTRASTS = [
     ("compute-matched control", "fc-blt", "fc-blt-control-compute"),
 ]
 EPSILONS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask for the compiled engine; skip where it cannot be built."""
+    try:
+        library()
+    except BlindspotsError as error:
+        pytest.skip(str(error))
+    monkeypatch.setenv(ENVIRONMENT, "compiled")
 
 
 def synthetic_result(

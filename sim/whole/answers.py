@@ -27,9 +27,9 @@ from sim.engine import Engine, engine, kernels
 from sim.precision import precision
 from sim.step import Circuit
 from sim.whole.compiled import Loop
-from sim.whole.grids import FIRST, LAST, Order, laid
+from sim.whole.grids import LAST, laid
 from sim.whole.plain import Plain
-from sim.whole.plan import Plan, is_flat, plan_of
+from sim.whole.plan import Plan, plan_of
 from sim.whole.way import Way
 
 
@@ -45,20 +45,20 @@ def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = Fal
     Of wirings with grids inside, values cannot be stacked; torch adds up on any engine.
     """
     is_still = all(frame is frames[0] for frame in frames)
-    wiring, order = circuit.wiring, _order(circuit.wiring, frames[0])
-    plan, values = plan_of(wiring, order), laid(order, circuit)
-    different = frames[:1] if is_still else frames
-    shown = [order.rows(each) if wiring.input.is_grid else each for each in different]
+    plan = _plan(circuit.wiring, frames[0])
+    values, different = laid(plan.order, circuit), frames[:1] if is_still else frames
+    shown = [plan.order.rows(each) if plan.input.is_grid else each for each in different]
     given = [*map(Tensor.contiguous, shown), *(values[name] for name in plan.names)]
     how = (engine(), apart_of(plan) if is_frugal else 0, len(shown))
     found: Tensor = ThroughTime.apply(plan, how, *given)
     return found
 
 
-def _order(wiring: Wiring, frame: Tensor) -> Order:
-    """How grids stand in tables: as they are convolved fastest, where speed was asked for."""
-    is_asked = engine() == "compiled" and frame.device.type == "cpu"
-    return LAST if is_asked and not is_flat(wiring) else FIRST
+def _plan(wiring: Wiring, frame: Tensor) -> Plan:
+    """With grids in tables as they are convolved fastest, where speed was asked for."""
+    plan = plan_of(wiring)
+    is_asked = plan.has_grids() and engine() == "compiled" and frame.device.type == "cpu"
+    return plan_of(wiring, LAST) if is_asked else plan
 
 
 def apart_of(plan: Plan) -> int:

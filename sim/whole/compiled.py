@@ -1,8 +1,8 @@
 """A flat network through time by the compiled loop, in one call there and one back."""
 
-import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -12,12 +12,21 @@ from torch import Tensor
 from networks import RateUnit, SpikingUnit
 from networks.area import Area, Unit
 from sim.whole.back import Given
-from sim.whole.build import EMITS, CArea, CLink, CNet, CRoom, count, library, pointer
+from sim.whole.build import (
+    EMITS,
+    CArea,
+    CLink,
+    CNet,
+    CRoom,
+    CStage,
+    CStill,
+    library,
+)
 from sim.whole.plain import Emitted, Plain, Sent, kept
 from sim.whole.plan import Link, Plan
 
-Tables = Mapping[str, Sequence[Tensor | None]]
-"""By area, one for each step: (N, units), or (1, units) where all images share it."""
+Stages = Sequence[tuple[int, Tensor]]
+"""What reaches an area but from others, from a step on: (N, units), or (1, units) for all."""
 
 AT_ONCE = 16
 """Steps of which gradients by potentials are kept on the way back, for those by weights."""
@@ -51,14 +60,17 @@ class Memory(NamedTuple):
     """Where the numbers of a network are, most by area.
 
     Potentials ``u``, ``drives`` of them but from other areas, ``du`` the gradients by potentials,
-    ``answer`` those that come from outside, and ``sums``, those by parameters, by name.
+    ``answer``, (answer steps, N, classes), those by the output's that come from outside, ``sums``
+    those by parameters, by name, and ``stills``, (N, units), those by what came through weights of
+    that name from an input that stays.
     """
 
-    u: Mapping[str, Room]
-    drives: Tables = NONE
+    u: Mapping[str, Room] = NONE
+    drives: Mapping[str, Stages] = NONE
     du: Mapping[str, Room] = NONE
-    answer: Tables = NONE
+    answer: Tensor | None = None
     sums: Mapping[str, Tensor] = NONE
+    stills: Mapping[str, Tensor | None] = NONE
 
 
 class Loop:
@@ -71,11 +83,10 @@ class Loop:
         self.plan, self.is_still, self.apart = plan, shown == 1, apart
         self.frames = [Emitted(plan.input, frame) for frame in given[:shown]]
         self.values = {
-            name: value.detach().contiguous()
-            for name, value in zip(plan.names, given[shown:], strict=True)
+            name: value.contiguous() for name, value in zip(plan.names, given[shown:], strict=True)
         }
         self.images = given[0].shape[0]
-        self.links = [(a, link) for a in plan.areas for link in plan.into[a.name]]
+        self.stages: dict[str, Stages] = {}
         self.past: dict[str, Room] = {}
 
     def there(self, *, keep: bool) -> list[Tensor]:
@@ -139,19 +150,22 @@ class Loop:
                     room[t].copy_(room.marks[t])
         self._unroll(self.past, steps)
 
-    def _drives(self, area: Area, steps: range) -> list[Tensor | None]:
+    def _drives(self, area: Area, steps: range) -> Stages:
         """What reaches an area but from other areas, at each of these steps."""
+        if area.name in self.stages:
+            return self.stages[area.name]
         inputs = [link for link in self.plan.into[area.name] if link.is_input]
-        found: list[Tensor | None] = [None] * self.plan.steps
         bias = self.values[self.plan.biases[area.name]].reshape(1, -1)
-        still = {0: bias}  # by how many links have delivered
-        for t in steps:
-            links = [link for link in inputs if t >= link.delay]
-            drive = still.get(len(links)) if self.is_still or not links else None
-            if drive is None:
-                drive = sum((self.sent(link, t).arrives() for link in links), start=bias)
-            found[t] = still[len(links)] = drive
+        is_constant = self.is_still or not inputs
+        begins = sorted({0, *(link.delay for link in inputs)}) if is_constant else steps
+        found = [(t, self._drive(bias, inputs, t)) for t in begins]
+        if is_constant:
+            self.stages[area.name] = found
         return found
+
+    def _drive(self, bias: Tensor, inputs: Iterable[Link], t: int) -> Tensor:
+        """The bias and what arrives from the input at step t."""
+        return sum((self.sent(link, t).arrives() for link in inputs if t >= link.delay), start=bias)
 
     def sent(self, link: Link, t: int) -> Sent:
         """What arrives from the input at step t."""
@@ -160,36 +174,82 @@ class Loop:
 
     def net(self, memory: Memory) -> CNet:
         """The network as C++ sees it."""
-        plan, index = self.plan, {area.name: i for i, area in enumerate(self.plan.areas)}
-        areas = [self._area(area, memory) for area in plan.areas]
-        links = [
-            CLink(
-                *(index[link.source], index[area.name], link.delay, link.is_diagonal),
-                *(place(self.values[link.weight]), place(memory.sums.get(link.weight))),
-            )
-            for area, link in self.links
-            if not link.is_input
-        ]
-        return CNet(
-            *(self.images, plan.longest, torch.get_num_threads(), len(areas), len(links)),
-            *((CArea * len(areas))(*areas), (CLink * len(links))(*links)),
-        )
+        return seen(self.plan, self.values, self.images, memory)
 
-    def _area(self, area: Area, memory: Memory) -> CArea:
-        unit, name, plan = area.unit, area.name, self.plan
-        is_listed = isinstance(unit, SpikingUnit) and not any(
-            link.is_diagonal for _, link in self.links if link.source == name
-        )
-        drives, answer = memory.drives.get(name, ()), memory.answer.get(name, ())
-        across = [0 if each is None or each.shape[0] == 1 else area.size for each in drives]
-        return CArea(
-            *(area.size, EMITS.index(emits(unit)), is_listed, plan.since[name], plan.last[name]),
-            *(kept(area), unit.leak if isinstance(unit, RateUnit) else 1),
-            *((unit.threshold, unit.slope) if isinstance(unit, SpikingUnit) else (0, 0)),
-            *(memory.u[name].seen(), memory.du[name].seen() if memory.du else CRoom()),
-            *(places(drives), (count * len(across))(*across), places(answer)),
-            place(memory.sums.get(plan.biases[name])),
-        )
+
+def seen(plan: Plan, values: Mapping[str, Tensor], images: int, memory: Memory) -> CNet:
+    """A network as C++ sees it, with contiguous values; they and the memory must outlive that."""
+    fixed = fixed_of(plan)
+    areas = [
+        _area(plan, area, told, memory) for area, told in zip(plan.areas, fixed.areas, strict=True)
+    ]
+    links = [
+        CLink(*told, place(values[name]), place(memory.sums.get(name)))
+        for name, told in fixed.links.items()
+    ]
+    stills = [
+        CStill(*fixed.inputs[name], place(values[name]), place(total))
+        for name, total in memory.stills.items()
+    ]
+    counts = (len(areas), len(links), len(stills))
+    return CNet(
+        *(images, plan.longest, torch.get_num_threads(), *counts),
+        *((CArea * len(areas))(*areas), (CLink * len(links))(*links)),
+        (CStill * len(stills))(*stills),
+    )
+
+
+def _area(plan: Plan, area: Area, told: tuple[float, ...], memory: Memory) -> CArea:
+    name, nowhere = area.name, CRoom()
+    stages = [
+        CStage(since, place(drive), 0 if drive.shape[0] == 1 else area.size)
+        for since, drive in memory.drives.get(name, ())
+    ]
+    return CArea(
+        *(*told, memory.u[name].seen() if memory.u else nowhere),
+        *(memory.du[name].seen() if memory.du else nowhere, len(stages)),
+        (CStage * len(stages))(*stages),
+        *(place(memory.answer) if name == plan.output else None, plan.answers.start),
+        place(memory.sums.get(plan.biases[name])),
+    )
+
+
+class Fixed(NamedTuple):
+    """What C++ is told of a network whatever its values: the first fields of its structures.
+
+    ``areas`` in order; ``links`` between them, and ``inputs``, by the name of their weights.
+    """
+
+    areas: Sequence[tuple[float, ...]]
+    links: Mapping[str, tuple[int, ...]]
+    inputs: Mapping[str, tuple[int, int]]
+
+
+@cache
+def fixed_of(plan: Plan) -> Fixed:
+    """What a plan says whatever the values."""
+    index = {area.name: i for i, area in enumerate(plan.areas)}
+    every = [(area.name, link) for area in plan.areas for link in plan.into[area.name]]
+    uneven = {link.source for _, link in every if link.is_diagonal}
+    return Fixed(
+        [_fixed(plan, area, is_listed=area.name not in uneven) for area in plan.areas],
+        {
+            link.weight: (index[link.source], index[target], link.delay, link.is_diagonal)
+            for target, link in every
+            if not link.is_input
+        },
+        {link.weight: (index[target], link.delay) for target, link in every if link.is_input},
+    )
+
+
+def _fixed(plan: Plan, area: Area, *, is_listed: bool) -> tuple[float, ...]:
+    unit, name = area.unit, area.name
+    return (
+        *(area.size, EMITS.index(emits(unit)), isinstance(unit, SpikingUnit) and is_listed),
+        *(plan.since[name], plan.last[name]),
+        *(kept(area), unit.leak if isinstance(unit, RateUnit) else 1),
+        *((unit.threshold, unit.slope) if isinstance(unit, SpikingUnit) else (0, 0)),
+    )
 
 
 class Back:
@@ -200,15 +260,25 @@ class Back:
     ):
         self.loop, self.plan = loop, loop.plan
         self.given = Given(loop.plan, len(loop.frames), Plain(), wanted)
-        inner = (link.weight for _, link in loop.links if not link.is_input)
+        self.inputs = [
+            (area, link)
+            for area in self.plan.areas
+            for link in self.plan.into[area.name]
+            if link.is_input and link.delay <= self.plan.last[area.name]
+        ]
         sums = {
             name: torch.zeros(loop.values[name].shape[::-1])
-            for name in (*inner, *self.plan.biases.values())
+            for name in (*fixed_of(self.plan).links, *self.plan.biases.values())
             if wanted[self.given.at[name]]
         }
-        answer: list[Tensor | None] = [None] * self.plan.steps
-        answer[self.plan.answers.start : self.plan.answers.stop] = gradient.contiguous()
-        self.memory = Memory(loop.past, du=du, answer={self.plan.output: answer}, sums=sums)
+        stills = {
+            link.weight: torch.zeros(loop.images, area.size)
+            for area, link in self.inputs
+            if loop.is_still
+        }
+        self.memory = Memory(
+            loop.past, du=du, answer=gradient.contiguous(), sums=sums, stills=stills
+        )
 
     def unroll(self, steps: range) -> None:
         """Back through these steps, after all later ones."""
@@ -216,13 +286,17 @@ class Back:
         library().back(net, steps.start, steps.stop)
         if self.memory.sums:
             library().weigh(net, steps.start, steps.stop)
-        for area, link in self.loop.links:
-            for t in reversed(steps) if link.is_input else ():
+        for area, link in () if self.loop.is_still else self.inputs:
+            for t in reversed(steps):
                 if link.delay <= t <= self.plan.last[area.name]:
                     self._by_input(area, link, t)
 
     def finish(self) -> list[Tensor | None]:
         """The gradients of all that was given."""
+        for _, link in self.inputs if self.loop.is_still else ():
+            drive = self.memory.stills[link.weight]
+            assert drive is not None
+            self.given.by_still[link.weight] = self.loop.sent(link, link.delay), drive
         self.given.finish()
         for name, total in self.memory.sums.items():
             gradient = total.T if total.ndim == 2 else total
@@ -241,11 +315,6 @@ def emits(unit: Unit) -> str:
         return unit.activation
     assert isinstance(unit, SpikingUnit)
     return "spike sigmoid" if unit.surrogate == "sigmoid" else unit.surrogate
-
-
-def places(tables: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p] | None:
-    """Where these begin in memory; None where there are none."""
-    return (pointer * len(tables))(*map(place, tables)) if tables else None
 
 
 def place(tensor: Tensor | None) -> int | None:

@@ -16,6 +16,13 @@ struct Room {
     int64_t turn, apart;
 };
 
+// What reaches an area but from other areas, from a step on; rows are `across` numbers apart.
+struct Stage {
+    int64_t since;
+    const float *drive;
+    int64_t across;
+};
+
 struct Area {
     int64_t units, emits;
     int64_t is_listed;                    // it spikes, and no link out of it is diagonal
@@ -23,9 +30,10 @@ struct Area {
                                           // nothing reaches the answer
     float keeps, takes, threshold, steep; // u[t] = keeps u[t-1] + takes drive - reset
     Room u, du;                           // potentials, and gradients by them
-    const float *const *drive;            // what does not come from areas, by step,
-    const int64_t *across;                // and how far apart its rows are
-    const float *const *answer;           // the gradient by u from outside; null where there is none
+    int64_t stages;
+    const Stage *stage;                   // one after another, the first from step 0 on
+    const float *answer;                  // the gradient by u from outside, from the step `asked`
+    int64_t asked;                        // on, (steps, images, units), or null
     float *by_bias;                       // the gradient, (units), or null
 
     bool is_shared(int64_t t) const { return t < since; }
@@ -42,10 +50,18 @@ struct Link {
     float *by_weight;    // the gradient, (source units, target units) or (units), or null
 };
 
+// A projection from an input that stays, and room for the gradient by all that it drove.
+struct Still {
+    int64_t target, delay;
+    const float *weight; // (target units, input units)
+    float *by_drive;     // (images, target units)
+};
+
 struct Net {
-    int64_t images, longest, threads, areas, links;
+    int64_t images, longest, threads, areas, links, stills;
     const Area *area;
     const Link *link;
+    const Still *still;
 
     const Area &source(const Link &of) const { return area[of.source]; }
     const Area &target(const Link &of) const { return area[of.target]; }

@@ -1,6 +1,7 @@
 """What the loop through time asks of a wiring at every step, looked up once."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -25,7 +26,8 @@ class Link(NamedTuple):
     grids: Grids | None = None
 
 
-class Plan(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Plan:
     """What the loop asks of a wiring at every step.
 
     ``areas`` are those with units of their own, ``into`` the projections that end in each,

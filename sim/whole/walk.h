@@ -57,9 +57,11 @@ class Walk {
     void potential(int64_t a, int64_t t) {
         const Area &area = net.area[a];
         const bool keeps = t > 0 && (spikes(area.emits) || area.keeps != 0);
+        const Stage *stage = area.stage + area.stages - 1;
+        while (stage->since > t) --stage;
         for (int64_t n = 0; n < count; ++n) {
             float *u = area.rows(area.u, t, first + n);
-            const float *drive = area.drive[t] + (first + n) * area.across[t];
+            const float *drive = stage->drive + (first + n) * stage->across;
             for (int64_t k = 0; k < area.units; ++k) u[k] = area.takes * drive[k];
             if (keeps) carry(area, area.rows(area.u, t - 1, first + n), u);
         }
@@ -122,8 +124,13 @@ class Walk {
             const bool later = area.is_shared(t + 1);
             plus(area.keeps, of_all(area, area.rows(area.du, t + 1, 0), later), du, numbers);
         }
-        if (area.answer && area.answer[t])
-            plus(1.0f, of_all(area, area.answer[t], false), du, numbers);
+        if (area.answer && t >= area.asked) {
+            const float *answer = area.answer + (t - area.asked) * net.images * area.units;
+            plus(1.0f, of_all(area, answer, false), du, numbers);
+        }
+        for (int64_t s = 0; s < net.stills; ++s)
+            if (net.still[s].target == a && t >= net.still[s].delay)
+                plus(area.takes, du, net.still[s].by_drive + first * area.units, numbers);
     }
 
     // Adds the gradient by what a link's source emitted, from that by its target's potential at t.

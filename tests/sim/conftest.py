@@ -9,11 +9,9 @@ import pytest
 import torch
 import xarray as xr
 
-from networks import Area, BlindspotsError, InputUnit, Projection, RateUnit, Wiring
+from networks import Area, InputUnit, Projection, RateUnit, Wiring
 from networks.connectivity import weight_shape
 from sim import Network, brian, run
-from sim.engine import ENVIRONMENT
-from sim.whole.build import library
 
 # A simulator is run(network, stimulus, intervene=..., record=...) -> the recordings.
 Simulator = Callable[..., xr.Dataset]
@@ -33,16 +31,6 @@ def _one_thread() -> None:
 def simulator(request: pytest.FixtureRequest) -> Simulator:
     """Each simulator in turn: what is shown of one must hold of all."""
     return SIMULATORS[request.param]
-
-
-@pytest.fixture
-def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask for the compiled engine; skip where it cannot be built."""
-    try:
-        library()
-    except BlindspotsError as error:
-        pytest.skip(str(error))
-    monkeypatch.setenv(ENVIRONMENT, "compiled")
 
 
 @pytest.fixture(params=["plain", "compiled"])

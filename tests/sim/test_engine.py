@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from networks import BlindspotsError
+from sim import native
 from sim.engine import ENVIRONMENT, engine
-from sim.whole import build
+from sim.whole.build import SOURCE
 
 
 def test_a_build_that_fails_says_so_and_leaves_nothing(
@@ -15,7 +16,7 @@ def test_a_build_that_fails_says_so_and_leaves_nothing(
     for compiler in ("false", "no-such-compiler"):
         monkeypatch.setenv("CXX", compiler)
         with pytest.raises(BlindspotsError, match=r"could not be built: .*CXX names another"):
-            build.built(tmp_path / "loop.so")
+            native.built([str(SOURCE)], tmp_path / "loop.so")
     assert not list(tmp_path.iterdir())
 
 
@@ -30,10 +31,10 @@ def test_what_a_killed_build_left_is_no_hindrance(
     compiler.write_text(f"{write}kill -9 $$\n")
     compiler.chmod(0o755)
     with pytest.raises(BlindspotsError, match="could not be built"):
-        build.built(library)
+        native.built([str(SOURCE)], library)
     assert not library.exists()
     compiler.write_text(f'{write}echo whole > "$last"\n')
-    assert build.built(library).read_text() == "whole\n"
+    assert native.built([str(SOURCE)], library).read_text() == "whole\n"
 
 
 def test_a_library_that_cannot_be_loaded_is_one_sentence(
@@ -41,9 +42,9 @@ def test_a_library_that_cannot_be_loaded_is_one_sentence(
 ) -> None:
     damaged = tmp_path / "loop.so"
     damaged.write_text("half of it")
-    monkeypatch.setattr(build, "built", lambda path: damaged)
+    monkeypatch.setattr(native, "built", lambda what, path: damaged)
     with pytest.raises(BlindspotsError, match=r"cannot be loaded .*; remove '.*loop.so'"):
-        build.library.__wrapped__()
+        native.native(SOURCE)
 
 
 def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,6 +100,20 @@ def test_networks_on_cuda(name: str) -> None:
     agree(lively(wiring_named(name)).cuda(), pictures(8, 1, 28, 28).cuda())
 
 
+@pytest.mark.usefixtures("compiled")
+def test_tanh_keeps_its_digits_from_nought_on() -> None:
+    """Beside double precision, where one minus nearly one would keep none."""
+    network = Network.initial(from_toml(MIXED), 0)
+    with torch.no_grad():
+        for name, value in network.values.items():
+            value.fill_(1 if name == "weight/b>output" else 0)
+        network.values["weight/input>b"].fill_(1)
+    images = torch.logspace(-9, 0, 200)[:, None, None, None].expand(-1, 1, 5, 4) / 20
+    found = answers(network.circuit(), network.frames(images)).detach()
+    exact = answers(network.double().circuit(), network.frames(images.double())).detach()
+    torch.testing.assert_close(found.double(), exact, rtol=1e-6, atol=0)
+
+
 @pytest.mark.usefixtures("by")
 @pytest.mark.parametrize("readout", ["mean", "last"])
 @pytest.mark.parametrize("surrogate", SURROGATES)
