@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from experiments.attacks.compiled import Ascent, is_led, lead
 from experiments.attacks.curve import clean_start, curve
 from experiments.attacks.names import Norm
 from experiments.attacks.noise import drawn
@@ -135,9 +136,10 @@ class Climbers:
             [[plan.step_size(s, each.epsilon) for s in range(plan.steps)] for each in listed],
             **exactly,
         )
-        self.points = victim.clean.clone()
+        self.points = torch.empty_like(victim.clean)
         self.out = victim.clean.new_empty((len(listed), *victim.clean.shape))
-        if listed[0].norm == "linf":  # the least and the most of each pixel
+        self.is_linf = listed[0].norm == "linf"
+        if self.is_linf:  # the least and the most of each pixel
             self.box = victim.clean.new_empty((2, *victim.clean.shape))
         self.level, self.restart, self.step, self.idle = torch.zeros(
             (4, len(victim.clean)), dtype=torch.int64, device=victim.clean.device
@@ -149,16 +151,37 @@ class Climbers:
         everyone = torch.arange(len(self.level), device=self.level.device)
         if not self.plan.keep_going:
             self.retire(everyone[self.best.fooled])
-        self.set_out(everyone)
-        while len(rows := self.next(batch_size)):
-            is_last = self.step[rows] == self.plan.steps
-            self.climb(rows[~is_last])
-            self.judge(rows[is_last])
+        if (
+            self.is_linf
+            and not self.plan.keep_going
+            and not self.listed[0].window
+            and is_led(self.victim)
+        ):
+            lead(self.victim, self.seen(), batch_size)
+        else:
+            self.set_out(everyone)
+            while len(rows := self.next(batch_size)):
+                is_last = self.step[rows] == self.plan.steps
+                self.climb(rows[~is_last])
+                self.judge(rows[is_last])
         for level, threat in enumerate(self.listed):
             past = self.fooled_at <= level  # the ball in which they were fooled lies within
             self.out[level, past] = self.best.inputs[past]
             check(self.victim.clean, self.out[level], threat)
         return self.out
+
+    def seen(self) -> Ascent:
+        """As the compiled ascent sees it."""
+        tables = (
+            self.epsilons,
+            self.sizes,
+            self.offsets,
+            IDLE,
+            self.best,
+            self.fooled_at,
+            self.out,
+        )
+        return Ascent(*tables)
 
     def next(self, batch_size: int) -> Tensor:
         """Whom to ask about: the rows of at most so many images, none once all are through."""
@@ -171,24 +194,28 @@ class Climbers:
         """One step of the images `rows` (k,)."""
         if not len(rows):
             return
-        points = self.points.index_select(0, rows)
         here = self.victim.at(rows)
-        found, gradient = here.climb(points)
-        size = per_image(self.sizes[self.level[rows], self.step[rows]], points)
-        moved = steepest(gradient, self.listed[0].norm).mul_(size).add_(points)
-        moved = self.projected(rows, moved)
-        self.points.index_copy_(0, rows, moved)  # of the fooled, too, which nobody asks for
+        found, gradient = here.climb(self.points.index_select(0, rows))
+        stays = self.advance(rows, found.inputs, gradient)  # of the fooled, too: nobody asks
         self.step[rows] += 1
-        stay = self.keep(rows, found)
+        goes_on = self.keep(rows, found)
         if not self.plan.keep_going:
-            is_idle = (length(moved - points, "linf") == 0) & ~here.masked[here.rows]
+            is_idle = stays & ~here.masked[here.rows]
             self.idle[rows] = torch.where(is_idle, self.idle[rows] + 1, 0)
-            self.turn(rows[stay & (self.idle[rows] == IDLE)])
+            self.turn(rows[goes_on & (self.idle[rows] == IDLE)])
+
+    def advance(self, rows: Tensor, points: Tensor, gradient: Tensor) -> Tensor:
+        """Move the images `rows` (k,) on from their points; bool (k,), which stay there."""
+        size = self.sizes[self.level[rows], self.step[rows]]
+        moved = steepest(gradient, self.listed[0].norm).mul_(per_image(size, points)).add_(points)
+        moved = self.projected(rows, moved)
+        self.points.index_copy_(0, rows, moved)
+        return length(moved - points, "linf") == 0
 
     def judge(self, rows: Tensor) -> None:
         """The last iterates of the images `rows` (k,), after which each has to start anew."""
         if len(rows):
-            found = self.victim.at(rows).judge(self.points[rows])
+            found = self.victim.at(rows).judge(picked(self.points, rows))
             self.turn(rows[self.keep(rows, found)])
 
     def keep(self, rows: Tensor, found: Found) -> Tensor:
@@ -220,17 +247,17 @@ class Climbers:
         rows = rows[self.level[rows] < len(self.listed)]
         clean, epsilon = picked(self.victim.clean, rows), self.epsilons[self.level[rows]]
         epsilon = per_image(epsilon, clean)
-        if self.listed[0].norm == "linf":
+        if self.is_linf:
             for edge, far in zip(self.box, (-epsilon, epsilon), strict=True):
-                edge[rows] = self.listed[0].held(clean, (clean + far).clamp_(0, 1))
-        points = self.offsets[self.restart[rows], rows] * epsilon + clean
-        self.points[rows] = self.projected(rows, points)
+                edge.index_copy_(0, rows, self.listed[0].held(clean, (clean + far).clamp_(0, 1)))
+        points = self.offsets[self.restart[rows], rows].mul_(epsilon).add_(clean)
+        self.points.index_copy_(0, rows, self.projected(rows, points))
         self.step[rows] = 0
         self.idle[rows] = 0
 
     def projected(self, rows: Tensor, points: Tensor) -> Tensor:
         """The nearest points (k, ...) within the budgets that the images `rows` are at."""
-        if self.listed[0].norm == "linf":
+        if self.is_linf:
             low, high = (picked(edge, rows) for edge in self.box)
             return torch.clamp(points, low, high, out=points)
         clean, levels = self.victim.clean[rows], self.level[rows]

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -113,17 +114,17 @@ class Victim:
 
     Attributes:
         model: see `Model`.
-        clean: (n, ...), unchanged images in [0, 1].
+        images: (N, ...), all images, unchanged, in [0, 1].
         labels: (n,), the classes to leave, or to reach where the goal is targeted.
         goal: what counts as success and what is raised.
-        rows: (n,), which of all N images these are.
+        rows: (n,), which of all images these are.
         asked: bool (N,), marks in place the images whose gradient was asked for.
         masked: bool (N,), marks in place those whose gradient was exactly zero while not fooled.
         guide: whose gradient is followed; None: the model's own.
     """
 
     model: Model
-    clean: Tensor
+    images: Tensor
     labels: Tensor
     goal: Goal
     rows: Tensor
@@ -133,8 +134,13 @@ class Victim:
 
     def at(self, rows: Tensor) -> "Victim":
         """The same model with the given rows (k,) of these images."""
-        clean = picked(self.clean, rows)
-        return replace(self, clean=clean, labels=self.labels[rows], rows=self.rows[rows])
+        return replace(self, labels=self.labels[rows], rows=self.rows[rows])
+
+    @cached_property
+    def clean(self) -> Tensor:
+        """(n, ...), these images unchanged."""
+        everyone = torch.arange(len(self.images), device=self.rows.device)
+        return self.images if torch.equal(self.rows, everyone) else picked(self.images, self.rows)
 
     def logits(self, points: Tensor) -> Tensor:
         """The model's answer to points (n, ...), as (n, K).
@@ -155,10 +161,7 @@ class Victim:
                 "classes, counted from 0; map the labels to its classes."
             )
         if not torch.isfinite(logits.detach().sum()) and not torch.isfinite(logits).all():
-            raise BlindspotsError(
-                "The model answered with logits that are not finite; train it anew or lower its "
-                "learning rate."
-            )
+            raise answer_not_finite()
         return logits
 
     @torch.no_grad()
@@ -185,10 +188,7 @@ class Victim:
             found, gradient = self.judge(points), self.differentiated(points, self.guided)[1]
         steepest = gradient.flatten(1).abs().amax(1)
         if not torch.isfinite(steepest).all():
-            raise BlindspotsError(
-                "The gradient by the input is not finite, so this attack cannot follow it; look "
-                "for a division by zero or an overflow in the model."
-            )
+            raise gradient_not_finite()
         self.asked[self.rows] = True
         self.masked[self.rows] |= (steepest == 0) & ~found.fooled
         return found, gradient
@@ -204,8 +204,7 @@ class Victim:
         points = points.detach().requires_grad_()
         with torch.enable_grad():
             logits = answer(points)
-            moments = logits[None] if logits.ndim == 2 else logits
-            loss = torch.stack([self.goal.value(each, self.labels) for each in moments]).mean(0)
+            loss = self.goal.value(logits, self.labels) if logits.ndim == 2 else self.mean(logits)
             gradient = None
             if loss.requires_grad:
                 count(backward=len(points))
@@ -216,8 +215,29 @@ class Victim:
                 "one; attack it by queries (square-linf), or with inputs crafted on another "
                 "network, or with noise."
             )
-        fooled = self.goal.fooled(moments.detach().mean(0), self.labels)
+        shown = logits.detach() if logits.ndim == 2 else logits.detach().mean(0)
+        fooled = self.goal.fooled(shown, self.labels)
         return Found(points.detach(), loss.detach(), fooled), gradient
+
+    def mean(self, moments: Tensor) -> Tensor:
+        """The loss (n,) averaged over moments (T, n, K)."""
+        return torch.stack([self.goal.value(each, self.labels) for each in moments]).mean(0)
+
+
+def answer_not_finite() -> BlindspotsError:
+    """What to say of logits that are not finite."""
+    return BlindspotsError(
+        "The model answered with logits that are not finite; train it anew or lower its learning "
+        "rate."
+    )
+
+
+def gradient_not_finite() -> BlindspotsError:
+    """What to say of a gradient that is not finite."""
+    return BlindspotsError(
+        "The gradient by the input is not finite, so this attack cannot follow it; look for a "
+        "division by zero or an overflow in the model."
+    )
 
 
 @contextmanager

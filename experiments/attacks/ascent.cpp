@@ -1,0 +1,354 @@
+// Projected gradient ascent under linf through a flat network whose input stays, image by image.
+//
+// It follows `ascent.py`: a block of images is asked about at once, each at a budget, a restart and
+// a step of its own, and who is through makes room for one that waits. Nothing of an image depends
+// on which others are asked about with it, to the last bit.
+
+#include <atomic>
+#include <cfloat>
+
+#include "walk.h"
+
+extern "C" {
+
+// What is known of the images, (images, ...), and how each climbs.
+struct Climb {
+    int64_t pixels, output, budgets, restarts, steps, idle; // `output`: the area that answers
+    const float *epsilons, *sizes;                          // (budgets), (budgets, steps)
+    const float *clean, *offsets;                           // and (restarts, images, pixels)
+    const int64_t *labels;
+    float *best, *height;     // the best known inputs, and their loss
+    uint8_t *fooled, *masked; // whether they fool; whether a gradient was ever zero before
+    int64_t *fooled_at;       // the budget, by its place
+    float *out;               // (budgets, images, pixels), of images not fooled there
+    int64_t forward, backward;
+};
+}
+
+enum Failure : int64_t { NONE, ANSWER_NOT_FINITE, GRADIENT_NOT_FINITE };
+
+// Where an image stands.
+struct Climber {
+    int64_t image, level, restart, step, idle;
+};
+
+// The tables of all weights, cut into tiles once.
+struct Weights {
+    std::vector<Tiles> forth, back;           // of links
+    std::vector<Tiles> from_input, to_input;  // of projections from the input
+
+    explicit Weights(const Net &net, int64_t pixels)
+        : forth(tiles(net, true)), back(tiles(net, false)) {
+        for (int64_t s = 0; s < net.stills; ++s) {
+            const float *weight = net.still[s].weight;
+            const int64_t units = net.area[net.still[s].target].units;
+            from_input.emplace_back(weight, pixels, units, 1, pixels, 1.0f);
+            to_input.emplace_back(weight, units, pixels, pixels, 1, 1.0f);
+        }
+    }
+};
+
+// A network with room for a block of images of its own.
+class Host {
+  public:
+    Net net;
+
+    explicit Host(const Net &given)
+        : net(given), areas(given.area, given.area + given.areas),
+          stills(given.still, given.still + given.stills) {
+        net.images = BLOCK;
+        for (Area &area : areas) {
+            const int64_t turn = std::max<int64_t>(1, area.last + 1 - area.since);
+            area.u = room(area, turn);
+            area.du = room(area, std::min(turn, net.longest + 1));
+        }
+        for (Still &still : stills) still.by_drive = numbers(BLOCK * areas[still.target].units);
+        for (size_t a = 0; a < areas.size(); ++a) stage(a);
+        net.area = areas.data(), net.still = stills.data();
+    }
+
+    Area &area(int64_t a) { return areas[a]; }
+    float *numbers(int64_t count) {
+        kept.emplace_back(count);
+        return kept.back().data();
+    }
+
+    // What arrives from the input at each stage of an area, once each projection's part is known.
+    void drive(const std::vector<float *> &arrived, int64_t count) {
+        for (size_t a = 0; a < areas.size(); ++a)
+            for (int64_t k = 0; k < areas[a].stages; ++k) {
+                Stage &stage = stages[a][k];
+                if (!stage.across) continue;
+                const int64_t units = areas[a].units;
+                float *total = const_cast<float *>(stage.drive);
+                for (int64_t n = 0; n < count; ++n)
+                    std::memcpy(total + n * units, biases[a], units * sizeof(float));
+                for (size_t s = 0; s < stills.size(); ++s)
+                    if (stills[s].target == int64_t(a) && stills[s].delay <= stage.since)
+                        for (int64_t i = 0; i < count * units; ++i) total[i] += arrived[s][i];
+            }
+    }
+
+  private:
+    std::vector<Area> areas;
+    std::vector<Still> stills;
+    std::vector<std::vector<Stage>> stages;
+    std::vector<const float *> biases;
+    std::vector<Lined> kept;
+
+    Room room(const Area &area, int64_t turn) {
+        const int64_t apart = BLOCK * area.units;
+        return {numbers(area.since * area.units), numbers(turn * apart), turn, apart};
+    }
+
+    // As given, every stage is the bias; those that input has reached get room for more.
+    void stage(size_t a) {
+        stages.emplace_back(areas[a].stage, areas[a].stage + areas[a].stages);
+        biases.push_back(stages[a][0].drive);
+        for (Stage &stage : stages[a])
+            for (const Still &still : stills)
+                if (still.target == int64_t(a) && still.delay <= stage.since && !stage.across)
+                    stage = {stage.since, numbers(BLOCK * areas[a].units), areas[a].units};
+        areas[a].stage = stages[a].data();
+    }
+};
+
+// A block of images that climb.
+class Party {
+  public:
+    Party(const Net &given, const Climb &climb, const Weights &weights)
+        : climb(climb), images(given.images), weights(weights), host(given),
+          output(host.area(climb.output)), there(host.net, weights.forth),
+          back(host.net, weights.back), points(BLOCK * climb.pixels),
+          gradients(BLOCK * climb.pixels), losses(BLOCK), wrong(BLOCK) {
+        for (int64_t s = 0; s < host.net.stills; ++s)
+            arrived.push_back(host.numbers(BLOCK * host.area(host.net.still[s].target).units));
+        answers = output.last + 1 - output.asked;
+        by_answer = host.numbers(answers * BLOCK * output.units);
+        output.answer = by_answer;
+        Walk shared(host.net, weights.forth);
+        shared.begin(0, 1, true);
+        for (int64_t t = 0; t <= output.last; ++t) shared.forth(t);
+    }
+
+    // Lead the images from `next` on, of which other parties take some, to their ends.
+    void run(std::atomic<int64_t> &next, int64_t end) {
+        while (failure == NONE && fill(next, end)) step();
+    }
+
+    Failure failure = NONE;
+    int64_t forward = 0, backward = 0; // images asked about, and gradients taken
+
+  private:
+    const Climb &climb;
+    const int64_t images;
+    const Weights &weights;
+    Host host;
+    Area &output;
+    Walk there, back;
+    Lined points, gradients; // (images of the block, pixels)
+    std::vector<float> losses;
+    std::vector<uint8_t> wrong;
+    std::vector<float *> arrived;
+    float *by_answer;
+    int64_t answers;
+    std::vector<Climber> who;
+
+    float *point(size_t n) { return points.data() + n * climb.pixels; }
+    const float *clean(size_t n) { return climb.clean + who[n].image * climb.pixels; }
+    float epsilon(size_t n) { return climb.epsilons[who[n].level]; }
+
+    bool fill(std::atomic<int64_t> &next, int64_t end) {
+        while (who.size() < BLOCK) {
+            const int64_t image = next++;
+            if (image >= end) break;
+            if (climb.fooled[image]) continue;
+            who.push_back({image, 0, 0, 0, 0});
+            set_out(who.size() - 1);
+        }
+        return !who.empty();
+    }
+
+    // To where an ascent starts.
+    void set_out(size_t n) {
+        Climber &climber = who[n];
+        climber.step = climber.idle = 0;
+        const float *offset =
+            climb.offsets + (climber.restart * images + climber.image) * climb.pixels;
+        for (int64_t k = 0; k < climb.pixels; ++k)
+            point(n)[k] = within(n, k, offset[k] * epsilon(n) + clean(n)[k]);
+    }
+
+    float within(size_t n, int64_t k, float value) {
+        const float low = std::max(clean(n)[k] - epsilon(n), 0.0f);
+        const float high = std::min(clean(n)[k] + epsilon(n), 1.0f);
+        return std::min(std::max(value, low), high);
+    }
+
+    void step() {
+        const int64_t count = who.size(), climbing = order();
+        ask(count);
+        if (failure != NONE) return;
+        if (climbing) differentiate(climbing);
+        for (int64_t n = count - 1; n >= 0 && failure == NONE; --n) follow(n, n < climbing);
+    }
+
+    // Those whose last iterate is only judged go to the end; returns how many take a step.
+    int64_t order() {
+        int64_t first = 0;
+        for (size_t n = 0; n < who.size(); ++n)
+            if (who[n].step < climb.steps) {
+                std::swap(who[n], who[first]);
+                if (int64_t(n) != first)
+                    std::swap_ranges(point(n), point(n) + climb.pixels, point(first));
+                ++first;
+            }
+        return first;
+    }
+
+    // What the network makes of the points: losses, who is fooled, and the gradient by its answer.
+    void ask(int64_t count) {
+        forward += count;
+        for (size_t s = 0; s < arrived.size(); ++s) {
+            const int64_t units = weights.from_input[s].columns;
+            std::fill(arrived[s], arrived[s] + count * units, 0.0f);
+            for (int64_t c = 0; c < units; c += TILE)
+                product(points.data(), climb.pixels, 1, weights.from_input[s].tile(c),
+                        climb.pixels, count, arrived[s] + c, units, std::min(TILE, units - c));
+        }
+        host.drive(arrived, count);
+        there.begin(0, count, false);
+        for (int64_t t = 0; t <= output.last; ++t) there.forth(t);
+        std::vector<float> logits(output.units);
+        for (int64_t n = 0; n < count; ++n) {
+            std::fill(logits.begin(), logits.end(), 0.0f);
+            for (int64_t t = output.asked; t <= output.last; ++t)
+                for (int64_t k = 0; k < output.units; ++k)
+                    logits[k] += output.rows(output.u, t, n)[k];
+            judge(n, logits);
+        }
+    }
+
+    // Cross-entropy, log(1 + sum over the other classes k of exp(logit k - logit of the label)).
+    void judge(int64_t n, std::vector<float> &logits) {
+        const int64_t classes = output.units, label = climb.labels[who[n].image];
+        float most = -FLT_MAX, sum = 0.0f;
+        for (float &each : logits) {
+            each /= float(answers);
+            if (!std::isfinite(each)) failure = ANSWER_NOT_FINITE;
+        }
+        for (int64_t k = 0; k < classes; ++k)
+            if (k != label) most = std::max(most, logits[k]);
+        for (int64_t k = 0; k < classes; ++k)
+            if (k != label) sum += std::exp(logits[k] - most);
+        const float rivals = most + std::log(sum), ahead = rivals - logits[label];
+        const float small = std::exp(-std::fabs(ahead));
+        losses[n] = std::max(ahead, 0.0f) + std::log1p(small);
+        wrong[n] = std::max_element(logits.begin(), logits.end()) - logits.begin() != label;
+        const float share = (ahead > 0.0f ? 1.0f : small) / (1.0f + small) / float(answers);
+        for (int64_t k = 0; k < classes; ++k) {
+            const float by = k == label ? -share : share * std::exp(logits[k] - rivals);
+            for (int64_t t = 0; t < answers; ++t)
+                by_answer[(t * BLOCK + n) * classes + k] = by;
+        }
+    }
+
+    // The gradients of the losses by the points.
+    void differentiate(int64_t count) {
+        backward += count;
+        const Net &net = host.net;
+        for (int64_t s = 0; s < net.stills; ++s)
+            std::fill(net.still[s].by_drive,
+                      net.still[s].by_drive + count * weights.to_input[s].rows, 0.0f);
+        back.begin(0, count, false);
+        for (int64_t t = output.last; t >= 0; --t) back.back(t);
+        std::fill(gradients.data(), gradients.data() + count * climb.pixels, 0.0f);
+        for (int64_t s = 0; s < net.stills; ++s) {
+            const Tiles &weight = weights.to_input[s];
+            for (int64_t c = 0; c < climb.pixels; c += TILE)
+                product(net.still[s].by_drive, weight.rows, 1, weight.tile(c), weight.rows, count,
+                        gradients.data() + c, climb.pixels, std::min(TILE, climb.pixels - c));
+        }
+    }
+
+    // Keeps what is better than all before, and moves on.
+    void follow(int64_t n, bool climbs) {
+        Climber &climber = who[n];
+        const int64_t image = climber.image;
+        if (wrong[n] || losses[n] > climb.height[image]) {
+            climb.height[image] = losses[n], climb.fooled[image] = wrong[n];
+            std::memcpy(climb.best + image * climb.pixels, point(n), climb.pixels * sizeof(float));
+        }
+        const bool stays = climbs && move(n);
+        if (wrong[n]) {
+            climb.fooled_at[image] = climber.level;
+            return leave(n);
+        }
+        climber.idle = stays && !climb.masked[image] ? climber.idle + 1 : 0;
+        if (!climbs || climber.idle == climb.idle) turn(n);
+    }
+
+    // One step along the gradient's sign; whether that leads nowhere.
+    bool move(int64_t n) {
+        const Climber &climber = who[n];
+        const float size = climb.sizes[climber.level * climb.steps + climber.step];
+        const float *gradient = gradients.data() + n * climb.pixels;
+        float steepest = 0.0f;
+        bool is_finite = true, stays = true;
+        for (int64_t k = 0; k < climb.pixels; ++k) {
+            const float slope = gradient[k], before = point(n)[k];
+            is_finite &= std::fabs(slope) <= FLT_MAX;
+            steepest = std::max(steepest, std::fabs(slope));
+            const float along = slope > 0.0f ? size : slope < 0.0f ? -size : 0.0f;
+            point(n)[k] = within(n, k, before + along);
+            stays &= point(n)[k] == before;
+        }
+        if (!is_finite) failure = GRADIENT_NOT_FINITE;
+        if (steepest == 0.0f && !wrong[n]) climb.masked[climber.image] = true;
+        ++who[n].step;
+        return stays;
+    }
+
+    // On to the next restart, or after the last of them to the next budget.
+    void turn(int64_t n) {
+        Climber &climber = who[n];
+        if (++climber.restart == climb.restarts) {
+            const int64_t image = climber.image;
+            std::memcpy(climb.out + (climber.level * images + image) * climb.pixels,
+                        climb.best + image * climb.pixels, climb.pixels * sizeof(float));
+            climber.restart = 0;
+            if (++climber.level == climb.budgets) return leave(n);
+        }
+        set_out(n);
+    }
+
+    // The last takes the place.
+    void leave(int64_t n) {
+        if (n + 1 < int64_t(who.size())) {
+            who[n] = who.back();
+            std::memcpy(point(n), point(who.size() - 1), climb.pixels * sizeof(float));
+        }
+        who.pop_back();
+    }
+};
+
+extern "C" {
+
+// Leads the images from `first` to before `end` to their ends; returns why it failed.
+int64_t ascend(const Net *net, Climb *climb, int64_t first, int64_t end) {
+    const Weights weights(*net, climb->pixels);
+    std::atomic<int64_t> next{first};
+    int64_t failure = NONE;
+#pragma omp parallel num_threads(net->threads)
+    {
+        Party party(*net, *climb, weights);
+        party.run(next, end);
+#pragma omp critical
+        {
+            failure = std::max<int64_t>(failure, party.failure);
+            climb->forward += party.forward, climb->backward += party.backward;
+        }
+    }
+    return failure;
+}
+}

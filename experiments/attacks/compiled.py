@@ -1,0 +1,140 @@
+"""Projected ascent under linf in one call, by C++ that follows `ascent` image by image.
+
+Where the compiled engine is asked for, and can: on a flat network in float32 on a CPU whose images
+stay, for cross-entropy and with no detours. It finds what `ascent.Climbers` finds, but for the
+rounding of sums; what it finds of an image does not depend on the others, to the last bit.
+"""
+
+import ctypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from experiments.attacks.cost import count
+from experiments.attacks.curve import batches
+from experiments.attacks.goal import Goal
+from experiments.attacks.victim import Found, Victim, answer_not_finite, gradient_not_finite
+from networks import Constant, OneToOne
+from sim import Network
+from sim.engine import engine
+from sim.native import native
+from sim.precision import precision
+from sim.whole.build import HEADERS, CNet
+from sim.whole.compiled import Memory, Stages, place, seen
+from sim.whole.plan import Plan, plan_of
+
+SOURCE = Path(__file__).with_name("ascent.cpp")
+number, pointer = ctypes.c_int64, ctypes.c_void_p
+
+
+class CClimb(ctypes.Structure):
+    """``Climb`` in ``ascent.cpp``."""
+
+    _fields_ = [
+        *((n, number) for n in ("pixels", "output", "budgets", "restarts", "steps", "idle")),
+        *((n, pointer) for n in ("epsilons", "sizes", "clean", "offsets", "labels")),
+        *((n, pointer) for n in ("best", "height", "fooled", "masked", "fooled_at", "out")),
+        *((n, number) for n in ("forward", "backward")),
+    ]
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """Images on their way up, and what is found, which C++ writes into these tables.
+
+    Attributes:
+        epsilons: (E,).
+        sizes: (E, steps), of each step.
+        offsets: (restarts, n, ...), where to start, relative to the clean image and epsilon.
+        idle: steps in a row that lead nowhere after which an ascent ends.
+        best: the best known inputs, judged.
+        fooled_at: (n,), the place of the budget at which each is fooled.
+        out: (E, n, ...), the inputs of images that are not fooled there.
+    """
+
+    epsilons: Tensor
+    sizes: Tensor
+    offsets: Tensor
+    idle: int
+    best: Found
+    fooled_at: Tensor
+    out: Tensor
+
+
+def is_led(victim: Victim) -> bool:
+    """Whether `lead` can lead the images of this victim."""
+    model, clean = victim.model, victim.clean
+    if engine() != "compiled" or type(model) is not Network or clean.device.type != "cpu":
+        return False
+    wiring, plan = model.wiring, plan_of(model.wiring)
+    inputs = [p.pattern for p in wiring.projections if p.source == wiring.input.name]
+    return (
+        all(each.dtype == torch.float32 for each in (clean, *model.values.values()))
+        and precision() == "float32"
+        and victim.goal == Goal()
+        and victim.guide is None
+        and clean.shape[1:] == wiring.input.shape
+        and clean.is_contiguous()
+        and isinstance(wiring.stimulated.code, Constant)
+        and wiring.stimulated.threshold is None
+        and not plan.has_grids()
+        and not any(isinstance(pattern, OneToOne) for pattern in inputs)
+        and not wiring.is_feedforward  # which is answered in one pass
+        and plan.since[plan.output] <= plan.answers.start
+    )
+
+
+def lead(victim: Victim, ascent: Ascent, batch_size: int) -> None:
+    """Lead all images that are not fooled yet to their ends, so many in one call.
+
+    Raises:
+        BlindspotsError: answers or gradients are not finite.
+    """
+    assert isinstance(victim.model, Network)
+    wiring, found = victim.model.wiring, victim.model.circuit().values
+    plan, values = (
+        plan_of(wiring),
+        {name: each.detach().contiguous() for name, each in found.items()},
+    )
+    net = seen(plan, values, len(victim.clean), memory_of(plan, values))
+    tables = (
+        *(ascent.epsilons, ascent.sizes, victim.clean, ascent.offsets, victim.labels),
+        *(ascent.best.inputs, ascent.best.loss, ascent.best.fooled, victim.masked),
+        *(ascent.fooled_at, ascent.out),
+    )
+    climb = CClimb(
+        *(wiring.input.size, plan.areas.index(wiring.area(plan.output))),
+        *(len(ascent.epsilons), len(ascent.offsets), ascent.sizes.shape[1], ascent.idle),
+        *map(place, tables),
+    )
+    victim.asked[~ascent.best.fooled] = True
+    for rows in batches(victim.rows, batch_size):  # between which an interrupt is heard
+        failure = library().ascend(net, climb, int(rows[0]), int(rows[-1]) + 1)
+        if failure:
+            raise (answer_not_finite, gradient_not_finite)[failure - 1]()
+    count(forward=climb.forward, backward=climb.backward)
+
+
+def memory_of(plan: Plan, values: Mapping[str, Tensor]) -> Memory:
+    """The biases that drive each area, from each step on at which more of the input arrives."""
+    drives: dict[str, Stages] = {}
+    stills: dict[str, Tensor | None] = {}
+    for area in plan.areas:
+        inputs = [link for link in plan.into[area.name] if link.is_input]
+        bias = values[plan.biases[area.name]].reshape(1, -1)
+        drives[area.name] = [(t, bias) for t in sorted({0, *(link.delay for link in inputs)})]
+        stills |= {link.weight: None for link in inputs}
+    return Memory(drives=drives, stills=stills)
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """The compiled ascent; BlindspotsError where it cannot be built or loaded."""
+    compiled = native(SOURCE, HEADERS)
+    compiled.ascend.argtypes = (ctypes.POINTER(CNet), ctypes.POINTER(CClimb), number, number)
+    compiled.ascend.restype = number
+    return compiled
