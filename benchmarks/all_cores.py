@@ -4,11 +4,12 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 
 import torch
 
-from benchmarks.field import EPSILONS, Size, Victim, drawn
+from benchmarks.field import EPSILONS, Size, Victim, drawn, few_first
 from benchmarks.peers import missing
 from benchmarks.peers.attacks import PEERS, Ours, Sweep
 from benchmarks.peers.loops import Loop, SnnTorch
@@ -50,20 +51,25 @@ def trained(name: str, batch: int) -> None:
 def attack(victim: Victim, size: Size) -> Section:
     """The attack on all images."""
     network, data, images, labels = victim
-    peer, why = PEERS[0], missing(PEERS[0].package)
     loop, sweep = Loop(SnnTorch(), network), Sweep(images, labels, EPSILONS, size.steps)
-    parts = [
-        sweep._replace(images=x, labels=y)
-        for x, y in zip(images.tensor_split(CORES), labels.tensor_split(CORES), strict=True)
-    ]
+    there = [peer for peer in PEERS if not missing(peer.package)]
+    peers = {f"{peer.name}, {CORES} threads": peer for peer in there}
+    sweeps = {name: few_first(sweep) for name in (*peers, OURS)}
+
+    def theirs(name: str) -> None:
+        peers[name](loop, next(sweeps[name]))
 
     def ours(pool: ProcessPoolExecutor) -> None:
-        list(pool.map(Ours(), [network] * CORES, parts))
+        whole = next(sweeps[OURS])
+        parts = zip(whole.images.tensor_split(CORES), whole.labels.tensor_split(CORES), strict=True)
+        shares = [whole._replace(images=x, labels=y) for x, y in parts]
+        list(pool.map(Ours(), [network] * CORES, shares))
 
-    peers = {} if why else {f"{peer.name}, {CORES} threads": lambda: peer(loop, sweep)}
     title = f"The same attack on {CORES} cores, {len(images)} images of {data}"
-    section = beside(title, peers, ours, size)
-    return replace(section, rows=[*section.rows, Row(peer.name, missing=why)]) if why else section
+    works = {name: partial(theirs, name) for name in peers}
+    section = beside(title, works, ours, size._replace(rounds=1))
+    absent = [Row(peer.name, missing=missing(peer.package)) for peer in PEERS if peer not in there]
+    return replace(section, rows=[*section.rows, *absent])
 
 
 def beside(

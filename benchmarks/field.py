@@ -1,9 +1,9 @@
 """The project beside its peers: a training step, an attack, and Brian2, each as one table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import count
+from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -134,12 +134,10 @@ def attack(victim: Victim, size: Size) -> Section:
         "blindspots": (Ours(), network),
     }
     robust: dict[str, Tensor] = {}
-    turns = {each: count() for each in both}
+    sweeps = {each: few_first(Sweep(images, labels, EPSILONS, size.steps)) for each in both}
 
     def work(each: str) -> None:
-        part = slice(len(images) if next(turns[each]) else max(1, len(images) // 20))
-        sweep = Sweep(images[part], labels[part], EPSILONS, size.steps)
-        way, model = both[each]
+        sweep, (way, model) = next(sweeps[each]), both[each]
         withstood = torch.stack([right(network, x, sweep.labels) for x in way(model, sweep)])
         robust[each] = withstood.double().mean(1)
 
@@ -164,6 +162,13 @@ def attack(victim: Victim, size: Size) -> Section:
             "threads": torch.get_num_threads(),
         },
     )
+
+
+def few_first(sweep: Sweep) -> Iterator[Sweep]:
+    """The work with few of the images, to begin with, and then with all of them."""
+    few = max(1, len(sweep.images) // 20)
+    yield sweep._replace(images=sweep.images[:few], labels=sweep.labels[:few])
+    yield from repeat(sweep)
 
 
 def right(network: Network, images: Tensor, labels: Tensor) -> Tensor:
