@@ -145,19 +145,17 @@ class Climbers:
             (4, len(victim.clean)), dtype=torch.int64, device=victim.clean.device
         )
         self.fooled_at = torch.full_like(self.level, len(listed))
+        is_plain = self.is_linf and not plan.keep_going and not listed[0].window
+        self.is_led = is_plain and is_led(victim)  # in C++
 
     def curve(self, batch_size: int) -> Tensor:
         """(E, n, ...), every input checked against its threat; asks about `batch_size` at once."""
         everyone = torch.arange(len(self.level), device=self.level.device)
         if not self.plan.keep_going:
             self.retire(everyone[self.best.fooled])
-        if (
-            self.is_linf
-            and not self.plan.keep_going
-            and not self.listed[0].window
-            and is_led(self.victim)
-        ):
-            lead(self.victim, self.seen(), batch_size)
+        if self.is_led:
+            tables = (self.epsilons, self.sizes, self.offsets, self.best, self.fooled_at, self.out)
+            lead(self.victim, Ascent(*tables, IDLE), batch_size)
         else:
             self.set_out(everyone)
             while len(rows := self.next(batch_size)):
@@ -169,19 +167,6 @@ class Climbers:
             self.out[level, past] = self.best.inputs[past]
             check(self.victim.clean, self.out[level], threat)
         return self.out
-
-    def seen(self) -> Ascent:
-        """As the compiled ascent sees it."""
-        tables = (
-            self.epsilons,
-            self.sizes,
-            self.offsets,
-            IDLE,
-            self.best,
-            self.fooled_at,
-            self.out,
-        )
-        return Ascent(*tables)
 
     def next(self, batch_size: int) -> Tensor:
         """Whom to ask about: the rows of at most so many images, none once all are through."""

@@ -50,19 +50,19 @@ class Ascent:
         epsilons: (E,).
         sizes: (E, steps), of each step.
         offsets: (restarts, n, ...), where to start, relative to the clean image and epsilon.
-        idle: steps in a row that lead nowhere after which an ascent ends.
         best: the best known inputs, judged.
         fooled_at: (n,), the place of the budget at which each is fooled.
         out: (E, n, ...), the inputs of images that are not fooled there.
+        idle: steps in a row that lead nowhere after which an ascent ends.
     """
 
     epsilons: Tensor
     sizes: Tensor
     offsets: Tensor
-    idle: int
     best: Found
     fooled_at: Tensor
     out: Tensor
+    idle: int
 
 
 def is_led(victim: Victim) -> bool:
