@@ -3,17 +3,15 @@
 A GPU that one small network leaves idle has many of them in hardly more time than one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from networks import SpikingUnit
 from sim.network import Network, settle
-from sim.rule import Rule, surrogate
-from sim.unroll import potentials
-from sim.whole import answers, is_flat
+from sim.step import Circuit
+from sim.whole import answers
 
 
 class Population:
@@ -29,55 +27,33 @@ class Population:
             name: torch.stack([one.values[name].detach() for one in individuals]).requires_grad_()
             for name in first.values
         }
-        self._is_whole = is_flat(first.wiring) and not first.wiring.is_feedforward
-        kind = _Whole if self._is_whole else _Stepwise
-        self._one = kind(first.wiring, dict(first.values.items()))
+        self._one = _Stacked(first.wiring, dict(first.values.items()))
         self._one.to(next(iter(self.values.values())).device)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (individuals, N, classes) of images (individuals, N, *shape), each its own."""
-        if self._is_whole:
-            return self._answer(self.values, images)
-        found: Tensor = torch.vmap(self._answer)(self.values, images)
-        return found
-
-    def to_the_same(self, images: Tensor) -> Tensor:
-        """Logits (individuals, N, classes) of images (N, *shape) that all are shown."""
-        if self._is_whole:
-            count = len(next(iter(self.values.values())))
-            return self._answer(self.values, images.expand(count, *images.shape))
-        found: Tensor = torch.vmap(self._answer, in_dims=(0, None))(self.values, images)
-        return found
-
-    def _answer(self, values: dict[str, Tensor], images: Tensor) -> Tensor:
-        given = {f"values.{name}": value for name, value in values.items()}
+        given = {f"values.{name}": value for name, value in self.values.items()}
         answer: Tensor = functional_call(self._one, given, (images,))
         return answer
 
-
-class _Whole(Network):
-    """Answers all individuals at once, whose values it is lent stacked, by one function."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        frames = self.frames(images.flatten(0, 1))
-        shape = (*images.shape[:2], *frames[0].shape[1:])
-        if all(frame is frames[0] for frame in frames):
-            frames = [frames[0].reshape(shape)] * len(frames)
-        else:
-            frames = [frame.reshape(shape) for frame in frames]
-        return answers(self.circuit(), frames).mean(0)
+    def to_the_same(self, images: Tensor) -> Tensor:
+        """Logits (individuals, N, classes) of images (N, *shape) that all are shown."""
+        count = len(next(iter(self.values.values())))
+        return self(images.expand(count, *images.shape))
 
 
-class _Stepwise(Network):
-    """Answers step by step, in operations that can be given an axis of individuals."""
+class _Stacked(Network):
+    """Answers all individuals at once, whose values it is lent stacked."""
 
     def forward(self, images: Tensor) -> Tensor:
-        frames, circuit = self.frames(images), self.circuit()
-        if self.wiring.is_feedforward and all(f is frames[0] for f in frames):
-            return settle(circuit, frames[0])
-        return potentials(circuit, frames, rule=Rule(fire=_fire)).mean(0)
+        frames, circuit = self.frames(images.flatten(0, 1)), self.circuit()
+        is_still = all(frame is frames[0] for frame in frames)
+        different = frames[:1] if is_still else frames
+        stacked = [frame.unflatten(0, images.shape[:2]) for frame in different]
+        if is_still and self.wiring.is_feedforward:
+            found: Tensor = torch.vmap(self._settled)(circuit.values, stacked[0])
+            return found
+        return answers(circuit, stacked * len(frames) if is_still else stacked).mean(0)
 
-
-def _fire(unit: SpikingUnit, above: Tensor) -> Tensor:
-    """Spikes with the surrogate derivative of training, for which snnTorch has no such axis."""
-    return surrogate(unit.surrogate, unit.slope)(unit, above)
+    def _settled(self, values: Mapping[str, Tensor], images: Tensor) -> Tensor:
+        return settle(Circuit(self.wiring, values), images)

@@ -42,7 +42,7 @@ def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = Fal
     With ``is_frugal`` the way back computes most of the past again, from moments that were kept:
     the same numbers from memory that grows with the root of the number of steps.
 
-    Of wirings with grids inside, values cannot be stacked; torch adds up on any engine.
+    Of wirings with grids inside torch adds up on any engine.
     """
     is_still = all(frame is frames[0] for frame in frames)
     plan = _plan(circuit.wiring, frames[0])
@@ -56,9 +56,9 @@ def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = Fal
 
 def _plan(wiring: Wiring, frame: Tensor) -> Plan:
     """With grids in tables as they are convolved fastest, where speed was asked for."""
-    plan = plan_of(wiring)
-    is_asked = plan.has_grids() and engine() == "compiled" and frame.device.type == "cpu"
-    return plan_of(wiring, LAST) if is_asked else plan
+    plan, is_single = plan_of(wiring), frame.ndim == 1 + len(wiring.input.shape)
+    is_asked = engine() == "compiled" and frame.device.type == "cpu"
+    return plan_of(wiring, LAST) if plan.has_grids() and is_asked and is_single else plan
 
 
 def apart_of(plan: Plan) -> int:

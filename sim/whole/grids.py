@@ -1,6 +1,7 @@
 """Grids as rows of a table: how their units stand there, and convolutions between them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -27,20 +28,19 @@ class Order(NamedTuple):
         return (grids.movedim(-3, -1) if self.is_last else grids).flatten(-3)
 
     def grids(self, rows: Tensor, area: Area) -> Tensor:
-        """Rows (N, units) as grids (N, channels, height, width)."""
+        """Rows (..., units) as grids (..., channels, height, width)."""
         channels, *sides = area.shape
         if self.is_last:
-            return rows.reshape(-1, *sides, channels).movedim(-1, -3)
-        return rows.reshape(-1, channels, *sides)
+            return rows.unflatten(-1, (*sides, channels)).movedim(-1, -3)
+        return rows.unflatten(-1, (channels, *sides))
 
     def spread(self, area: Area, bias: Tensor) -> Tensor:
-        """One number for each unit, (units), from one for each channel, (channels)."""
-        channels, *sides = area.shape
-        return self.rows(bias.reshape(channels, 1, 1).expand(channels, *sides))
+        """One number for each unit, (..., units), from one for each channel, (..., channels)."""
+        return self.rows(bias[..., None, None].expand(*bias.shape, *area.shape[1:]))
 
     def gathered(self, area: Area, drive: Tensor) -> Tensor:
-        """The sums of all units of a channel in all rows, (channels), of drives (N, units)."""
-        return self.grids(drive, area).sum((0, 2, 3))
+        """The sums of a channel's units in all rows, (..., channels), of drives (..., N, units)."""
+        return self.grids(drive, area).sum((-4, -2, -1))
 
 
 FIRST, LAST = Order(is_last=False), Order(is_last=True)
@@ -72,7 +72,7 @@ class Grids(NamedTuple):
     """What is convolved, the grids that it joins, and the order of their tables.
 
     Tables are (N, units), or (1, units) where all images share them; weights are as in
-    :func:`networks.connectivity.weight_shape`.
+    :func:`networks.connectivity.weight_shape`. Those of individuals have an axis of these before.
     """
 
     pattern: Convolution
@@ -82,19 +82,22 @@ class Grids(NamedTuple):
 
     def arrives(self, out: Tensor, weight: Tensor) -> Tensor:
         """What arrives at the target, (N, target units)."""
-        shown = self.order.grids(out, self.source)
-        return self.order.rows(convolved(self.pattern, weight, shown, self.target.shape))
+        return each_alone(self._arrives, out, weight)
 
     def by_source(self, drive: Tensor, out: Tensor, weight: Tensor) -> Tensor:
         """The gradient by what the source emitted, (N, source units), from that by the drive."""
-        return self.order.rows(self._back(drive, out, weight, 0))
+        return self.order.rows(each_alone(partial(self._back, 0), drive, out, weight))
 
     def by_weight(self, drive: Tensor, out: Tensor, weight: Tensor) -> Tensor:
         """The gradient by the weights, from that by the drive."""
-        found = self._back(drive, out, weight, 1)
-        return found if self.pattern.upward else found.transpose(0, 1)
+        found = each_alone(partial(self._back, 1), drive, out, weight)
+        return found if self.pattern.upward else found.transpose(-4, -3)
 
-    def _back(self, drive: Tensor, out: Tensor, weight: Tensor, which: int) -> Tensor:
+    def _arrives(self, out: Tensor, weight: Tensor) -> Tensor:
+        shown = self.order.grids(out, self.source)
+        return self.order.rows(convolved(self.pattern, weight, shown, self.target.shape))
+
+    def _back(self, which: int, drive: Tensor, out: Tensor, weight: Tensor) -> Tensor:
         pattern, missing = self.pattern, [0, 0]
         if not pattern.upward:
             weight = weight.transpose(0, 1)
@@ -113,3 +116,9 @@ class Grids(NamedTuple):
             output_mask=[which == 0, which == 1, False],
         )
         return found[which]
+
+
+def each_alone(work: Callable[..., Tensor], *tables: Tensor) -> Tensor:
+    """What is found of tables; where these have an axis of individuals, of each of them."""
+    found: Tensor = (torch.vmap(work) if tables[0].ndim == 3 else work)(*tables)
+    return found

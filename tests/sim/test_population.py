@@ -8,7 +8,10 @@ from networks import wiring_named
 from sim import Network
 from sim.population import Population
 
-NAMES = ("fc-b", "fc-blt", "fc-blt-spiking", "fc-blt-modular", "conv-blt")
+NAMES = (
+    *("fc-b", "fc-blt", "fc-blt-spiking", "fc-blt-modular", "fc-blt-spiking-latency", "conv-b"),
+    *("conv-blt", "conv-blt-sparse-spiking"),
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
