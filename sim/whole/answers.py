@@ -42,7 +42,7 @@ def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = Fal
     With ``is_frugal`` the way back computes most of the past again, from moments that were kept:
     the same numbers from memory that grows with the root of the number of steps.
 
-    Of wirings with grids inside torch adds up on any engine.
+    Convolutions are PyTorch's on any engine.
     """
     is_still = all(frame is frames[0] for frame in frames)
     plan = _plan(circuit.wiring, frames[0])
@@ -99,8 +99,9 @@ def _way(plan: Plan, how: tuple[Engine, int, int], given: Sequence[Tensor]) -> W
     """By the engine that was asked for where it can, else in plain torch."""
     by, apart, shown = how
     is_single = given[0].ndim == 2 and precision() == "float32"
-    is_usual = all(x.dtype == torch.float32 for x in given) and not plan.has_grids()
-    if by == "compiled" and is_single and is_usual and not given[0].is_cuda:
+    is_usual = all(x.dtype == torch.float32 for x in given)
+    is_flat = not plan.has_grids()
+    if by == "compiled" and is_flat and is_single and is_usual and not given[0].is_cuda:
         return Loop(plan, shown, given, apart)
     is_fused = by in ("triton", "graphs") and is_usual
     if is_fused and (given[0].is_cuda or os.environ.get("TRITON_INTERPRET") == "1"):

@@ -19,7 +19,7 @@ class Fused(Plain):
     """The sums of a step and of the way back, in another order than in `Plain`.
 
     One serves one way there or back: it keeps what stays the same in all steps. What has no kernel
-    of its own, rate units and other surrogates than fast sigmoids, is left to torch.
+    of its own, rate units, convolutions and other surrogates than fast sigmoids, is left to torch.
     """
 
     def __init__(self) -> None:
@@ -61,18 +61,17 @@ class Fused(Plain):
             or not later.shape == by_emitted.shape == u.shape
         ):
             return super().by_potential(area, u, by_emitted, later)
-        by_membrane(u, later, unit.threshold, unit.slope, unit.beta, by_emitted)
-        return by_emitted
+        return by_membrane(u, later, unit.threshold, unit.slope, unit.beta, by_emitted)
 
     def by_source(self, sent: Sent, drive: Tensor, total: Tensor | None) -> Tensor:
         """``total`` and the gradient by what the source emitted, (..., N, source units)."""
-        if sent.link.is_diagonal:
+        if not sent.is_product:
             return super().by_source(sent, drive, total)
         return with_product(total, drive, sent.weight)
 
     def by_weight(self, sent: Sent, drive: Tensor, total: Tensor | None) -> Tensor:
         """``total`` and the gradient by the weights."""
-        if sent.link.is_diagonal:
+        if not sent.is_product:
             return super().by_weight(sent, drive, total)
         return with_product(total, drive.mT, sent.emitted.out)
 
@@ -86,7 +85,7 @@ class Fused(Plain):
 
 def arrived(sent: Sent, total: Tensor | None) -> Tensor:
     """``total``, in its place, and what arrives."""
-    if total is None or sent.link.is_diagonal or sent.shape[-2] != total.shape[-2]:
+    if total is None or not sent.is_product or sent.shape[-2] != total.shape[-2]:
         return summed(total, sent.arrives())
     return with_product(total, sent.emitted.out, sent.weight.mT)
 

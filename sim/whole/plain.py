@@ -65,6 +65,11 @@ class Sent(NamedTuple):
         """(N, source units)."""
         return self.emitted.u.shape
 
+    @property
+    def is_product(self) -> bool:
+        """Whether a matrix is multiplied by."""
+        return not (self.link.is_diagonal or self.link.grids)
+
     def arrives(self) -> Tensor:
         """W_p out, (N, target units)."""
         out = self.emitted.out

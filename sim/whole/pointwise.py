@@ -49,7 +49,7 @@ def membrane(
     (..., 1, units).
     """
     images, units = before.shape[-2:]
-    u, out = torch.empty_like(before), torch.empty_like(before)
+    u, out = (torch.empty_like(before, memory_format=torch.contiguous_format) for _ in "uo")
     _membrane[(triton.cdiv(u.numel(), BLOCK),)](
         *map(in_order, (base, base if arrived is None else arrived, before, u, out)),
         *(beta, threshold, u.numel(), images * units, units),
@@ -62,17 +62,21 @@ def membrane(
 
 def by_membrane(
     u: Tensor, later: Tensor, threshold: float, slope: float, beta: float, gradient: Tensor
-) -> None:
-    """gradient / (1 + slope |u - threshold|)^2 + beta later, all (..., units), in its own place."""
+) -> Tensor:
+    """gradient / (1 + slope |u - threshold|)^2 + beta later, all (..., units).
+
+    It is in the gradient's own place, where that lies in C order.
+    """
+    found = in_order(gradient)
     _by_membrane[(triton.cdiv(u.numel(), BLOCK),)](
-        *map(in_order, (u, later, gradient)),
+        *(in_order(u), in_order(later), found),
         *(threshold, slope, beta, u.numel()),
         BLOCK=BLOCK,
     )
+    return found
 
 
 def in_order(table: Tensor) -> Tensor:
-    """The table, which must lie in C order; its numbers are counted in 32 bits."""
-    assert table.is_contiguous()
+    """The table in C order, in which convolutions may not leave it; counted in 32 bits."""
     assert table.numel() < 2**31 - BLOCK
-    return table
+    return table.contiguous()

@@ -41,6 +41,24 @@ projections = [
   { source = "c", target = "output", delay = 2 },
 ]
 """
+GRIDS = """
+name = "grids"
+steps = 5
+areas = [
+  { name = "input", shape = [1, 6, 5], unit = { model = "input" } },
+  { name = "a", shape = [3, 6, 5], unit = { model = "lif", beta = 0.7, threshold = 0.4 } },
+  { name = "b", shape = [2, 3, 3], unit = { model = "lif", beta = 0.9, threshold = 0.3 } },
+  { name = "output", shape = [3], unit = { model = "rate", activation = "identity" } },
+]
+projections = [
+  { source = "input", target = "a", pattern = { model = "convolution", kernel = 3 } },
+  { source = "a", target = "b", pattern = { model = "convolution", kernel = 3, stride = 2 } },
+  { source = "a", target = "a", kind = "lateral", pattern = { model = "one-to-one" } },
+  { source = "b", target = "b", kind = "lateral", pattern = { model = "convolution", kernel = 3 } },
+  { source = "b", target = "a", kind = "top-down", pattern = { DOWN } },
+  { source = "b", target = "output" },
+]
+""".replace("DOWN", 'model = "convolution", kernel = 3, stride = 2, upward = false')
 
 
 @pytest.fixture
@@ -96,6 +114,14 @@ def test_one_network(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) ->
 def test_a_population(monkeypatch: pytest.MonkeyPatch) -> None:
     individuals = [lively(from_toml(SMALL), seed).to(DEVICE) for seed in (1, 2, 3)]
     agree(Population(individuals), pictures(3, 5, 1, 5, 4), monkeypatch)
+
+
+@pytest.mark.usefixtures("triton")
+@pytest.mark.parametrize("is_many", [False, True], ids=["one", "a population"])
+def test_grids(is_many: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    individuals = [lively(from_toml(GRIDS), seed).to(DEVICE) for seed in (1, 2, 3)]
+    model = Population(individuals) if is_many else individuals[0]
+    agree(model, pictures(*[3][:is_many], 4, 1, 6, 5), monkeypatch)
 
 
 @pytest.mark.usefixtures("triton")
@@ -155,7 +181,9 @@ def test_triton_compiles_the_kernels_for_an_h200(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(DEVICE == "cpu", reason="no CUDA device is available to PyTorch")
-@pytest.mark.parametrize("name", ["fc-blt", "fc-blt-spiking", "fc-blt-modular-spiking"])
+@pytest.mark.parametrize(
+    "name", ["fc-blt", "fc-blt-spiking", "fc-blt-modular-spiking", "conv-blt-spiking"]
+)
 @pytest.mark.usefixtures("triton")
 def test_networks_of_the_catalogue(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     agree(lively(wiring_named(name)).to(DEVICE), pictures(64, 1, 28, 28), monkeypatch)
