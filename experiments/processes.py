@@ -14,6 +14,7 @@ from typing import Any
 
 from experiments.crew import Crew, Heard, retold, worked
 from experiments.interrupts import interrupts_held
+from experiments.memory import keep_memory
 from experiments.units import Unit
 
 _messages: Any = None  # of this worker process, to the process that waits
@@ -102,7 +103,7 @@ def processes(size: int) -> Iterator[Crew]:
 
 
 def _settle_in(messages: Any) -> None:
-    """In a new worker: one thread, interrupts left to the parent, and an end with the parent's."""
+    """In a new worker: one thread, memory kept, interrupts left to the parent, and its end too."""
     global _messages  # noqa: PLW0603
     _messages = messages
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -110,6 +111,7 @@ def _settle_in(messages: Any) -> None:
     import torch
 
     torch.set_num_threads(1)
+    keep_memory()
 
 
 def _leave_with_parent() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from experiments.bench import check_device
 from experiments.crew import Abandoned, worked
+from experiments.memory import keep_memory
 from experiments.provenance import commit, versions
 from experiments.units import Unit
 from networks.errors import BlindspotsError
@@ -99,6 +100,7 @@ def _settle_in(site: Site) -> None:
     os.environ[precision.ENVIRONMENT] = site.precision
     os.chdir(site.directory)
     torch.set_num_threads(1)
+    keep_memory()
 
 
 def work_there(unit: Unit, site: Site) -> float:
