@@ -14,6 +14,7 @@ extern "C" {
 // What is known of the images, (images, ...), and how each climbs.
 struct Climb {
     int64_t pixels, output, budgets, restarts, steps, idle; // `output`: the area that answers
+    int64_t keep_going;                                     // images that are fooled go on, too
     const float *epsilons, *sizes;                          // (budgets), (budgets, steps)
     const float *clean, *offsets;                           // and (restarts, images, pixels)
     const int64_t *labels;
@@ -162,7 +163,7 @@ class Party {
         while (who.size() < BLOCK) {
             const int64_t image = next++;
             if (image >= end) break;
-            if (climb.fooled[image]) continue;
+            if (climb.fooled[image] && !climb.keep_going) continue;
             who.push_back({image, 0, 0, 0, 0});
             set_out(who.size() - 1);
         }
@@ -275,16 +276,18 @@ class Party {
     void follow(int64_t n, bool climbs) {
         Climber &climber = who[n];
         const int64_t image = climber.image;
-        if (wrong[n] || losses[n] > climb.height[image]) {
+        const uint8_t was = climb.fooled[image];
+        if (wrong[n] > was || (wrong[n] == was && losses[n] > climb.height[image])) {
             climb.height[image] = losses[n], climb.fooled[image] = wrong[n];
             std::memcpy(climb.best + image * climb.pixels, point(n), climb.pixels * sizeof(float));
         }
         const bool stays = climbs && move(n);
-        if (wrong[n]) {
+        if (wrong[n] && !climb.keep_going) {
             climb.fooled_at[image] = climber.level;
             return leave(n);
         }
-        climber.idle = stays && !climb.masked[image] ? climber.idle + 1 : 0;
+        const bool is_idle = stays && !climb.masked[image] && !climb.keep_going;
+        climber.idle = is_idle ? climber.idle + 1 : 0;
         if (!climbs || climber.idle == climb.idle) turn(n);
     }
 

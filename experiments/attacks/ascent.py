@@ -145,8 +145,7 @@ class Climbers:
             (4, len(victim.clean)), dtype=torch.int64, device=victim.clean.device
         )
         self.fooled_at = torch.full_like(self.level, len(listed))
-        is_plain = self.is_linf and not plan.keep_going and not listed[0].window
-        self.is_led = is_plain and is_led(victim)  # in C++
+        self.is_led = self.is_linf and not listed[0].window and is_led(victim)  # in C++
 
     def curve(self, batch_size: int) -> Tensor:
         """(E, n, ...), every input checked against its threat; asks about `batch_size` at once."""
@@ -155,7 +154,7 @@ class Climbers:
             self.retire(everyone[self.best.fooled])
         if self.is_led:
             tables = (self.epsilons, self.sizes, self.offsets, self.best, self.fooled_at, self.out)
-            lead(self.victim, Ascent(*tables, IDLE), batch_size)
+            lead(self.victim, Ascent(*tables, IDLE, self.plan.keep_going), batch_size)
         else:
             self.set_out(everyone)
             while len(rows := self.next(batch_size)):

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from experiments.attacks.cost import count
-from experiments.attacks.curve import batches
 from experiments.attacks.goal import Goal
 from experiments.attacks.victim import Found, Victim, answer_not_finite, gradient_not_finite
 from networks import Constant, OneToOne
@@ -36,6 +35,7 @@ class CClimb(ctypes.Structure):
 
     _fields_ = [
         *((n, number) for n in ("pixels", "output", "budgets", "restarts", "steps", "idle")),
+        ("keep_going", number),
         *((n, pointer) for n in ("epsilons", "sizes", "clean", "offsets", "labels")),
         *((n, pointer) for n in ("best", "height", "fooled", "masked", "fooled_at", "out")),
         *((n, number) for n in ("forward", "backward")),
@@ -54,6 +54,7 @@ class Ascent:
         fooled_at: (n,), the place of the budget at which each is fooled.
         out: (E, n, ...), the inputs of images that are not fooled there.
         idle: steps in a row that lead nowhere after which an ascent ends.
+        keep_going: whether no ascent ends before its last step, though its image be fooled.
     """
 
     epsilons: Tensor
@@ -63,6 +64,7 @@ class Ascent:
     fooled_at: Tensor
     out: Tensor
     idle: int
+    keep_going: bool
 
 
 def is_led(victim: Victim) -> bool:
@@ -89,7 +91,7 @@ def is_led(victim: Victim) -> bool:
 
 
 def lead(victim: Victim, ascent: Ascent, batch_size: int) -> None:
-    """Lead all images that are not fooled yet to their ends, so many in one call.
+    """Lead the images to their ends, so many in one call.
 
     Raises:
         BlindspotsError: answers or gradients are not finite.
@@ -101,21 +103,23 @@ def lead(victim: Victim, ascent: Ascent, batch_size: int) -> None:
         {name: each.detach().contiguous() for name, each in found.items()},
     )
     net = seen(plan, values, len(victim.clean), memory_of(plan, values))
+    masked, goes = victim.masked[victim.rows], ascent.best.fooled.logical_not()
+    victim.asked[victim.rows] |= goes | ascent.keep_going
     tables = (
         *(ascent.epsilons, ascent.sizes, victim.clean, ascent.offsets, victim.labels),
-        *(ascent.best.inputs, ascent.best.loss, ascent.best.fooled, victim.masked),
+        *(ascent.best.inputs, ascent.best.loss, ascent.best.fooled, masked),
         *(ascent.fooled_at, ascent.out),
     )
     climb = CClimb(
         *(wiring.input.size, plan.areas.index(wiring.area(plan.output))),
-        *(len(ascent.epsilons), len(ascent.offsets), ascent.sizes.shape[1], ascent.idle),
-        *map(place, tables),
+        *(len(ascent.epsilons), len(ascent.offsets), ascent.sizes.shape[1]),
+        *(ascent.idle, ascent.keep_going, *map(place, tables)),
     )
-    victim.asked[~ascent.best.fooled] = True
-    for rows in batches(victim.rows, batch_size):  # between which an interrupt is heard
-        failure = library().ascend(net, climb, int(rows[0]), int(rows[-1]) + 1)
+    for first in range(0, len(masked), batch_size):  # between which an interrupt is heard
+        failure = library().ascend(net, climb, first, min(first + batch_size, len(masked)))
         if failure:
             raise (answer_not_finite, gradient_not_finite)[failure - 1]()
+    victim.masked[victim.rows] = masked
     count(forward=climb.forward, backward=climb.backward)
 
 

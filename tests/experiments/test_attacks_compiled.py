@@ -71,12 +71,16 @@ def in_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ascent, "is_led", lambda victim: False)
 
 
+@pytest.mark.parametrize("keep_going", [False, True])
 def test_it_finds_and_asks_what_the_one_in_python_does(
-    network: Network, shown: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+    keep_going: bool,
+    network: Network,
+    shown: tuple[Tensor, Tensor],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    led, cost = attack(network, shown)
+    led, cost = attack(network, shown, keep_going=keep_going)
     in_python(monkeypatch)
-    found, asked = attack(network, shown)
+    found, asked = attack(network, shown, keep_going=keep_going)
     # where a slope is next to nought its sign is a matter of rounding
     assert ((led - found).abs() > 1e-5).double().mean() < 1e-3
     assert (cost.forward, cost.backward) == pytest.approx((asked.forward, asked.backward), rel=0.01)
