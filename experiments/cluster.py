@@ -49,16 +49,20 @@ class Hands:
     """Workers that the command has started, but for what are several of one job."""
     gone: dict[Name, str] = field(default_factory=dict)
     """Workers that went and do not come back, and why."""
+    without_gpu: set[Name] = field(default_factory=set)
+    """Those of them that had none."""
+    for_gpu: set[str] = field(default_factory=set)
+    """The keys of units that were handed over, want a GPU, and have not ended."""
 
     def has_room(self, unit: Unit, beside: Collection[Unit]) -> bool:
         """Whether there are as many workers that could do the unit as such units at work.
 
         Where none has come yet, one is counted.
         """
-        there = self.client.scheduler_info()["workers"].values()
-        able = [each for each in there if not wants_gpu(unit) or each["resources"].get("GPU")]
+        there = self._there()
+        able = sum(map(_has_gpu, there)) if wants_gpu(unit) else len(there)
         alike = [each for each in beside if wants_gpu(each) == wants_gpu(unit)]
-        return len(alike) <= max(1, len(able))
+        return len(alike) <= max(1, able)
 
     def start(self, unit: Unit) -> Future[float]:
         """Hand over a unit; where its worker is lost, another one begins it again."""
@@ -66,6 +70,9 @@ class Hands:
 
         wanted = {"resources": GPU} if wants_gpu(unit) else {}
         attempt = self.client.get_executor(pure=False, **wanted).submit(work_there, unit, self.site)
+        if wants_gpu(unit):
+            self.for_gpu.add(unit.key)
+            attempt.add_done_callback(lambda _: self.for_gpu.discard(unit.key))
 
         def deaths(error: BaseException) -> int:
             return error.allowed_failures + 1 if isinstance(error, KilledWorker) else 0
@@ -75,7 +82,8 @@ class Hands:
     def heard(self) -> Iterator[Heard | Refused]:
         """What the workers told since the last call, of each that went once.
 
-        Raises BlindspotsError when all that could come have gone.
+        Raises BlindspotsError when all that could come have gone, or all that have a GPU while a
+        unit waits for one.
         """
         while not self.told.empty():
             said = self.told.get_nowait()
@@ -83,11 +91,12 @@ class Hands:
                 yield said
             elif self.gone.get(said.worker) != said.why:
                 self.gone[said.worker] = said.why
+                if not said.has_gpu:
+                    self.without_gpu.add(said.worker)
                 yield said
         self._miss_those_given_up()
-        if self._are_all_gone() and not self.client.nthreads():
-            refusals = [why for why in self.gone.values() if why != GIVEN_UP]
-            raise BlindspotsError(f"No worker is left. {[GIVEN_UP, *refusals][-1]}")
+        if self.gone:
+            self._require_able()
 
     def _miss_those_given_up(self) -> None:
         """Note whom dask does not start again: who ended, and is forgotten some time later."""
@@ -99,11 +108,32 @@ class Hands:
             if name not in here or here[name].status.name in ("closed", "failed"):
                 self.gone.setdefault(name, GIVEN_UP)
 
-    def _are_all_gone(self) -> bool:
-        """Whether all that could come have gone; of a scheduler of others', that some have."""
-        if not self.client.cluster:
-            return bool(self.gone)
-        return self.gone.keys() >= self.client.cluster.plan
+    def _require_able(self) -> None:
+        """Raise BlindspotsError where nobody is there, or can still come, for what is at work."""
+        if not self.client.nthreads():
+            self._require_some_to_come("worker", unfit=set())
+        elif self.for_gpu and (there := self._there()) and not any(map(_has_gpu, there)):
+            unfit = self.without_gpu.union(each["name"] for each in there)
+            self._require_some_to_come("worker with a GPU", unfit)
+
+    def _require_some_to_come(self, kind: str, unfit: set[Name]) -> None:
+        """Raise BlindspotsError where all others that could come have gone.
+
+        Of a scheduler of others' nobody knows who could: there, it is that some have.
+        """
+        gone = {name: why for name, why in self.gone.items() if name not in unfit}
+        planned = self.client.cluster.plan if self.client.cluster else set()
+        if gone and gone.keys() >= planned - unfit:
+            refusals = [why for why in gone.values() if why != GIVEN_UP]
+            raise BlindspotsError(f"No {kind} is left. {[GIVEN_UP, *refusals][-1]}")
+
+    def _there(self) -> list[dict[str, Any]]:
+        """What the scheduler says of each worker that is there."""
+        return list(self.client.scheduler_info()["workers"].values())
+
+
+def _has_gpu(worker: dict[str, Any]) -> bool:
+    return bool(worker["resources"].get("GPU"))
 
 
 @contextmanager

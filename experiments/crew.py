@@ -32,6 +32,7 @@ class Refused(NamedTuple):
     key: str
     worker: Name
     why: str
+    has_gpu: bool
 
 
 class Crew(Protocol):
@@ -44,7 +45,7 @@ class Crew(Protocol):
         """Hand over a unit whose needs are complete; its seconds, or a BlindspotsError."""
 
     def heard(self) -> Iterable[Heard | Refused]:
-        """What came in since the last call; BlindspotsError where nobody is left to work."""
+        """What came in since the last call; BlindspotsError where nobody is left who could work."""
 
 
 def worked(unit: Unit, report: Report) -> float:

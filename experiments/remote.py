@@ -52,7 +52,11 @@ async def inspected(site: Site, dask_worker: "Worker") -> bool:
     answering meanwhile.
     """
     await asyncio.to_thread(_check, site, dask_worker)
-    return bool(dask_worker.state.total_resources.get("GPU"))
+    return _has_gpu(dask_worker)
+
+
+def _has_gpu(worker: "Worker") -> bool:
+    return bool(worker.state.total_resources.get("GPU"))
 
 
 def _check(site: Site, worker: "Worker") -> None:
@@ -78,7 +82,7 @@ def _check(site: Site, worker: "Worker") -> None:
                 f"{its} does not see '{place}' as it is here; work on a file system that all "
                 "machines share, with BLINDSPOTS_CACHE on it too."
             )
-    device = "cuda" if site.on_gpu and worker.state.total_resources.get("GPU") else "cpu"
+    device = "cuda" if site.on_gpu and _has_gpu(worker) else "cpu"
     try:
         check_device(device)
         check_engine(site.engine, device)
@@ -130,6 +134,6 @@ def _leave(worker: "Worker", unit: Unit, site: Site, why: str) -> NoReturn:
     """Tell the command, and let the scheduler give to others what this worker was given."""
     from distributed import Reschedule
 
-    worker.log_event(site.topic, {"refused": (unit.key, worker.name, why)})
+    worker.log_event(site.topic, {"refused": (unit.key, worker.name, why, _has_gpu(worker))})
     worker.loop.add_callback(worker.close_gracefully, reason=why)
     raise Reschedule

@@ -141,5 +141,5 @@ def _pass_on(heard: Iterable[Heard | Refused], tell: Tell, waiting: dict[str, Un
         match each:
             case Heard(key, done, score):
                 tell({"what": "progress", "unit": waiting[key], "done": done, "accuracy": score})
-            case Refused(key, _, why):
+            case Refused(key, _, why, _):
                 tell({"what": "refused", "unit": waiting[key], "why": why})

@@ -281,6 +281,16 @@ def test_late_workers_that_all_differ_end_the_command(running: Running, late: No
     assert "threads, which would disturb" in said
 
 
+def test_a_late_worker_with_a_gpu_that_differs_leaves_nobody_waiting_for_one(
+    running: Running, late: None, gpu_in_name: None
+) -> None:
+    with running({}, {"resources": GPU, "nthreads": 3}) as workers:
+        said = refusal(workers, Piece("a", ON_GPU))
+        assert complete([Piece("b")], workers, lambda event: None) == {}
+    assert said.startswith("No worker with a GPU is left. The worker at ")
+    assert "has 3 threads" in said
+
+
 def test_a_scheduler_that_is_not_there_is_one_sentence(
     empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
