@@ -73,6 +73,7 @@ class Processes:
         while self.idle:
             pool = self.idle.pop()
             with suppress(BrokenProcessPool):  # its process died when it had nothing to do
+                pool.submit(os.getpid).result()  # an answer, since nobody may have noticed yet
                 return pool, pool.submit(_work, unit)
         pool = self._hired()
         return pool, pool.submit(_work, unit)

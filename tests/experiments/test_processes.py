@@ -1,10 +1,13 @@
 """Processes of this machine: one that dies takes its unit with it alone, and no GPU waits."""
 
 import importlib
+import os
+import signal
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -12,11 +15,11 @@ from experiments import processes
 from experiments.bench import Bench
 from experiments.crash import Crash
 from experiments.store import fresh_unit
-from experiments.units import Report, Unit, is_complete
+from experiments.units import Report, Unit, is_complete, product
 from experiments.work import Event, complete
 from networks import BlindspotsError
 
-DEADLY = """
+PIECES = """
 import os
 from dataclasses import dataclass
 from typing import ClassVar
@@ -46,13 +49,17 @@ class Piece:
 """
 
 
-def test_a_unit_that_ends_its_process_is_named_and_the_others_go_on(
-    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "deadly.py").write_text(DEADLY)  # a module that other processes can import
+@pytest.fixture
+def piece(empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Units of a module that other processes can import; those that do start fast."""
+    (tmp_path / "pieces.py").write_text(PIECES)
     monkeypatch.syspath_prepend(tmp_path)
-    piece = importlib.import_module("deadly").Piece
-    monkeypatch.setattr(processes, "_settle_in", importlib.import_module("deadly").settle_in)
+    pieces = importlib.import_module("pieces")
+    monkeypatch.setattr(processes, "_settle_in", pieces.settle_in)
+    return pieces.Piece
+
+
+def test_a_unit_that_ends_its_process_is_named_and_the_others_go_on(piece: Any) -> None:
     deadly = piece("deadly")
     others = [piece(str(i)) for i in range(6)]
     never, last = piece("never", needs=(deadly,)), piece("last", needs=(others[0],))
@@ -66,6 +73,18 @@ def test_a_unit_that_ends_its_process_is_named_and_the_others_go_on(
     assert all(is_complete(unit) for unit in (last, *others))
     assert [e["unit"].key for e in events if e["what"] == "failed"] == ["deadly"]
     assert not any((e["what"], e["unit"]) == ("started", never) for e in events)
+
+
+def test_a_unit_is_not_blamed_for_a_process_that_died_before(piece: Any) -> None:
+    """Whose death is noticed only after the unit was handed over: it stands still until then."""
+    first, second = piece("first"), piece("second")
+    with processes.processes(1) as crew:
+        crew.start(first).result()
+        idle = int(product(first).read_text())
+        os.kill(idle, signal.SIGSTOP)
+        threading.Timer(0.3, os.kill, (idle, signal.SIGKILL)).start()
+        crew.start(second).result()
+    assert int(product(second).read_text()) != idle
 
 
 # Processors and a GPU
