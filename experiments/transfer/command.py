@@ -15,7 +15,7 @@ from experiments.statistics.universal import summarise_universal
 from experiments.statistics.universality import universality
 from experiments.store import write_dataset, writing
 from experiments.transfer.assemble import assemble
-from experiments.transfer.exchange import in_parts, of_run
+from experiments.transfer.exchange import in_parts, of_run, restore
 from experiments.transfer.report import write_transfer_report
 from experiments.transfer.universal import Universals, universal_outcomes
 from experiments.workers import Workers
@@ -51,8 +51,10 @@ def transfer(
     out = run / "transfer" / f"{attack}-{epsilon:g}{f'-parts-{parts}' if parts > 1 else ''}"
     universals = Universals(exchange) if universal else None
     units = (*exchange.scores, *(universals.scores.values() if universals else ()))
-    claim(out, exchange.spec.to_toml())
     with holding(units):
+        if parts == 1:  # what is trained on parts was never the run's
+            restore(run, exchange)
+        claim(out, exchange.spec.to_toml())
         failures = attempted(units, out, console, workers=workers, device=bench.device)
         require_some(exchange.crossed.values(), failures)
         result = assemble(exchange)  # which shows some of the inputs

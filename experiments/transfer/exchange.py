@@ -126,8 +126,7 @@ def _is_scored(source: str) -> bool:
 def of_run(run: Path, spec: Spec, attack: str, epsilon: float, bench: Bench) -> Exchange:
     """The individuals and saved inputs of a finished comparison.
 
-    Raises BlindspotsError where it discarded its inputs, has no such attack or epsilon, or was
-    made by other software, with which its units cannot be told to be the same.
+    Raises BlindspotsError where it discarded its inputs, or has no such attack or epsilon.
     """
     if spec.keep != "all":
         raise BlindspotsError(
@@ -138,9 +137,7 @@ def of_run(run: Path, spec: Spec, attack: str, epsilon: float, bench: Bench) -> 
     if epsilon not in spec.epsilons_of(attack):
         known = spec.epsilons_of(attack)
         raise unknown_number("epsilon", epsilon, known, f"of {attack} in '{run}'")
-    exchange = Exchange(spec, attack, epsilon, bench)
-    _restore(run, exchange)
-    return exchange
+    return Exchange(spec, attack, epsilon, bench)
 
 
 def in_parts(
@@ -186,8 +183,12 @@ def _check_aimed(attack: str, known: Mapping[str, object] | tuple[str, ...], run
         )
 
 
-def _restore(run: Path, exchange: Exchange) -> None:
-    """Units that the cache has lost, from the run; BlindspotsError where they are not the run's."""
+def restore(run: Path, exchange: Exchange) -> None:
+    """Bring units that the cache has lost from the run, as long as nobody may delete them.
+
+    Raises BlindspotsError where the run was made by other software, or on another device, with
+    which its units cannot be told to be the same.
+    """
     for (name, i), model in exchange.plan.individuals.items():
         directory = individual_directory(run, name, i)
         if not isinstance(model, Train) or not directory.is_dir():

@@ -19,7 +19,9 @@ from experiments.scoring import predictions
 from experiments.single import read_inputs
 from experiments.spec import spec_from
 from experiments.statistics.transfer import summarise_transfer
+from experiments.store import link
 from experiments.transfer.command import transfer
+from networks import BlindspotsError
 
 
 @pytest.fixture
@@ -90,6 +92,28 @@ def test_a_lost_cache_is_restored_from_the_run(
     assert drawn_or_asked <= {("score", ""), ("train", ""), ("craft", "uniform")}
     trained = [u for u in here.done if u.stage == "train"]
     assert all(u.seed >= 1000 for u in trained)  # independent ones, for the noise alone
+
+
+def test_inputs_are_held_before_they_are_brought_from_the_run(
+    empty_cache: Path, run_copy: Path, monkeypatch: pytest.MonkeyPatch
+):
+    brought = []
+
+    def held(source: Path, target: Path) -> None:
+        listed = "\n".join(path.read_text() for path in empty_cache.glob("holds/*.keys"))
+        if source.parent.name == "inputs":
+            [key, _] = target.name[1:].split("-", 1)  # of a draft
+            brought.append(key in listed.split())
+        link(source, target)
+
+    def enough(*given: object, **named: object) -> None:
+        raise BlindspotsError("That is enough.")
+
+    monkeypatch.setattr("experiments.transfer.exchange.link", held)
+    monkeypatch.setattr("experiments.transfer.command.attempted", enough)
+    with pytest.raises(BlindspotsError, match="That is enough"):
+        call(run_copy)
+    assert set(brought) == {True}
 
 
 def test_networks_are_trained_on_disjoint_parts(
