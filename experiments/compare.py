@@ -64,13 +64,12 @@ def compare(
     scored(bench, spec.images)
     planned = plan(spec, bench)
     claim(out, spec.to_toml())
-    kept = {craft.key for craft in kept_sets(planned, spec).values()}
+    passing = passing_sets(planned, spec)
     with holding(planned.asked) as held:
 
         def make_room(event: Event) -> None:
-            unit = event["unit"]
-            if event["what"] == "spent" and isinstance(unit, Craft) and unit.key not in kept:
-                held.let_go(unit)
+            if event["what"] == "spent" and event["unit"].key in passing:
+                held.let_go(event["unit"])
 
         failures = attempted(
             *(planned.asked, out, console), workers=workers, device=bench.device, also=make_room
@@ -80,6 +79,9 @@ def compare(
         from experiments.assemble import assemble
 
         result = assemble(spec, planned, bench)  # which shows some of the inputs
+        if not failures:  # which are to be tried again
+            for craft in filter(is_complete, passing.values()):
+                held.let_go(craft)
     facts = provenance(bench.device) | {
         "data": {"name": bench.data, "sha256": bench.sha256},
         "seconds": round(time.monotonic() - began, 1),
@@ -154,6 +156,12 @@ def kept_sets(planned: Plan, spec: Spec) -> dict[tuple[str, int, str], Craft]:
     """The crafted inputs that stay on disk, by source, individual and attack."""
     scored = {e.name for e in planned.entries}
     return {k: v for k, v in planned.sets.items() if spec.keep == "all" or k[0] not in scored}
+
+
+def passing_sets(planned: Plan, spec: Spec) -> dict[str, Craft]:
+    """The crafted inputs that go when all have answered them, by key."""
+    kept = {craft.key for craft in kept_sets(planned, spec).values()}
+    return {craft.key: craft for craft in planned.sets.values() if craft.key not in kept}
 
 
 def trained(out: Path) -> dict[str, Path]:

@@ -29,7 +29,7 @@ class Hold:
     def let_go(self, craft: Craft) -> None:
         """Delete crafted inputs that no other command holds; their distances stay.
 
-        Where another one does, it deletes them when it lets go.
+        Where another comparison does, it deletes them when it lets go, at its end if not before.
         """
         with self.turn():
             self.keys.discard(craft.key)

@@ -18,7 +18,7 @@ from experiments.compare import compare
 from experiments.holds import holding
 from experiments.inputs import Craft
 from experiments.plan import plan
-from experiments.spec import Spec
+from experiments.spec import Spec, spec_from
 from experiments.store import fresh_unit
 from experiments.units import is_complete, product
 from networks import BlindspotsError
@@ -131,3 +131,56 @@ def test_a_comparison_holds_all_that_it_is_to_show(
         compare(small_spec, tmp_path / "run", device="cpu", console=Console(quiet=True))
     planned = plan(small_spec, bench_for(None, "cpu"))
     assert sorted(held) == sorted({unit.key for unit in planned.sets.values()})
+
+
+@pytest.fixture
+def frugal(in_threads: None) -> Spec:
+    """A comparison that keeps what is crafted on its independent source alone."""
+    return spec_from(
+        {
+            "networks": ["FC10"],
+            "sources": ["FC10"],
+            "individuals": 1,
+            "images": 10,
+            "attacks": ["fgsm"],
+            "epsilons": [0.1],
+            "reference_attack": "fgsm",
+            "reference_epsilon": 0.1,
+            "training": {"epochs": 1, "batch": 200, "rate": 5e-3},
+            "keep": "independent",
+        }
+    )
+
+
+@pytest.fixture
+def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Compares into a directory of that name, without figures."""
+    monkeypatch.setattr("experiments.compare.finish", lambda *given: None)
+
+    def compared(spec: Spec, name: str) -> Path:
+        compare(spec, tmp_path / name, device="cpu", workers=1, console=Console(quiet=True))
+        return tmp_path / name
+
+    return compared
+
+
+def test_what_was_spared_goes_with_the_last_comparison_that_does_not_keep_it(
+    frugal: Spec, empty_cache: Path, compared: Callable[..., Path]
+) -> None:
+    planned = plan(frugal, bench_for(None, "cpu"))
+    with holding(planned.asked):
+        run = compared(frugal, "first")
+        assert all(is_complete(unit) for unit in planned.sets.values())
+    compared(frugal, "second")  # where all is known, so that nothing is spent
+    left = {source for (source, _, _), unit in planned.sets.items() if is_complete(unit)}
+    assert left == {"independent-FC10"}
+    assert [path.name for path in (run / "inputs").iterdir()] == ["independent-FC10-0-fgsm"]
+
+
+def test_what_is_to_be_kept_is_crafted_again_where_it_was_discarded(
+    frugal: Spec, empty_cache: Path, compared: Callable[..., Path]
+) -> None:
+    compared(frugal, "frugal")
+    run = compared(frugal.model_copy(update={"keep": "all"}), "run")
+    kept = {path.parent.name for path in run.glob("inputs/*/inputs.safetensors")}
+    assert kept == {"independent-FC10-0-fgsm", "FC10-0-fgsm"}
