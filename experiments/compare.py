@@ -27,7 +27,7 @@ from experiments.result import (
 )
 from experiments.spec import Spec
 from experiments.store import link, unit_path, write_dataset, write_text, writing
-from experiments.units import is_complete
+from experiments.units import Unit, is_complete
 from experiments.work import Event
 from experiments.workers import Workers
 from networks import contrasts
@@ -71,8 +71,9 @@ def compare(
             if event["what"] == "spent" and event["unit"].key in passing:
                 held.let_go(event["unit"])
 
+        units: list[Unit] = [*lacking_sets(out, planned, spec), *planned.asked]
         failures = attempted(
-            *(planned.asked, out, console), workers=workers, device=bench.device, also=make_room
+            units, out, console, workers=workers, device=bench.device, also=make_room
         )
         require_some(planned.asked, failures)
         keep(out, planned, spec)
@@ -156,6 +157,18 @@ def kept_sets(planned: Plan, spec: Spec) -> dict[tuple[str, int, str], Craft]:
     """The crafted inputs that stay on disk, by source, individual and attack."""
     scored = {e.name for e in planned.entries}
     return {k: v for k, v in planned.sets.items() if spec.keep == "all" or k[0] not in scored}
+
+
+def lacking_sets(out: Path, planned: Plan, spec: Spec) -> list[Craft]:
+    """The crafted inputs that are to stay on disk and are not in the run directory yet.
+
+    All may have answered them in a comparison that did not keep them.
+    """
+    return [
+        craft
+        for place, craft in kept_sets(planned, spec).items()
+        if not (out / "inputs" / set_name(*place) / craft.product).exists()
+    ]
 
 
 def passing_sets(planned: Plan, spec: Spec) -> dict[str, Craft]:
