@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.crew import Crew, Heard, Name, Refused, retold, wants_gpu
 from experiments.data.cache import cache_dir
 from experiments.interrupts import interrupts_held
-from experiments.processes import workers_for
+from experiments.processes import cores
 from experiments.remote import Site, inspected, software, work_there
 from experiments.store import writing
 from experiments.units import Unit
@@ -237,9 +237,7 @@ def _local(count: int | None, on_gpu: bool) -> Iterator[Any]:
         gpu = {"resources": GPU, "env": {"CUDA_VISIBLE_DEVICES": str(i)}}
         return usual | gpu if i < gpus else usual
 
-    workers = {
-        i: {"cls": Nanny, "options": options(i)} for i in range(count or gpus or workers_for("cpu"))
-    }
+    workers = {i: {"cls": Nanny, "options": options(i)} for i in range(count or gpus or cores())}
     nowhere_else = {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"}
     scheduler = {"cls": Scheduler, "options": {"dashboard": False} | nowhere_else}
     with interrupts_held():

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments.processes import workers_for
 from experiments.progress import Monitor
 from experiments.store import unwritable, write_text
 from experiments.units import Unit, is_complete
@@ -43,13 +42,12 @@ def attempted(
     console: Console,
     *,
     workers: Workers | None,
-    device: str = "cpu",
     also: Tell = lambda event: None,
 ) -> dict[str, str]:
     """Work on units, with progress on ``console`` and in ``out``/log.jsonl; returns the failures.
 
-    ``workers`` are by default as many as ``device`` is best served by; ``also`` is told of every
-    event after the log.
+    ``workers`` are by default as many as serve this machine best; ``also`` is told of every event
+    after the log.
     """
     with Monitor(console, out / "log.jsonl") as monitor:
 
@@ -57,7 +55,7 @@ def attempted(
             monitor.tell(event)
             also(event)
 
-        return complete(units, workers or workers_for(device), tell)
+        return complete(units, workers, tell)
 
 
 def require_all(failures: dict[str, str]) -> None:

@@ -72,9 +72,7 @@ def compare(
                 held.let_go(event["unit"])
 
         units: list[Unit] = [*lacking_sets(out, planned, spec), *planned.asked]
-        failures = attempted(
-            units, out, console, workers=workers, device=bench.device, also=make_room
-        )
+        failures = attempted(units, out, console, workers=workers, also=make_room)
         require_some(planned.asked, failures)
         keep(out, planned, spec)
         from experiments.assemble import assemble

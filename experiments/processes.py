@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from experiments.crew import Crew, Heard, retold, worked
+from experiments.crew import Crew, Heard, retold, wants_gpu, worked
 from experiments.interrupts import interrupts_held
 from experiments.memory import keep_memory
 from experiments.units import Unit
@@ -20,19 +20,21 @@ from experiments.units import Unit
 _messages: Any = None  # of this worker process, to the process that waits
 
 
-def workers_for(device: str) -> int:
-    """One process per core, which trains 1.5 x faster than threads do; one alone on a GPU."""
-    return 1 if device == "cuda" else len(os.sched_getaffinity(0))
+def cores() -> int:
+    """Those that this process may use: a process for each trains 1.5 x faster than threads do."""
+    return len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)
 class Processes:
-    """``size`` processes, which start as they are wanted, each in a pool of its own.
+    """Processes that start as they are wanted, each in a pool of its own.
 
-    Where one dies, its pool breaks, and none of the others.
+    Where one dies, its pool breaks, and none of the others. So many at a time may work on units
+    that want a GPU, ``on_gpu``, and on others, ``on_cpu``.
     """
 
-    size: int
+    on_gpu: int
+    on_cpu: int
     pools: list[ProcessPoolExecutor] = field(default_factory=list)
     messages: list[Any] = field(default_factory=list)
     """One queue for each pool: a process that dies may leave its own one locked."""
@@ -40,7 +42,8 @@ class Processes:
 
     def has_room(self, unit: Unit, beside: Collection[Unit]) -> bool:
         """Whether a process is free, or may still be started."""
-        return len(beside) < self.size
+        alike = [each for each in beside if wants_gpu(each) == wants_gpu(unit)]
+        return len(alike) < (self.on_gpu if wants_gpu(unit) else self.on_cpu)
 
     def start(self, unit: Unit) -> Future[float]:
         """Hand over a unit; an interrupt waits until the process that it may start is there."""
@@ -90,10 +93,14 @@ class Processes:
 
 
 @contextmanager
-def processes(size: int) -> Iterator[Crew]:
-    """Processes that end with the block, however it ends."""
+def processes(count: int | None) -> Iterator[Crew]:
+    """Processes that end with the block, however it ends.
+
+    ``count`` are at work at a time, on a GPU and beside it; without it one on a GPU, which leaves
+    little of that idle, and one per core beside it.
+    """
     others = mp.active_children()
-    crew = Processes(size)
+    crew = Processes(count or 1, count or cores())
     try:
         yield crew
     finally:

@@ -46,8 +46,10 @@ Tell = Callable[[Event], None]
 not fit, and another one is to begin it) or spent (nothing that is still to be done needs it)."""
 
 
-def complete(units: Iterable[Unit], workers: Workers, tell: Tell) -> dict[str, str]:
+def complete(units: Iterable[Unit], workers: Workers | None, tell: Tell) -> dict[str, str]:
     """Make every unit complete, with all that it needs; units on disk cost nothing.
+
+    Without ``workers`` there are as many processes of this machine as serve it best.
 
     Returns the failures: unit's key to the sentence that says why. What needs a failed unit is
     not tried and not listed. Raises Crash at the end where a unit failed by what nobody foresaw.
@@ -64,7 +66,7 @@ def complete(units: Iterable[Unit], workers: Workers, tell: Tell) -> dict[str, s
     return {key: str(error) for key, error in failures.items()}
 
 
-def _hired(workers: Workers, on_gpu: bool) -> AbstractContextManager[Crew]:
+def _hired(workers: Workers | None, on_gpu: bool) -> AbstractContextManager[Crew]:
     return workers_of(workers, on_gpu) if isinstance(workers, Cluster) else processes(workers)
 
 

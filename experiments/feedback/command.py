@@ -189,7 +189,7 @@ def measured(
     from figures.save import save
 
     claim(aim.out)
-    require_all(attempted(aim.units, aim.out, console, workers=workers, device=bench.device))
+    require_all(attempted(aim.units, aim.out, console, workers=workers))
     result = assembled(aim, bench)
     write_dataset(result, aim.out / "controls.nc")
     with writing(aim.out / "figures"):

@@ -43,7 +43,7 @@ def reproduce(
     for noise in planned.noise.values():
         pictures(bench, noise.source, settings.images)  # are there so many?
     claim(out, settings.to_toml())
-    failures = attempted(planned.units, out, console, workers=workers, device=bench.device)
+    failures = attempted(planned.units, out, console, workers=workers)
     require_some(planned.scores.values(), failures)
     result = assemble(settings, planned, bench)
     keep(out, planned)

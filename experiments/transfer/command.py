@@ -55,7 +55,7 @@ def transfer(
         if parts == 1:  # what is trained on parts was never the run's
             restore(run, exchange)
         claim(out, exchange.spec.to_toml())
-        failures = attempted(units, out, console, workers=workers, device=bench.device)
+        failures = attempted(units, out, console, workers=workers)
         require_some(exchange.crossed.values(), failures)
         result = assemble(exchange)  # which shows some of the inputs
     result = result.assign_attrs(failures=sorted(failures.values()))

@@ -123,3 +123,21 @@ def test_what_a_gpu_does_and_what_processors_do_go_side_by_side(
     last = Waits("last", other)
     units = [Waits(str(i), busy, last) for i in range(4)]
     assert complete([*units, last, *units], 2, lambda event: None) == {}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A unit that asks for nothing but a device."""
+
+    bench: Bench
+
+
+def test_a_gpu_serves_one_at_a_time_and_other_cores_work_beside() -> None:
+    on_gpu, on_cpu = (Placed(Bench("", None, "", device, "")) for device in ("cuda", "cpu"))
+    for count, at_a_time in ((None, (1, processes.cores())), (3, (3, 3))):
+        with processes.processes(count) as crew:
+            for unit, other, most in zip(
+                (on_gpu, on_cpu), (on_cpu, on_gpu), at_a_time, strict=True
+            ):
+                assert crew.has_room(unit, [unit] * (most - 1) + [other] * 20)
+                assert not crew.has_room(unit, [unit] * most)
