@@ -69,28 +69,39 @@ struct Net {
     int64_t in_block(int64_t first) const { return std::min(BLOCK, images - first); }
 };
 
-// What an area emitted at a step for some images: where spikes are few, which units spiked.
+// What an area emitted at a step for some images: where spikes are few, which units spiked. That is
+// asked image by image, so that the order in which an image's sums are added is its own affair.
 struct Emitted {
     int64_t t = -1;
-    bool are_few;
+    bool are_few;                        // in all rows taken together
+    std::vector<uint8_t> few;            // in each
     std::vector<int32_t> places, begins; // image by image
-    std::vector<float> out;              // (rows, units)
+    std::vector<float> out;              // (rows, units), but where all rows are few
 
     void find(const Area &area, int64_t now, const float *u, int64_t rows) {
         t = now;
         are_few = area.is_listed;
+        few.assign(rows, are_few);
         if (are_few) {
             places.resize(rows * area.units + WIDE);
             begins.resize(rows + 1);
             begins[0] = 0;
-            for (int64_t r = 0; r < rows; ++r)
-                begins[r + 1] = begins[r] + list(u + r * area.units, area.threshold, area.units,
-                                                 places.data() + begins[r]);
+            for (int64_t r = 0; r < rows; ++r) {
+                const int32_t count = list(u + r * area.units, area.threshold, area.units,
+                                           places.data() + begins[r]);
+                begins[r + 1] = begins[r] + count;
+                few[r] = count < FEW * area.units;
+            }
             are_few = begins[rows] < FEW * rows * area.units;
         }
-        if (are_few) return;
+        if (are_few && alike(0) == rows) return;
         out.resize(rows * area.units);
         emit(area.emits, area.threshold, u, out.data(), rows * area.units);
+    }
+
+    // The end of the rows from this one on that are few, or are not, as it is.
+    int64_t alike(int64_t row) const {
+        return std::find(few.begin() + row, few.end(), !few[row]) - few.begin();
     }
 
     // The same spikes unit by unit: the images that made each spike.

@@ -95,10 +95,15 @@ class Walk {
         for (int64_t c = 0; c < to; c += TILE) {
             const float *tile = weights[l].tile(c);
             const int64_t width = std::min(TILE, to - c);
-            if (sent.are_few)
-                gather(tile, sent.places.data(), sent.begins.data(), rows, u + c, to, width);
-            else
-                product(sent.out.data(), from, 1, tile, from, rows, u + c, to, width);
+            for (int64_t r = 0, end; r < rows; r = end) {
+                end = sent.alike(r);
+                if (sent.few[r])
+                    gather(tile, sent.places.data(), sent.begins.data() + r, end - r,
+                           u + r * to + c, to, width);
+                else
+                    product(sent.out.data() + r * from, from, 1, tile, from, end - r,
+                            u + r * to + c, to, width);
+            }
         }
     }
 
