@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
 
 from experiments.attacks.cost import count
 from experiments.attacks.goal import Goal
-from experiments.attacks.victim import Found, Victim, answer_not_finite, gradient_not_finite
+from experiments.attacks.victim import Found, Model, Victim, answer_not_finite, gradient_not_finite
 from networks import Constant, OneToOne
 from sim import Network
 from sim.engine import engine
@@ -70,7 +71,7 @@ class Ascent:
 def is_led(victim: Victim) -> bool:
     """Whether `lead` can lead the images of this victim."""
     model, clean = victim.model, victim.clean
-    if engine() != "compiled" or type(model) is not Network or clean.device.type != "cpu":
+    if engine() != "compiled" or not is_bare(model) or clean.device.type != "cpu":
         return False
     wiring, plan = model.wiring, plan_of(model.wiring)
     inputs = [p.pattern for p in wiring.projections if p.source == wiring.input.name]
@@ -90,6 +91,16 @@ def is_led(victim: Victim) -> bool:
     )
 
 
+def is_bare(model: Model) -> TypeGuard[Network]:
+    """Whether a model is a network that answers as its wiring says, with nothing hung on it."""
+    return (
+        type(model) is Network
+        and "forward" not in vars(model)
+        and not any((model._forward_pre_hooks, model._forward_hooks))
+        and not any((model._backward_pre_hooks, model._backward_hooks))
+    )
+
+
 def lead(victim: Victim, ascent: Ascent, batch_size: int) -> None:
     """Lead the images to their ends, so many in one call.
 
@@ -106,7 +117,7 @@ def lead(victim: Victim, ascent: Ascent, batch_size: int) -> None:
     masked, goes = victim.masked[victim.rows], ascent.best.fooled.logical_not()
     victim.asked[victim.rows] |= goes | ascent.keep_going
     tables = (
-        *(ascent.epsilons, ascent.sizes, victim.clean, ascent.offsets, victim.labels),
+        *(ascent.epsilons, ascent.sizes, victim.clean, ascent.offsets, victim.labels.contiguous()),
         *(ascent.best.inputs, ascent.best.loss, ascent.best.fooled, masked),
         *(ascent.fooled_at, ascent.out),
     )

@@ -38,6 +38,20 @@ projections = [
   { source = "b", target = "output" },
 ]
 """
+SPIKING = """
+name = "spiking"
+steps = 10
+areas = [
+  { name = "input", shape = [1, 6, 6], unit = { model = "input" } },
+  { name = "a", shape = [100], unit = { model = "lif", beta = 0.5, threshold = 0.2 } },
+  { name = "output", shape = [3], unit = { model = "rate", activation = "identity", leak = 0.5 } },
+]
+projections = [
+  { source = "input", target = "a" },
+  { source = "a", target = "a", kind = "lateral" },
+  { source = "a", target = "output" },
+]
+"""
 EPSILONS = [0.02, 0.05, 0.1, 0.2]
 
 
@@ -103,6 +117,19 @@ def test_no_image_depends_on_others_to_the_last_bit(
     assert torch.equal(alone, together[:, 9:10])
 
 
+def test_nor_on_whether_others_spike_at_most_units() -> None:
+    """Sums over few spikes and over many are added in another order, image by image."""
+    network = lively(from_toml(SPIKING))
+    with torch.no_grad():
+        network.values["weight/input>a"].add_(0.03)
+    bright = torch.linspace(0.1, 1, 120)[torch.randperm(120, generator=seeded(1))]
+    images = torch.rand(120, 1, 6, 6, generator=seeded(0)) * bright.reshape(-1, 1, 1, 1)
+    shown = images, network(images).argmax(1)
+    settings: dict[str, Any] = {"steps": 20, "restarts": 1, "random_start": False}
+    together = attack(network, shown, **settings)[0]
+    assert torch.equal(attack(network, shown, batch_size=1, **settings)[0], together)
+
+
 @pytest.mark.parametrize("name", ["fc-blt-spiking", "fc-bt-modular-spiking", "fc-blt-sparse"])
 def test_networks_of_the_catalogue(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     hold_beside(name, 24, monkeypatch)
@@ -148,6 +175,29 @@ def test_what_it_does_not_know_is_left_to_python(network: Network) -> None:
     assert not led(Network.initial(network.wiring, 0).double(), dtype=torch.float64)
     for name in ("fc-b", "conv-blt", "fc-blt-spiking-poisson", "fc-blt-spiking-latency"):
         assert not led(Network.initial(wiring_named(name), 0))
+
+
+@pytest.mark.parametrize("hung", ["forward", "before", "after", "back"])
+def test_a_network_that_something_hangs_on_is_left_to_python(hung: str, network: Network) -> None:
+    """Such as noise that is added to images, or logits that are masked: a defence."""
+    if hung == "forward":
+        network.forward = lambda images: Network.forward(network, 1 - images)  # type: ignore
+    elif hung == "before":
+        network.register_forward_pre_hook(lambda _, given: (1 - given[0],))
+    elif hung == "after":
+        network.register_forward_hook(lambda _, given, logits: logits.flip(1))
+    else:
+        network.register_full_backward_hook(lambda _, by_given, by_logits: by_given)
+    images, labels = torch.zeros(2, 1, 6, 6), torch.zeros(2, dtype=torch.int64)
+    with under_attack(network, images, labels) as victim:
+        assert not is_led(victim)
+
+
+def test_labels_that_lie_apart(network: Network, shown: tuple[Tensor, Tensor]) -> None:
+    images, labels = shown
+    apart = torch.stack([labels, 2 - labels], 1)[:, 0]
+    found = attack(network, (images[:9], labels[:9]), steps=2)[0]
+    assert torch.equal(attack(network, (images[:9], apart[:9]), steps=2)[0], found)
 
 
 def test_gradients_of_nought_are_told(network: Network, shown: tuple[Tensor, Tensor]) -> None:
