@@ -28,7 +28,7 @@ struct Climb {
 
 enum Failure : int64_t { NONE, ANSWER_NOT_FINITE, GRADIENT_NOT_FINITE };
 
-// Where an image stands.
+// Where an image stands; before its first restart at the clean image.
 struct Climber {
     int64_t image, level, restart, step, idle;
 };
@@ -164,8 +164,11 @@ class Party {
             const int64_t image = next++;
             if (image >= end) break;
             if (climb.fooled[image] && !climb.keep_going) continue;
-            who.push_back({image, 0, 0, 0, 0});
-            set_out(who.size() - 1);
+            // the clean image is judged first, by the same sums as all that it is compared with
+            climb.height[image] = -INFINITY, climb.fooled[image] = false;
+            who.push_back({image, 0, -1, climb.steps, 0});
+            const size_t n = who.size() - 1;
+            std::memcpy(point(n), clean(n), climb.pixels * sizeof(float));
         }
         return !who.empty();
     }

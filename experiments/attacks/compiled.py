@@ -2,7 +2,8 @@
 
 Where the compiled engine is asked for, and can: on a flat network in float32 on a CPU whose images
 stay, for cross-entropy and with no detours. It finds what `ascent.Climbers` finds, but for the
-rounding of sums; what it finds of an image does not depend on the others, to the last bit.
+rounding of sums; what it finds of an image does not depend on the others, to the last bit. For that
+it judges clean images again.
 """
 
 import ctypes
@@ -109,10 +110,8 @@ def lead(victim: Victim, ascent: Ascent, batch_size: int) -> None:
     """
     assert isinstance(victim.model, Network)
     wiring, found = victim.model.wiring, victim.model.circuit().values
-    plan, values = (
-        plan_of(wiring),
-        {name: each.detach().contiguous() for name, each in found.items()},
-    )
+    plan = plan_of(wiring)
+    values = {name: each.detach().contiguous() for name, each in found.items()}
     net = seen(plan, values, len(victim.clean), memory_of(plan, values))
     masked, goes = victim.masked[victim.rows], ascent.best.fooled.logical_not()
     victim.asked[victim.rows] |= goes | ascent.keep_going
