@@ -7,7 +7,7 @@
 #include <atomic>
 #include <cfloat>
 
-#include "walk.h"
+#include "host.h"
 
 extern "C" {
 
@@ -31,87 +31,6 @@ enum Failure : int64_t { NONE, ANSWER_NOT_FINITE, GRADIENT_NOT_FINITE };
 // Where an image stands; before its first restart at the clean image.
 struct Climber {
     int64_t image, level, restart, step, idle;
-};
-
-// The tables of all weights, cut into tiles once.
-struct Weights {
-    std::vector<Tiles> forth, back;           // of links
-    std::vector<Tiles> from_input, to_input;  // of projections from the input
-
-    explicit Weights(const Net &net, int64_t pixels)
-        : forth(tiles(net, true)), back(tiles(net, false)) {
-        for (int64_t s = 0; s < net.stills; ++s) {
-            const float *weight = net.still[s].weight;
-            const int64_t units = net.area[net.still[s].target].units;
-            from_input.emplace_back(weight, pixels, units, 1, pixels, 1.0f);
-            to_input.emplace_back(weight, units, pixels, pixels, 1, 1.0f);
-        }
-    }
-};
-
-// A network with room for a block of images of its own.
-class Host {
-  public:
-    Net net;
-
-    explicit Host(const Net &given)
-        : net(given), areas(given.area, given.area + given.areas),
-          stills(given.still, given.still + given.stills) {
-        net.images = BLOCK;
-        for (Area &area : areas) {
-            const int64_t turn = std::max<int64_t>(1, area.last + 1 - area.since);
-            area.u = room(area, turn);
-            area.du = room(area, std::min(turn, net.longest + 1));
-        }
-        for (Still &still : stills) still.by_drive = numbers(BLOCK * areas[still.target].units);
-        for (size_t a = 0; a < areas.size(); ++a) stage(a);
-        net.area = areas.data(), net.still = stills.data();
-    }
-
-    Area &area(int64_t a) { return areas[a]; }
-    float *numbers(int64_t count) {
-        kept.emplace_back(count);
-        return kept.back().data();
-    }
-
-    // What arrives from the input at each stage of an area, once each projection's part is known.
-    void drive(const std::vector<float *> &arrived, int64_t count) {
-        for (size_t a = 0; a < areas.size(); ++a)
-            for (int64_t k = 0; k < areas[a].stages; ++k) {
-                Stage &stage = stages[a][k];
-                if (!stage.across) continue;
-                const int64_t units = areas[a].units;
-                float *total = const_cast<float *>(stage.drive);
-                for (int64_t n = 0; n < count; ++n)
-                    std::memcpy(total + n * units, biases[a], units * sizeof(float));
-                for (size_t s = 0; s < stills.size(); ++s)
-                    if (stills[s].target == int64_t(a) && stills[s].delay <= stage.since)
-                        for (int64_t i = 0; i < count * units; ++i) total[i] += arrived[s][i];
-            }
-    }
-
-  private:
-    std::vector<Area> areas;
-    std::vector<Still> stills;
-    std::vector<std::vector<Stage>> stages;
-    std::vector<const float *> biases;
-    std::vector<Lined> kept;
-
-    Room room(const Area &area, int64_t turn) {
-        const int64_t apart = BLOCK * area.units;
-        return {numbers(area.since * area.units), numbers(turn * apart), turn, apart};
-    }
-
-    // As given, every stage is the bias; those that input has reached get room for more.
-    void stage(size_t a) {
-        stages.emplace_back(areas[a].stage, areas[a].stage + areas[a].stages);
-        biases.push_back(stages[a][0].drive);
-        for (Stage &stage : stages[a])
-            for (const Still &still : stills)
-                if (still.target == int64_t(a) && still.delay <= stage.since && !stage.across)
-                    stage = {stage.since, numbers(BLOCK * areas[a].units), areas[a].units};
-        areas[a].stage = stages[a].data();
-    }
 };
 
 // A block of images that climb.

@@ -28,7 +28,7 @@ from sim.whole.build import HEADERS, CNet
 from sim.whole.compiled import Memory, Stages, place, seen
 from sim.whole.plan import Plan, plan_of
 
-SOURCE = Path(__file__).with_name("ascent.cpp")
+SOURCE, HOST = (Path(__file__).with_name(name) for name in ("ascent.cpp", "host.h"))
 number, pointer = ctypes.c_int64, ctypes.c_void_p
 
 
@@ -148,7 +148,7 @@ def memory_of(plan: Plan, values: Mapping[str, Tensor]) -> Memory:
 @cache
 def library() -> ctypes.CDLL:
     """The compiled ascent; BlindspotsError where it cannot be built or loaded."""
-    compiled = native(SOURCE, HEADERS)
+    compiled = native(SOURCE, [*HEADERS, HOST])
     compiled.ascend.argtypes = (ctypes.POINTER(CNet), ctypes.POINTER(CClimb), number, number)
     compiled.ascend.restype = number
     return compiled
