@@ -25,8 +25,8 @@ from sim.engine import engine
 from sim.native import native
 from sim.precision import precision
 from sim.whole.build import HEADERS, CNet
-from sim.whole.compiled import Memory, Stages, place, seen
 from sim.whole.plan import Plan, plan_of
+from sim.whole.seen import Memory, Stages, place, seen
 
 SOURCE, HOST = (Path(__file__).with_name(name) for name in ("ascent.cpp", "host.h"))
 number, pointer = ctypes.c_int64, ctypes.c_void_p

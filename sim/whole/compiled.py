@@ -1,76 +1,21 @@
 """A flat network through time by the compiled loop, in one call there and one back."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from networks import RateUnit, SpikingUnit
-from networks.area import Area, Unit
+from networks import RateUnit
+from networks.area import Area
 from sim.whole.back import Given
-from sim.whole.build import (
-    EMITS,
-    CArea,
-    CLink,
-    CNet,
-    CRoom,
-    CStage,
-    CStill,
-    library,
-)
-from sim.whole.plain import Emitted, Plain, Sent, kept
+from sim.whole.build import CNet, library
+from sim.whole.plain import Emitted, Plain, Sent
 from sim.whole.plan import Link, Plan
-
-Stages = Sequence[tuple[int, Tensor]]
-"""What reaches an area but from others, from a step on: (N, units), or (1, units) for all."""
+from sim.whole.seen import Memory, Room, Stages, fixed_of, seen
 
 AT_ONCE = 16
 """Steps of which gradients by potentials are kept on the way back, for those by weights."""
-
-NONE: Mapping[str, Any] = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class Room:
-    """An area's tables: ``alone`` (since, 1, units) of steps at which all images share one row,
-    ``many`` (turn, N, units) of those after, of which the latest stand in place of earlier ones.
-
-    ``marks`` are copies of some, from which the others can be found again.
-    """
-
-    alone: Tensor
-    many: Tensor
-    marks: dict[int, Tensor] = field(default_factory=dict)
-
-    def __getitem__(self, t: int) -> Tensor:
-        since, turn = self.alone.shape[0], self.many.shape[0]
-        return self.alone[t] if t < since else self.many[t % turn]
-
-    def seen(self) -> CRoom:
-        """As C++ sees it."""
-        turn, images, units = self.many.shape
-        return CRoom(place(self.alone), place(self.many), turn, images * units)
-
-
-class Memory(NamedTuple):
-    """Where the numbers of a network are, most by area.
-
-    Potentials ``u``, ``drives`` of them but from other areas, ``du`` the gradients by potentials,
-    ``answer``, (answer steps, N, classes), those by the output's that come from outside, ``sums``
-    those by parameters, by name, and ``stills``, (N, units), those by what came through weights of
-    that name from an input that stays.
-    """
-
-    u: Mapping[str, Room] = NONE
-    drives: Mapping[str, Stages] = NONE
-    du: Mapping[str, Room] = NONE
-    answer: Tensor | None = None
-    sums: Mapping[str, Tensor] = NONE
-    stills: Mapping[str, Tensor | None] = NONE
 
 
 class Loop:
@@ -177,81 +122,6 @@ class Loop:
         return seen(self.plan, self.values, self.images, memory)
 
 
-def seen(plan: Plan, values: Mapping[str, Tensor], images: int, memory: Memory) -> CNet:
-    """A network as C++ sees it, with contiguous values; they and the memory must outlive that."""
-    fixed = fixed_of(plan)
-    areas = [
-        _area(plan, area, told, memory) for area, told in zip(plan.areas, fixed.areas, strict=True)
-    ]
-    links = [
-        CLink(*told, place(values[name]), place(memory.sums.get(name)))
-        for name, told in fixed.links.items()
-    ]
-    stills = [
-        CStill(*fixed.inputs[name], place(values[name]), place(total))
-        for name, total in memory.stills.items()
-    ]
-    counts = (len(areas), len(links), len(stills))
-    return CNet(
-        *(images, plan.longest, torch.get_num_threads(), *counts),
-        *((CArea * len(areas))(*areas), (CLink * len(links))(*links)),
-        (CStill * len(stills))(*stills),
-    )
-
-
-def _area(plan: Plan, area: Area, told: tuple[float, ...], memory: Memory) -> CArea:
-    name, nowhere = area.name, CRoom()
-    stages = [
-        CStage(since, place(drive), 0 if drive.shape[0] == 1 else area.size)
-        for since, drive in memory.drives.get(name, ())
-    ]
-    return CArea(
-        *(*told, memory.u[name].seen() if memory.u else nowhere),
-        *(memory.du[name].seen() if memory.du else nowhere, len(stages)),
-        (CStage * len(stages))(*stages),
-        *(place(memory.answer) if name == plan.output else None, plan.answers.start),
-        place(memory.sums.get(plan.biases[name])),
-    )
-
-
-class Fixed(NamedTuple):
-    """What C++ is told of a network whatever its values: the first fields of its structures.
-
-    ``areas`` in order; ``links`` between them, and ``inputs``, by the name of their weights.
-    """
-
-    areas: Sequence[tuple[float, ...]]
-    links: Mapping[str, tuple[int, ...]]
-    inputs: Mapping[str, tuple[int, int]]
-
-
-@cache
-def fixed_of(plan: Plan) -> Fixed:
-    """What a plan says whatever the values."""
-    index = {area.name: i for i, area in enumerate(plan.areas)}
-    every = [(area.name, link) for area in plan.areas for link in plan.into[area.name]]
-    uneven = {link.source for _, link in every if link.is_diagonal}
-    return Fixed(
-        [_fixed(plan, area, is_listed=area.name not in uneven) for area in plan.areas],
-        {
-            link.weight: (index[link.source], index[target], link.delay, link.is_diagonal)
-            for target, link in every
-            if not link.is_input
-        },
-        {link.weight: (index[target], link.delay) for target, link in every if link.is_input},
-    )
-
-
-def _fixed(plan: Plan, area: Area, *, is_listed: bool) -> tuple[float, ...]:
-    unit, name = area.unit, area.name
-    return (
-        *(area.size, EMITS.index(emits(unit)), isinstance(unit, SpikingUnit) and is_listed),
-        *(plan.since[name], plan.last[name]),
-        *(kept(area), unit.leak if isinstance(unit, RateUnit) else 1),
-        *((unit.threshold, unit.slope) if isinstance(unit, SpikingUnit) else (0, 0)),
-    )
-
-
 class Back:
     """The way back to all that was ``given``, with room ``du`` for gradients by potentials."""
 
@@ -307,17 +177,3 @@ class Back:
         unit, du = area.unit, self.memory.du[area.name][t]
         drive = du * unit.leak if isinstance(unit, RateUnit) and unit.leak != 1 else du
         self.given.by_input(self.loop.sent(link, t), drive, t - link.delay)
-
-
-def emits(unit: Unit) -> str:
-    """What a unit emits, in the words of `EMITS`."""
-    if isinstance(unit, RateUnit):
-        return unit.activation
-    assert isinstance(unit, SpikingUnit)
-    return "spike sigmoid" if unit.surrogate == "sigmoid" else unit.surrogate
-
-
-def place(tensor: Tensor | None) -> int | None:
-    """Where a table begins in memory."""
-    assert tensor is None or tensor.is_contiguous()
-    return None if tensor is None else tensor.data_ptr()

@@ -10,8 +10,8 @@ from benchmarks.training_step import lively
 from networks import RateUnit, SpikingUnit, Wiring, wiring_named
 from sim import Network
 from sim.whole import answers
-from sim.whole.compiled import Room
 from sim.whole.plain import Emitted
+from sim.whole.seen import Room
 
 Wire = Callable[..., Wiring]
 HIDDEN = {"a": (7, SpikingUnit(beta=0.7, threshold=0.4)), "b": (6, RateUnit(leak=0.3))}
