@@ -29,7 +29,7 @@ class Hold:
     def let_go(self, craft: Craft) -> None:
         """Delete crafted inputs that no other command holds; their distances stay.
 
-        Where another comparison does, it deletes them when it lets go, at its end if not before.
+        Where another comparison does, it deletes them when it lets go, or when it has ended well.
         """
         with self.turn():
             self.keys.discard(craft.key)

@@ -5,7 +5,7 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -38,7 +38,10 @@ class Processes:
     pools: list[ProcessPoolExecutor] = field(default_factory=list)
     messages: list[Any] = field(default_factory=list)
     """One queue for each pool: a process that dies may leave its own one locked."""
-    idle: list[ProcessPoolExecutor] = field(default_factory=list)
+    idle: Mapping[bool, list[ProcessPoolExecutor]] = field(
+        default_factory=lambda: {on_gpu: [] for on_gpu in (False, True)}
+    )
+    """Apart by whether they served units that want a GPU, of which they hold some memory."""
 
     def has_room(self, unit: Unit, beside: Collection[Unit]) -> bool:
         """Whether a process is free, or may still be started."""
@@ -55,7 +58,7 @@ class Processes:
 
         def rest(attempt: Future[float]) -> None:
             if not attempt.cancelled() and not isinstance(attempt.exception(), BrokenProcessPool):
-                self.idle.append(pool)
+                self.idle[wants_gpu(unit)].append(pool)
 
         attempt.add_done_callback(rest)  # before the unit's end is told
         return retold(attempt, unit, deaths)
@@ -73,8 +76,9 @@ class Processes:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _begun(self, unit: Unit) -> tuple[ProcessPoolExecutor, Future[float]]:
-        while self.idle:
-            pool = self.idle.pop()
+        idle = self.idle[wants_gpu(unit)]
+        while idle:
+            pool = idle.pop()
             with suppress(BrokenProcessPool):  # its process died when it had nothing to do
                 pool.submit(os.getpid).result()  # an answer, since nobody may have noticed yet
                 return pool, pool.submit(_work, unit)
@@ -111,7 +115,7 @@ def processes(count: int | None) -> Iterator[Crew]:
 
 
 def _settle_in(messages: Any) -> None:
-    """In a new worker: one thread, memory kept, interrupts left to the parent, and its end too."""
+    """In a new worker: one thread, memory kept, interrupts for the parent, an end with it."""
     global _messages  # noqa: PLW0603
     _messages = messages
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -60,6 +60,7 @@ def _has_gpu(worker: "Worker") -> bool:
 
 
 def _check(site: Site, worker: "Worker") -> None:
+    from experiments.attacks import compiled
     from sim.engine import check_engine
 
     its = f"The worker at {worker.address}"
@@ -86,6 +87,8 @@ def _check(site: Site, worker: "Worker") -> None:
     try:
         check_device(device)
         check_engine(site.engine, device)
+        if site.engine == "compiled":
+            compiled.library()
     except BlindspotsError as error:
         raise BlindspotsError(f"{its} is not fit: {error}") from None
 

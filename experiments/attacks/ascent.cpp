@@ -36,8 +36,8 @@ struct Climber {
 // A block of images that climb.
 class Party {
   public:
-    Party(const Net &given, const Climb &climb, const Weights &weights)
-        : climb(climb), images(given.images), weights(weights), host(given),
+    Party(const Net &given, const Climb &climb, const Weights &weights, size_t most)
+        : most(most), climb(climb), images(given.images), weights(weights), host(given),
           output(host.area(climb.output)), there(host.net, weights.forth),
           back(host.net, weights.back), points(BLOCK * climb.pixels),
           gradients(BLOCK * climb.pixels), losses(BLOCK), wrong(BLOCK) {
@@ -60,6 +60,7 @@ class Party {
     int64_t forward = 0, backward = 0; // images asked about, and gradients taken
 
   private:
+    const size_t most; // images at a time
     const Climb &climb;
     const int64_t images;
     const Weights &weights;
@@ -79,10 +80,9 @@ class Party {
     float epsilon(size_t n) { return climb.epsilons[who[n].level]; }
 
     bool fill(std::atomic<int64_t> &next, int64_t end) {
-        while (who.size() < BLOCK) {
+        while (who.size() < most) {
             const int64_t image = next++;
             if (image >= end) break;
-            if (climb.fooled[image] && !climb.keep_going) continue;
             // the clean image is judged first, by the same sums as all that it is compared with
             climb.height[image] = -INFINITY, climb.fooled[image] = false;
             who.push_back({image, 0, -1, climb.steps, 0});
@@ -262,12 +262,14 @@ extern "C" {
 // Leads the images from `first` to before `end` to their ends; returns why it failed.
 int64_t ascend(const Net *net, Climb *climb, int64_t first, int64_t end) {
     const Weights weights(*net, climb->pixels);
+    const int64_t each = (end - first + net->threads - 1) / net->threads;
     std::atomic<int64_t> next{first};
     int64_t failure = NONE;
 #pragma omp parallel num_threads(net->threads)
     {
-        Party party(*net, *climb, weights);
+        Party party(*net, *climb, weights, std::min(BLOCK, each));
         party.run(next, end);
+        if (party.failure != NONE) next = end; // nobody begins another one
 #pragma omp critical
         {
             failure = std::max<int64_t>(failure, party.failure);

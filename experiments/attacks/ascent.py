@@ -150,7 +150,7 @@ class Climbers:
     def curve(self, batch_size: int) -> Tensor:
         """(E, n, ...), every input checked against its threat; asks about `batch_size` at once."""
         everyone = torch.arange(len(self.level), device=self.level.device)
-        if not self.plan.keep_going:
+        if not self.plan.keep_going and not self.is_led:
             self.retire(everyone[self.best.fooled])
         if self.is_led:
             tables = (self.epsilons, self.sizes, self.offsets, self.best, self.fooled_at, self.out)

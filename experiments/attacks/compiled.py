@@ -1,4 +1,4 @@
-"""Projected ascent under linf in one call, by C++ that follows `ascent` image by image.
+"""Projected ascent under linf led by C++, which follows `ascent` image by image.
 
 Where the compiled engine is asked for, and can: on a flat network in float32 on a CPU whose images
 stay, for cross-entropy and with no detours. It finds what `ascent.Climbers` finds, but for the
@@ -24,23 +24,24 @@ from sim import Network
 from sim.engine import engine
 from sim.native import native
 from sim.precision import precision
-from sim.whole.build import HEADERS, CNet
+from sim.whole import is_flat
+from sim.whole.build import HEADERS, CNet, pointer
+from sim.whole.build import count as whole
 from sim.whole.plan import Plan, plan_of
 from sim.whole.seen import Memory, Stages, place, seen
 
 SOURCE, HOST = (Path(__file__).with_name(name) for name in ("ascent.cpp", "host.h"))
-number, pointer = ctypes.c_int64, ctypes.c_void_p
 
 
 class CClimb(ctypes.Structure):
     """``Climb`` in ``ascent.cpp``."""
 
     _fields_ = [
-        *((n, number) for n in ("pixels", "output", "budgets", "restarts", "steps", "idle")),
-        ("keep_going", number),
+        *((n, whole) for n in ("pixels", "output", "budgets", "restarts", "steps", "idle")),
+        ("keep_going", whole),
         *((n, pointer) for n in ("epsilons", "sizes", "clean", "offsets", "labels")),
         *((n, pointer) for n in ("best", "height", "fooled", "masked", "fooled_at", "out")),
-        *((n, number) for n in ("forward", "backward")),
+        *((n, whole) for n in ("forward", "backward")),
     ]
 
 
@@ -85,7 +86,7 @@ def is_led(victim: Victim) -> bool:
         and clean.is_contiguous()
         and isinstance(wiring.stimulated.code, Constant)
         and wiring.stimulated.threshold is None
-        and not plan.has_grids()
+        and is_flat(wiring)
         and not any(isinstance(pattern, OneToOne) for pattern in inputs)
         and not wiring.is_feedforward  # which is answered in one pass
         and plan.since[plan.output] <= plan.answers.start
@@ -149,6 +150,6 @@ def memory_of(plan: Plan, values: Mapping[str, Tensor]) -> Memory:
 def library() -> ctypes.CDLL:
     """The compiled ascent; BlindspotsError where it cannot be built or loaded."""
     compiled = native(SOURCE, [*HEADERS, HOST])
-    compiled.ascend.argtypes = (ctypes.POINTER(CNet), ctypes.POINTER(CClimb), number, number)
-    compiled.ascend.restype = number
+    compiled.ascend.argtypes = (ctypes.POINTER(CNet), ctypes.POINTER(CClimb), whole, whole)
+    compiled.ascend.restype = whole
     return compiled

@@ -67,8 +67,8 @@ Workers = Annotated[
         "--cluster",
         parser=_workers_in,
         metavar="N|CLUSTER",
-        help="Processes, by default one per core, one on a GPU; or a dask cluster: local:N, slurm, "
-        "slurm:N (jobs), or a scheduler's address.",
+        help="So many processes, on a GPU and beside it; by default one per core, and one for the "
+        "GPU. Or a dask cluster: local:N, slurm, slurm:N (jobs), or a scheduler's address.",
     ),
 ]
 

@@ -1,4 +1,4 @@
-// A flat network and its tables, as `build.py` hands them over; and what its areas emitted.
+// A flat network and its tables, as `seen.py` hands them over; and what its areas emitted.
 
 #pragma once
 
@@ -31,7 +31,7 @@ struct Area {
     float keeps, takes, threshold, steep; // u[t] = keeps u[t-1] + takes drive - reset
     Room u, du;                           // potentials, and gradients by them
     int64_t stages;
-    const Stage *stage;                   // one after another, the first from step 0 on
+    const Stage *stage;                   // one after another, the first before any step
     const float *answer;                  // the gradient by u from outside, from the step `asked`
     int64_t asked;                        // on, (steps, images, units), or null
     float *by_bias;                       // the gradient, (units), or null
