@@ -100,8 +100,8 @@ class Processes:
 def processes(count: int | None) -> Iterator[Crew]:
     """Processes that end with the block, however it ends.
 
-    ``count`` are at work at a time, on a GPU and beside it; without it one on a GPU, which leaves
-    little of that idle, and one per core beside it.
+    ``count`` are at work at a time, on a GPU and beside it; without it one on a GPU, and one per
+    core beside it.
     """
     others = mp.active_children()
     crew = Processes(count or 1, count or cores())

@@ -135,9 +135,7 @@ class Party {
         for (size_t s = 0; s < arrived.size(); ++s) {
             const int64_t units = weights.from_input[s].columns;
             std::fill(arrived[s], arrived[s] + count * units, 0.0f);
-            for (int64_t c = 0; c < units; c += TILE)
-                product(points.data(), climb.pixels, 1, weights.from_input[s].tile(c),
-                        climb.pixels, count, arrived[s] + c, units, std::min(TILE, units - c));
+            product(points.data(), count, weights.from_input[s], arrived[s]);
         }
         host.drive(arrived, count);
         there.begin(0, count, false);
@@ -186,12 +184,8 @@ class Party {
         back.begin(0, count, false);
         for (int64_t t = output.last; t >= 0; --t) back.back(t);
         std::fill(gradients.data(), gradients.data() + count * climb.pixels, 0.0f);
-        for (int64_t s = 0; s < net.stills; ++s) {
-            const Tiles &weight = weights.to_input[s];
-            for (int64_t c = 0; c < climb.pixels; c += TILE)
-                product(net.still[s].by_drive, weight.rows, 1, weight.tile(c), weight.rows, count,
-                        gradients.data() + c, climb.pixels, std::min(TILE, climb.pixels - c));
-        }
+        for (int64_t s = 0; s < net.stills; ++s)
+            product(net.still[s].by_drive, count, weights.to_input[s], gradients.data());
     }
 
     // Keeps what is better than all before, and moves on.

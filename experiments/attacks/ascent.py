@@ -115,7 +115,7 @@ class Climbers:
 
     Who is fooled, or has withstood all budgets, makes room for those that wait: the model is always
     asked about as many images as there may be, those at the smallest budgets first. No image
-    depends on which others are asked about with it.
+    depends on which others are asked about with it. Where C++ can lead them (`compiled`), it does.
 
     Args:
         victim: the model with n images.

@@ -139,10 +139,9 @@ def memory_of(plan: Plan, values: Mapping[str, Tensor]) -> Memory:
     drives: dict[str, Stages] = {}
     stills: dict[str, Tensor | None] = {}
     for area in plan.areas:
-        inputs = [link for link in plan.into[area.name] if link.is_input]
         bias = values[plan.biases[area.name]].reshape(1, -1)
-        drives[area.name] = [(t, bias) for t in sorted({0, *(link.delay for link in inputs)})]
-        stills |= {link.weight: None for link in inputs}
+        drives[area.name] = [(t, bias) for t in plan.arrivals(area)]
+        stills |= {link.weight: None for link in plan.into[area.name] if link.is_input}
     return Memory(drives=drives, stills=stills)
 
 

@@ -102,7 +102,7 @@ class Loop:
         inputs = [link for link in self.plan.into[area.name] if link.is_input]
         bias = self.values[self.plan.biases[area.name]].reshape(1, -1)
         is_constant = self.is_still or not inputs
-        begins = sorted({0, *(link.delay for link in inputs)}) if is_constant else steps
+        begins = self.plan.arrivals(area) if is_constant else steps
         found = [(t, self._drive(bias, inputs, t)) for t in begins]
         if is_constant:
             self.stages[area.name] = found

@@ -54,6 +54,10 @@ class Plan:
         """Whether units of some areas lie on a grid, without which nothing is convolved."""
         return any(area.is_grid for area in self.areas)
 
+    def arrivals(self, area: Area) -> list[int]:
+        """Step 0, and those from which on more of an input that stays arrives at the area."""
+        return sorted({0, *(link.delay for link in self.into[area.name] if link.is_input)})
+
     def at(self, t: int) -> list[Area]:
         """The areas whose potential at step t the answer depends on."""
         return [area for area in self.areas if t <= self.last[area.name]]

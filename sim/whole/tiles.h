@@ -147,3 +147,10 @@ inline void product(const float *left, int64_t down, int64_t right, const float 
                 std::memcpy(here + i * across, copy + i * HALF, wide * sizeof(float));
         }
 }
+
+// sums (rows, columns of the table) += left (rows, rows of the table) times a table.
+inline void product(const float *left, int64_t rows, const Tiles &table, float *sums) {
+    for (int64_t c = 0; c < table.columns; c += TILE)
+        product(left, table.rows, 1, table.tile(c), table.rows, rows, sums + c, table.columns,
+                std::min(TILE, table.columns - c));
+}

@@ -142,12 +142,9 @@ class Walk {
     void hand_back(int64_t l, int64_t t, float *total) {
         const Link &link = net.link[l];
         const Area &target = net.target(link);
-        const int64_t from = net.source(link).units, to = target.units;
         const float *du = of_all(target, target.rows(target.du, t, 0), target.is_shared(t));
         if (link.is_diagonal) return scaled(weights[l], du, count, total);
-        for (int64_t c = 0; c < from; c += TILE)
-            product(du, to, 1, weights[l].tile(c), to, count, total + c, from,
-                    std::min(TILE, from - c));
+        product(du, count, weights[l], total);
     }
 
     // The rows of a table for these images; summed over all where they share a row, and it has more.
