@@ -3,9 +3,8 @@
 All follow the one written step. They add in different orders, so that a potential differs in its
 last bits, and one that lies within those of its threshold may spike in one of them alone; training
 carries that on. Hence any but the plain one is used where it is asked for, and results name it.
-The compiled one works on a CPU, for one flat individual in float32, those of Triton on a GPU (or
-where Triton plays one, `sim.whole.pointwise`); elsewhere the plain one takes over, which on a CPU,
-where the compiled one was asked for, has PyTorch convolve grids with channels last.
+The compiled one works on a CPU, for one individual in float32, those of Triton on a GPU (or where
+Triton plays one, `sim.whole.pointwise`); elsewhere the plain one takes over.
 "graphs" is "triton", and replays the steps of training as CUDA graphs.
 """
 
@@ -18,7 +17,7 @@ from sim.chosen import chosen
 
 Engine = Literal["plain", "compiled", "triton", "graphs"]
 ENVIRONMENT = "BLINDSPOTS_ENGINE"
-ORDER = 4  # raise it when an engine but the plain one comes to add in another order
+ORDER = 5  # raise it when an engine but the plain one comes to add in another order
 
 
 def engine() -> Engine:

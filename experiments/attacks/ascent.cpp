@@ -39,12 +39,13 @@ class Party {
     Party(const Net &given, const Climb &climb, const Weights &weights, size_t most)
         : most(most), climb(climb), images(given.images), weights(weights), host(given),
           output(host.area(climb.output)), there(host.net, weights.forth),
-          back(host.net, weights.back), points(BLOCK * climb.pixels),
-          gradients(BLOCK * climb.pixels), losses(BLOCK), wrong(BLOCK) {
+          back(host.net, weights.back), points(given.block * climb.pixels),
+          gradients(given.block * climb.pixels), losses(given.block),
+          wrong(given.block) {
         for (int64_t s = 0; s < host.net.stills; ++s)
-            arrived.push_back(host.numbers(BLOCK * host.area(host.net.still[s].target).units));
+            arrived.push_back(host.numbers(host.net.block * host.area(host.net.still[s].target).units));
         answers = output.last + 1 - output.asked;
-        by_answer = host.numbers(answers * BLOCK * output.units);
+        by_answer = host.numbers(answers * host.net.block * output.units);
         output.answer = by_answer;
         Walk shared(host.net, weights.forth);
         shared.begin(0, 1, true);
@@ -170,7 +171,7 @@ class Party {
         for (int64_t k = 0; k < classes; ++k) {
             const float by = k == label ? -share : share * std::exp(logits[k] - rivals);
             for (int64_t t = 0; t < answers; ++t)
-                by_answer[(t * BLOCK + n) * classes + k] = by;
+                by_answer[(t * host.net.block + n) * classes + k] = by;
         }
     }
 
@@ -261,7 +262,7 @@ int64_t ascend(const Net *net, Climb *climb, int64_t first, int64_t end) {
     int64_t failure = NONE;
 #pragma omp parallel num_threads(net->threads)
     {
-        Party party(*net, *climb, weights, std::min(BLOCK, each));
+        Party party(*net, *climb, weights, std::min(net->block, each));
         party.run(next, end);
         if (party.failure != NONE) next = end; // nobody begins another one
 #pragma omp critical

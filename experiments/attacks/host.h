@@ -6,11 +6,11 @@
 
 // The tables of all weights, cut into tiles once.
 struct Weights {
-    std::vector<Tiles> forth, back;           // of links
-    std::vector<Tiles> from_input, to_input;  // of projections from the input
+    std::vector<Joint> forth, back;          // of links
+    std::vector<Tiles> from_input, to_input; // of projections from the input
 
     explicit Weights(const Net &net, int64_t pixels)
-        : forth(tiles(net, true)), back(tiles(net, false)) {
+        : forth(joints(net, true)), back(joints(net, false)) {
         for (int64_t s = 0; s < net.stills; ++s) {
             const float *weight = net.still[s].weight;
             const int64_t units = net.area[net.still[s].target].units;
@@ -28,13 +28,13 @@ class Host {
     explicit Host(const Net &given)
         : net(given), areas(given.area, given.area + given.areas),
           stills(given.still, given.still + given.stills) {
-        net.images = BLOCK;
+        net.images = net.block;
         for (Area &area : areas) {
             const int64_t turn = std::max<int64_t>(1, area.last + 1 - area.since);
             area.u = room(area, turn);
             area.du = room(area, std::min(turn, net.longest + 1));
         }
-        for (Still &still : stills) still.by_drive = numbers(BLOCK * areas[still.target].units);
+        for (Still &still : stills) still.by_drive = numbers(net.block * areas[still.target].units);
         for (size_t a = 0; a < areas.size(); ++a) stage(a);
         net.area = areas.data(), net.still = stills.data();
     }
@@ -69,7 +69,7 @@ class Host {
     std::vector<Lined> kept;
 
     Room room(const Area &area, int64_t turn) {
-        const int64_t apart = BLOCK * area.units;
+        const int64_t apart = net.block * area.units;
         return {numbers(area.since * area.units), numbers(turn * apart), turn, apart};
     }
 
@@ -80,7 +80,7 @@ class Host {
         for (Stage &stage : stages[a])
             for (const Still &still : stills)
                 if (still.target == int64_t(a) && still.delay <= stage.since && !stage.across)
-                    stage = {stage.since, numbers(BLOCK * areas[a].units), areas[a].units};
+                    stage = {stage.since, numbers(net.block * areas[a].units), areas[a].units};
         areas[a].stage = stages[a].data();
     }
 };

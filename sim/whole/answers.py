@@ -22,12 +22,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from networks import Wiring
 from sim.engine import Engine, engine, kernels
 from sim.precision import precision
 from sim.step import Circuit
 from sim.whole.compiled import Loop
-from sim.whole.grids import LAST, laid
+from sim.whole.grids import FIRST, LAST, laid
 from sim.whole.plain import Plain
 from sim.whole.plan import Plan, plan_of
 from sim.whole.way import Way
@@ -41,11 +40,9 @@ def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = Fal
 
     With ``is_frugal`` the way back computes most of the past again, from moments that were kept:
     the same numbers from memory that grows with the root of the number of steps.
-
-    Convolutions are PyTorch's on any engine.
     """
     is_still = all(frame is frames[0] for frame in frames)
-    plan = _plan(circuit.wiring, frames[0])
+    plan = plan_of(circuit.wiring, LAST if is_compiled(circuit, frames) else FIRST)
     values, different = laid(plan.order, circuit), frames[:1] if is_still else frames
     shown = [plan.order.rows(each) if plan.input.is_grid else each for each in different]
     given = [*map(Tensor.contiguous, shown), *(values[name] for name in plan.names)]
@@ -54,11 +51,18 @@ def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = Fal
     return found
 
 
-def _plan(wiring: Wiring, frame: Tensor) -> Plan:
-    """With grids in tables as they are convolved fastest, where speed was asked for."""
-    plan, is_single = plan_of(wiring), frame.ndim == 1 + len(wiring.input.shape)
-    is_asked = engine() == "compiled" and frame.device.type == "cpu"
-    return plan_of(wiring, LAST) if plan.has_grids() and is_asked and is_single else plan
+def is_compiled(circuit: Circuit, frames: Sequence[Tensor]) -> bool:
+    """Whether the compiled loop takes the way: one individual's, on a CPU, in float32."""
+    is_single = frames[0].ndim == 1 + len(circuit.wiring.input.shape)
+    return (
+        engine() == "compiled"
+        and precision() == "float32"
+        and is_single
+        and all(
+            each.dtype == torch.float32 and each.device.type == "cpu"
+            for each in (*frames, *circuit.values.values())
+        )
+    )
 
 
 def apart_of(plan: Plan) -> int:
@@ -98,12 +102,9 @@ class ThroughTime(torch.autograd.Function):
 def _way(plan: Plan, how: tuple[Engine, int, int], given: Sequence[Tensor]) -> Way | Loop:
     """By the engine that was asked for where it can, else in plain torch."""
     by, apart, shown = how
-    is_single = given[0].ndim == 2 and precision() == "float32"
-    is_usual = all(x.dtype == torch.float32 for x in given)
-    is_flat = not plan.has_grids()
-    if by == "compiled" and is_flat and is_single and is_usual and not given[0].is_cuda:
+    if plan.order.is_last:
         return Loop(plan, shown, given, apart)
-    is_fused = by in ("triton", "graphs") and is_usual
+    is_fused = by in ("triton", "graphs") and all(x.dtype == torch.float32 for x in given)
     if is_fused and (given[0].is_cuda or os.environ.get("TRITON_INTERPRET") == "1"):
         return Way(plan, fused(), shown, given, apart)
     return Way(plan, Plain(), shown, given, apart)

@@ -40,7 +40,7 @@ class CArea(ctypes.Structure):
     """``Area`` in ``net.h``."""
 
     _fields_ = [
-        *((name, count) for name in ("units", "emits", "is_listed", "since", "last")),
+        *((name, count) for name in ("units", "channels", "emits", "is_listed", "since", "last")),
         *((name, number) for name in ("keeps", "takes", "threshold", "steep")),
         *((name, CRoom) for name in ("u", "du")),
         ("stages", count),
@@ -51,11 +51,19 @@ class CArea(ctypes.Structure):
     ]
 
 
+class CShape(ctypes.Structure):
+    """``Shape`` in ``joint.h``."""
+
+    _fields_ = [(name, count) for name in ("channels", "height", "width")]
+
+
 class CLink(ctypes.Structure):
-    """``Link`` in ``net.h``."""
+    """``Link`` in ``joint.h``."""
 
     _fields_ = [
         *((name, count) for name in ("source", "target", "delay", "is_diagonal")),
+        *((name, count) for name in ("kernel", "stride", "upward")),
+        *((name, CShape) for name in ("from", "to")),
         *((name, pointer) for name in ("weight", "by_weight")),
     ]
 
@@ -73,7 +81,8 @@ class CNet(ctypes.Structure):
     """``Net`` in ``net.h``."""
 
     _fields_ = [
-        *((name, count) for name in ("images", "longest", "threads", "areas", "links", "stills")),
+        *((name, count) for name in ("images", "block", "longest", "threads")),
+        *((name, count) for name in ("areas", "links", "stills")),
         ("area", ctypes.POINTER(CArea)),
         ("link", ctypes.POINTER(CLink)),
         ("still", ctypes.POINTER(CStill)),

@@ -1,4 +1,4 @@
-"""A flat network through time by the compiled loop, in one call there and one back."""
+"""A network through time by the compiled loop, in one call there and one back."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -12,16 +12,14 @@ from sim.whole.back import Given
 from sim.whole.build import CNet, library
 from sim.whole.plain import Emitted, Plain, Sent
 from sim.whole.plan import Link, Plan
-from sim.whole.seen import Memory, Room, Stages, fixed_of, seen
-
-AT_ONCE = 16
-"""Steps of which gradients by potentials are kept on the way back, for those by weights."""
+from sim.whole.seen import SHARES, Memory, Room, Stages, block_of, fixed_of, seen
 
 
 class Loop:
-    """A flat network on its way through time, there and back as `sim.whole.way.Way`, in float32.
+    """A network on its way through time, there and back as `sim.whole.way.Way`, in float32.
 
-    ``past`` holds potentials. The drive from the input, and the gradients by it, are torch's.
+    Channels of grids lie together. ``past`` holds potentials. The drive from the input, and the
+    gradients by it, are torch's.
     """
 
     def __init__(self, plan: Plan, shown: int, given: Sequence[Tensor], apart: int = 0):
@@ -53,7 +51,7 @@ class Loop:
 
     def back(self, gradient: Tensor, wanted: Sequence[bool]) -> list[Tensor | None]:
         """The gradients of all that was given, from that by the answer."""
-        plan, apart = self.plan, self.apart or AT_ONCE
+        plan, apart = self.plan, self.apart or at_once(self.plan)
         reach = apart + plan.longest
         if self.apart:
             for area in plan.areas:
@@ -100,10 +98,11 @@ class Loop:
         if area.name in self.stages:
             return self.stages[area.name]
         inputs = [link for link in self.plan.into[area.name] if link.is_input]
-        bias = self.values[self.plan.biases[area.name]].reshape(1, -1)
+        bias = self.values[self.plan.biases[area.name]]
+        row = (self.plan.order.spread(area, bias) if area.is_grid else bias).reshape(1, -1)
         is_constant = self.is_still or not inputs
         begins = self.plan.arrivals(area) if is_constant else steps
-        found = [(t, self._drive(bias, inputs, t)) for t in begins]
+        found = [(t, self._drive(row, inputs, t).contiguous()) for t in begins]
         if is_constant:
             self.stages[area.name] = found
         return found
@@ -136,11 +135,11 @@ class Back:
             for link in self.plan.into[area.name]
             if link.is_input and link.delay <= self.plan.last[area.name]
         ]
-        sums = {
-            name: torch.zeros(loop.values[name].shape[::-1])
-            for name in (*fixed_of(self.plan).links, *self.plan.biases.values())
-            if wanted[self.given.at[name]]
-        }
+        blocks = -(-loop.images // block_of(self.plan))
+        self.biases = {self.plan.biases[area.name]: area for area in self.plan.areas}
+        sums = {name: summed_as(loop.values[name]) for name in fixed_of(self.plan).links}
+        sums |= {name: torch.zeros(blocks, area.size) for name, area in self.biases.items()}
+        sums = {name: total for name, total in sums.items() if wanted[self.given.at[name]]}
         stills = {
             link.weight: torch.zeros(loop.images, area.size)
             for area, link in self.inputs
@@ -169,11 +168,36 @@ class Back:
             self.given.by_still[link.weight] = self.loop.sent(link, link.delay), drive
         self.given.finish()
         for name, total in self.memory.sums.items():
-            gradient = total.T if total.ndim == 2 else total
-            self.given.gradients[self.given.at[name]] = gradient
+            self.given.gradients[self.given.at[name]] = self._of(name, total)
         return self.given.gradients
+
+    def _of(self, name: str, total: Tensor) -> Tensor:
+        """The gradient by a parameter from its sums in C++."""
+        if name in self.biases:
+            area, order = self.biases[name], self.plan.order
+            return order.gathered(area, total) if area.is_grid else total.sum(0)
+        return (
+            total.sum(0).permute(3, 2, 0, 1)
+            if total.ndim == 5
+            else total.T
+            if total.ndim == 2
+            else total
+        )
 
     def _by_input(self, area: Area, link: Link, t: int) -> None:
         unit, du = area.unit, self.memory.du[area.name][t]
         drive = du * unit.leak if isinstance(unit, RateUnit) and unit.leak != 1 else du
         self.given.by_input(self.loop.sent(link, t), drive, t - link.delay)
+
+
+def at_once(plan: Plan) -> int:
+    """Steps of which gradients by potentials are kept on the way back, for those by weights."""
+    return 4 if plan.has_grids() else 16  # tables of grids are large
+
+
+def summed_as(weights: Tensor) -> Tensor:
+    """Room for the sums of gradients by weights, as `Memory` says."""
+    if weights.ndim == 1:
+        return torch.zeros_like(weights)
+    target, source, *kernel = weights.shape
+    return torch.zeros(*(SHARES, *kernel) if kernel else (), source, target)

@@ -17,8 +17,8 @@ from sim.step import Circuit, convolved, spared
 class Order(NamedTuple):
     """How a grid's units stand in a row of a table (N, units).
 
-    ``is_last``: place after place, with a place's channels beside one another, which CPUs convolve
-    faster; else channel after channel, as PyTorch lays out what nobody asked it to lay out.
+    ``is_last``: place after place, with a place's channels beside one another, as the compiled loop
+    adds them up; else channel after channel, as PyTorch lays them out.
     """
 
     is_last: bool
@@ -58,7 +58,7 @@ def _laid(order: Order, circuit: Circuit, p: Projection) -> Tensor:
     source, target = (circuit.wiring.area(name) for name in (p.source, p.target))
     weight = circuit.values[weight_name(p)]
     if isinstance(p.pattern, Convolution):
-        return weight.contiguous(memory_format=torch.channels_last)
+        return weight
     if isinstance(p.pattern, OneToOne):
         return order.rows(weight.reshape(target.shape)) if target.is_grid else weight
     if source.is_grid:

@@ -1,12 +1,13 @@
-// A flat network and its tables, as `seen.py` hands them over; and what its areas emitted.
+// A network and its tables, as `seen.py` hands them over; and what its areas emitted.
 
 #pragma once
 
+#include <memory>
 #include <utility>
 
+#include "joint.h"
 #include "units.h"
 
-constexpr int64_t BLOCK = 128; // images that go through time together, so that they stay in reach
 constexpr float FEW = 0.5f;   // spikes per unit below which adding rows is faster than a product
 
 // Tables by step: rows that all images share, one after another; and after those tables of (images,
@@ -24,7 +25,7 @@ struct Stage {
 };
 
 struct Area {
-    int64_t units, emits;
+    int64_t units, channels, emits;       // on a grid the channels of a place lie together
     int64_t is_listed;                    // it spikes, and no link out of it is diagonal
     int64_t since, last;                  // before `since` all images share a row; after `last`
                                           // nothing reaches the answer
@@ -34,7 +35,7 @@ struct Area {
     const Stage *stage;                   // one after another, the first before any step
     const float *answer;                  // the gradient by u from outside, from the step `asked`
     int64_t asked;                        // on, (steps, images, units), or null
-    float *by_bias;                       // the gradient, (units), or null
+    float *by_bias;                       // the gradient by drives, (blocks, units), or null
 
     bool is_shared(int64_t t) const { return t < since; }
     // The first row at step t for a block that begins with the image `first`.
@@ -42,12 +43,6 @@ struct Area {
         if (is_shared(t)) return room.alone + t * units;
         return room.many + t % room.turn * room.apart + first * units;
     }
-};
-
-struct Link {
-    int64_t source, target, delay, is_diagonal;
-    const float *weight; // (target units, source units), or (units) where it is diagonal
-    float *by_weight;    // the gradient, (source units, target units) or (units), or null
 };
 
 // A projection from an input that stays, and room for the gradient by all that it drove.
@@ -58,42 +53,32 @@ struct Still {
 };
 
 struct Net {
-    int64_t images, longest, threads, areas, links, stills;
+    int64_t images, block, longest, threads; // `block` images go through time together
+    int64_t areas, links, stills;
     const Area *area;
     const Link *link;
     const Still *still;
 
     const Area &source(const Link &of) const { return area[of.source]; }
     const Area &target(const Link &of) const { return area[of.target]; }
-    int64_t blocks() const { return (images + BLOCK - 1) / BLOCK; }
-    int64_t in_block(int64_t first) const { return std::min(BLOCK, images - first); }
+    int64_t blocks() const { return (images + block - 1) / block; }
+    int64_t in_block(int64_t first) const { return std::min(block, images - first); }
 };
 
 // What an area emitted at a step for some images: where spikes are few, which units spiked. That is
 // asked image by image, so that the order in which an image's sums are added is its own affair.
 struct Emitted {
-    int64_t t = -1;
+    int64_t t = -1, lists;               // of spikes for each image: one for each place
     bool are_few;                        // in all rows taken together
     std::vector<uint8_t> few;            // in each
-    std::vector<int32_t> places, begins; // image by image
+    std::vector<int32_t> places, begins; // image by image, place by place
     std::vector<float> out;              // (rows, units), but where all rows are few
 
     void find(const Area &area, int64_t now, const float *u, int64_t rows) {
-        t = now;
+        t = now, lists = area.units / area.channels;
         are_few = area.is_listed;
         few.assign(rows, are_few);
-        if (are_few) {
-            places.resize(rows * area.units + WIDE);
-            begins.resize(rows + 1);
-            begins[0] = 0;
-            for (int64_t r = 0; r < rows; ++r) {
-                const int32_t count = list(u + r * area.units, area.threshold, area.units,
-                                           places.data() + begins[r]);
-                begins[r + 1] = begins[r] + count;
-                few[r] = count < FEW * area.units;
-            }
-            are_few = begins[rows] < FEW * rows * area.units;
-        }
+        if (are_few) list_all(area, u, rows);
         if (are_few && alike(0) == rows) return;
         out.resize(rows * area.units);
         emit(area.emits, area.threshold, u, out.data(), rows * area.units);
@@ -106,15 +91,32 @@ struct Emitted {
 
     // The same spikes unit by unit: the images that made each spike.
     void turn(int64_t units) {
-        const std::vector<int32_t> units_of = std::move(places), images = std::move(begins);
-        const int64_t rows = images.size() - 1;
-        places.resize(images[rows]);
+        const std::vector<int32_t> units_of = std::move(places), of_image = std::move(begins);
+        const int64_t rows = (of_image.size() - 1) / lists;
+        places.resize(of_image.back());
         begins.assign(units + 1, 0);
-        for (int32_t i = 0; i < images[rows]; ++i) ++begins[units_of[i] + 1];
+        for (int32_t i = 0; i < of_image.back(); ++i) ++begins[units_of[i] + 1];
         for (int64_t k = 0; k < units; ++k) begins[k + 1] += begins[k];
         std::vector<int32_t> next = begins;
         for (int64_t r = 0; r < rows; ++r)
-            for (int32_t i = images[r]; i < images[r + 1]; ++i)
+            for (int32_t i = of_image[r * lists]; i < of_image[(r + 1) * lists]; ++i)
                 places[next[units_of[i]]++] = int32_t(r);
+    }
+
+  private:
+    void list_all(const Area &area, const float *u, int64_t rows) {
+        places.resize(rows * area.units + WIDE); // for whole vectors
+        begins.resize(rows * lists + 1);
+        int32_t *next = places.data();
+        for (int64_t r = 0; r < rows; ++r) {
+            const int32_t *const first = next;
+            for (int64_t p = 0; p < lists; ++p, u += area.channels) {
+                begins[r * lists + p] = int32_t(next - places.data());
+                next += list(u, area.threshold, area.channels, int32_t(p * area.channels), next);
+            }
+            few[r] = next - first < FEW * area.units;
+        }
+        begins[rows * lists] = int32_t(next - places.data());
+        are_few = next - places.data() < FEW * rows * area.units;
     }
 };

@@ -1,4 +1,4 @@
-"""A flat network and its tables as C++ sees them."""
+"""A network and its tables as C++ sees them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +11,15 @@ from torch import Tensor
 
 from networks import RateUnit, SpikingUnit
 from networks.area import Area, Unit
-from sim.whole.build import EMITS, CArea, CLink, CNet, CRoom, CStage, CStill
+from sim.whole.build import EMITS, CArea, CLink, CNet, CRoom, CShape, CStage, CStill
 from sim.whole.plain import kept
-from sim.whole.plan import Plan
+from sim.whole.plan import Link, Plan
 
 Stages = Sequence[tuple[int, Tensor]]
 """What reaches an area but from others, from a step on: (N, units), or (1, units) for all."""
+
+SHARES = 8
+"""Of a batch's images, each summed alone, so that threads change no sum (``weigh_grids.h``)."""
 
 NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -49,7 +52,8 @@ class Memory(NamedTuple):
     Potentials ``u``, ``drives`` of them but from other areas, ``du`` the gradients by potentials,
     ``answer``, (answer steps, N, classes), those by the output's that come from outside, ``sums``
     those by parameters, by name, and ``stills``, (N, units), those by what came through weights of
-    that name from an input that stays.
+    that name from an input that stays. Sums by weights are (source, target) numbers, or (units);
+    those by kernels (`SHARES`, height, width, source, target), those by biases (blocks, units).
     """
 
     u: Mapping[str, Room] = NONE
@@ -76,7 +80,7 @@ def seen(plan: Plan, values: Mapping[str, Tensor], images: int, memory: Memory) 
     ]
     counts = (len(areas), len(links), len(stills))
     return CNet(
-        *(images, plan.longest, torch.get_num_threads(), *counts),
+        *(images, block_of(plan), plan.longest, torch.get_num_threads(), *counts),
         *((CArea * len(areas))(*areas), (CLink * len(links))(*links)),
         (CStill * len(stills))(*stills),
     )
@@ -97,6 +101,11 @@ def _area(plan: Plan, area: Area, told: tuple[float, ...], memory: Memory) -> CA
     )
 
 
+def block_of(plan: Plan) -> int:
+    """How many images go through time together, so that their tables stay in a core's cache."""
+    return 12 if plan.has_grids() else 128
+
+
 class Fixed(NamedTuple):
     """What C++ is told of a network whatever its values: the first fields of its structures.
 
@@ -104,7 +113,7 @@ class Fixed(NamedTuple):
     """
 
     areas: Sequence[tuple[float, ...]]
-    links: Mapping[str, tuple[int, ...]]
+    links: Mapping[str, tuple[Any, ...]]
     inputs: Mapping[str, tuple[int, int]]
 
 
@@ -117,7 +126,10 @@ def fixed_of(plan: Plan) -> Fixed:
     return Fixed(
         [_fixed(plan, area, is_listed=area.name not in uneven) for area in plan.areas],
         {
-            link.weight: (index[link.source], index[target], link.delay, link.is_diagonal)
+            link.weight: (
+                *(index[link.source], index[target], link.delay, link.is_diagonal),
+                *shape_of(link, plan.areas[index[link.source]], plan.areas[index[target]]),
+            )
             for target, link in every
             if not link.is_input
         },
@@ -125,10 +137,24 @@ def fixed_of(plan: Plan) -> Fixed:
     )
 
 
+def shape_of(link: Link, source: Area, target: Area) -> tuple[Any, ...]:
+    """A link's kernel, its stride, whether it leads upward, and the shapes that it joins.
+
+    What is not a convolution joins single places.
+    """
+    if link.grids:
+        pattern = link.grids.pattern
+        shapes = (CShape(*area.shape) for area in (source, target))
+        return pattern.kernel, pattern.stride, pattern.upward, *shapes
+    size = 1 if link.is_diagonal else source.size
+    return 1, 1, True, CShape(size, 1, 1), CShape(target.size, 1, 1)
+
+
 def _fixed(plan: Plan, area: Area, *, is_listed: bool) -> tuple[float, ...]:
     unit, name = area.unit, area.name
     return (
-        *(area.size, EMITS.index(emits(unit)), isinstance(unit, SpikingUnit) and is_listed),
+        *(area.size, area.channels if area.is_grid else area.size, EMITS.index(emits(unit))),
+        isinstance(unit, SpikingUnit) and is_listed,
         *(plan.since[name], plan.last[name]),
         *(kept(area), unit.leak if isinstance(unit, RateUnit) else 1),
         *((unit.threshold, unit.slope) if isinstance(unit, SpikingUnit) else (0, 0)),

@@ -46,10 +46,17 @@ class Tiles {
     Tiles(const float *table, int64_t rows, int64_t columns, int64_t down, int64_t right,
           float factor)
         : Tiles(rows, columns) {
+        fill(0, rows, table, down, right, factor);
+    }
+
+    // So many rows, from the row `begin` on, with factor * table.
+    void fill(int64_t begin, int64_t count, const float *table, int64_t down, int64_t right,
+              float factor) {
         for (int64_t first = 0; first < columns; first += TILE)
-            for (int64_t r = 0; r < rows; ++r)
+            for (int64_t r = 0; r < count; ++r)
                 for (int64_t c = first; c < std::min(first + TILE, columns); ++c)
-                    tile(first)[r * TILE + c - first] = factor * table[r * down + c * right];
+                    tile(first)[(begin + r) * TILE + c - first] =
+                        factor * table[r * down + c * right];
     }
 
     // That which begins at the column `first`.
@@ -79,61 +86,86 @@ class Whole {
     int64_t width;
 };
 
-// sums += the rows of a tile at the places; four at a time, so that additions need not wait for
-// one another.
+// Numbers one after another in a row, `depth` from `left` on, and the first of the rows that they meet.
+// What is listed of them are the lists from `first` to before `end`.
+struct Strip {
+    int64_t left, depth, row, first = 0, end = 1;
+};
+
+// sums += the rows of a tile that the listed numbers of strips meet; four at a time, so that additions
+// need not wait for one another.
 template <int PARTS>
-void add_rows(const float *tile, const int32_t *place, const int32_t *end, float *sums) {
+void add_rows(const Strip *strip, const Strip *last, const float *tile, const int32_t *listed,
+              const int32_t *begins, float *sums) {
     wide found[PARTS];
     for (int p = 0; p < PARTS; ++p) found[p] = at(sums + p * WIDE);
-    for (; place + 4 <= end; place += 4)
-        for (int p = 0; p < PARTS; ++p) {
-            const float *part = tile + p * WIDE;
-            found[p] += (at(part + place[0] * TILE) + at(part + place[1] * TILE)) +
-                        (at(part + place[2] * TILE) + at(part + place[3] * TILE));
-        }
-    for (; place < end; ++place)
-        for (int p = 0; p < PARTS; ++p) found[p] += at(tile + place[0] * TILE + p * WIDE);
+    for (; strip != last; ++strip) {
+        const int32_t *place = listed + begins[strip->first], *end = listed + begins[strip->end];
+        const float *rows = tile + (strip->row - strip->left) * TILE;
+        for (; place + 4 <= end; place += 4)
+            for (int p = 0; p < PARTS; ++p) {
+                const float *part = rows + p * WIDE;
+                found[p] += (at(part + place[0] * TILE) + at(part + place[1] * TILE)) +
+                            (at(part + place[2] * TILE) + at(part + place[3] * TILE));
+            }
+        for (; place < end; ++place)
+            for (int p = 0; p < PARTS; ++p) found[p] += at(rows + place[0] * TILE + p * WIDE);
+    }
     for (int p = 0; p < PARTS; ++p) at(sums + p * WIDE) = found[p];
 }
 
-// Row by row of `sums` (`across` apart): += the rows of a tile at that row's places.
-inline void gather(const float *tile, const int32_t *places, const int32_t *begins, int64_t rows,
-                   float *sums, int64_t across, int64_t width) {
+// `width` sums += the rows of a tile that the listed numbers of strips meet.
+inline void gather(const Strip *strip, const Strip *last, const float *tile, const int32_t *listed,
+                   const int32_t *begins, float *sums, int64_t width) {
     constexpr decltype(&add_rows<1>) by_parts[] = {add_rows<1>, add_rows<2>, add_rows<3>,
                                                    add_rows<4>};
     const int64_t parts = (width + WIDE - 1) / WIDE;
-    for (int64_t r = 0; r < rows; ++r) {
-        const Whole whole(sums + r * across, width, parts * WIDE);
-        by_parts[parts - 1](tile, places + begins[r], places + begins[r + 1], whole.place);
-    }
+    const Whole whole(sums, width, parts * WIDE);
+    by_parts[parts - 1](strip, last, tile, listed, begins, whole.place);
 }
 
-// ROWS x 16 sums (`across` apart) += rows of `left` times 16 columns of a tile with `depth` rows.
+// What is read row by row; what leads to the next row, and to the next number of one.
+struct Left {
+    const float *table;
+    int64_t down, right;
+};
+
+// Rows of a tile, of which a strip meets those that are `ahead` numbers apart.
+struct Right {
+    const float *tile;
+    int64_t ahead;
+};
+
+// ROWS x 16 sums (`across` apart) += the strips' numbers of so many rows times 16 columns of the rows of
+// a tile that they meet.
 template <int ROWS>
-void multiply(const float *left, int64_t down, int64_t right, const float *tile, int64_t depth,
+void multiply(const Strip *strip, const Strip *last, const Left &left, const Right &right,
               float *sums, int64_t across) {
     wide found[ROWS][2];
     for (int r = 0; r < ROWS; ++r)
         for (int p = 0; p < 2; ++p) found[r][p] = at(sums + r * across + p * WIDE);
-    for (int64_t k = 0; k < depth; ++k) {
-        const wide one = at(tile + k * TILE), two = at(tile + k * TILE + WIDE);
-        for (int r = 0; r < ROWS; ++r) {
-            const float factor = left[r * down + k * right];
-            found[r][0] += factor * one;
-            found[r][1] += factor * two;
+    for (; strip != last; ++strip) {
+        const float *factors = left.table + strip->left, *row = right.tile + strip->row * TILE;
+        for (int64_t k = 0; k < strip->depth; ++k, row += right.ahead, factors += left.right) {
+            const wide one = at(row), two = at(row + WIDE);
+            for (int r = 0; r < ROWS; ++r) {
+                const float factor = factors[r * left.down];
+                found[r][0] += factor * one;
+                found[r][1] += factor * two;
+            }
         }
     }
     for (int r = 0; r < ROWS; ++r)
         for (int p = 0; p < 2; ++p) at(sums + r * across + p * WIDE) = found[r][p];
 }
 
-// sums (rows, width) += left (rows, depth) times a tile (depth, width); `down` and `right` lead to
-// the next row and column of `left`, `across` to the next row of the sums.
-inline void product(const float *left, int64_t down, int64_t right, const float *tile,
-                    int64_t depth, int64_t rows, float *sums, int64_t across, int64_t width) {
+// sums (rows, width), `across` apart, += the strips' numbers of these rows times what they meet.
+inline void product(const Strip *strip, const Strip *last, Left left, const Right &right,
+                    int64_t rows, float *sums, int64_t across, int64_t width) {
     constexpr int64_t HALF = 2 * WIDE, MOST = 6; // as many sums as a processor has registers
     constexpr decltype(&multiply<1>) by_rows[] = {multiply<1>, multiply<2>, multiply<3>,
                                                   multiply<4>, multiply<5>, multiply<6>};
+    const float *const table = left.table;
     for (int64_t first = 0; first < width; first += HALF)
         for (int64_t r = 0; r < rows; r += MOST) {
             const int64_t some = std::min(MOST, rows - r), wide = std::min(HALF, width - first);
@@ -141,16 +173,24 @@ inline void product(const float *left, int64_t down, int64_t right, const float 
             const bool is_whole = wide == HALF;
             for (int64_t i = 0; i < some && !is_whole; ++i)
                 std::memcpy(copy + i * HALF, here + i * across, wide * sizeof(float));
-            by_rows[some - 1](left + r * down, down, right, tile + first, depth,
+            left.table = table + r * left.down;
+            by_rows[some - 1](strip, last, left, {right.tile + first, right.ahead},
                               is_whole ? here : copy, is_whole ? across : HALF);
             for (int64_t i = 0; i < some && !is_whole; ++i)
                 std::memcpy(here + i * across, copy + i * HALF, wide * sizeof(float));
         }
 }
 
+// sums (rows, width) += left (rows, depth) times a tile (depth, width).
+inline void product(const Left &left, const float *tile, int64_t depth, int64_t rows, float *sums,
+                    int64_t across, int64_t width) {
+    const Strip all = {0, depth, 0};
+    product(&all, &all + 1, left, {tile, TILE}, rows, sums, across, width);
+}
+
 // sums (rows, columns of the table) += left (rows, rows of the table) times a table.
 inline void product(const float *left, int64_t rows, const Tiles &table, float *sums) {
     for (int64_t c = 0; c < table.columns; c += TILE)
-        product(left, table.rows, 1, table.tile(c), table.rows, rows, sums + c, table.columns,
+        product({left, table.rows, 1}, table.tile(c), table.rows, rows, sums + c, table.columns,
                 std::min(TILE, table.columns - c));
 }

@@ -123,19 +123,19 @@ inline unsigned above(const float *u, float threshold) {
 #endif
 }
 
-// Which of `count` potentials are above threshold, one after another; returns how many. There is
-// room for WIDE more than there are.
-inline int32_t list(const float *u, float threshold, int64_t count, int32_t *places) {
-    int32_t *next = places;
+// Which of `count` potentials, the first of them that of the unit `first`, are above threshold, one
+// after another; returns how many. There is room for WIDE more than there are.
+inline int32_t list(const float *u, float threshold, int64_t count, int32_t first, int32_t *units) {
+    int32_t *next = units;
     int64_t k = 0;
     for (; k + WIDE <= count; k += WIDE) {
         const unsigned bits = above(u + k, threshold);
-        for (int p = 0; p < WIDE; ++p) next[p] = int32_t(k) + PLACES.of[bits][p];
+        for (int p = 0; p < WIDE; ++p) next[p] = first + int32_t(k) + PLACES.of[bits][p];
         next += PLACES.count[bits];
     }
     for (; k < count; ++k) {
-        *next = int32_t(k);
+        *next = first + int32_t(k);
         next += u[k] > threshold;
     }
-    return int32_t(next - places);
+    return int32_t(next - units);
 }

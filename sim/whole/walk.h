@@ -4,28 +4,20 @@
 
 #include "net.h"
 
-// The weights of all links as tiles, times what their target takes up of a drive.
-std::vector<Tiles> tiles(const Net &net, bool forth) {
-    std::vector<Tiles> found;
-    for (int64_t l = 0; l < net.links; ++l) {
-        const Link &link = net.link[l];
-        const int64_t from = net.source(link).units, to = net.target(link).units;
-        const float takes = net.target(link).takes;
-        if (link.is_diagonal)
-            found.emplace_back(link.weight, 1, to, to, 1, takes);
-        else if (forth)
-            found.emplace_back(link.weight, from, to, 1, from, takes);
-        else
-            found.emplace_back(link.weight, to, from, from, 1, takes);
-    }
+// All links in one direction, with weights times what their target takes up of a drive.
+inline std::vector<Joint> joints(const Net &net, bool forth) {
+    std::vector<Joint> found;
+    for (int64_t l = 0; l < net.links; ++l)
+        found.emplace_back(net.link[l], net.target(net.link[l]).takes,
+                           forth || net.link[l].is_diagonal);
     return found;
 }
 
 // A block of images on its way through time, or the row that all share.
 class Walk {
   public:
-    Walk(const Net &net, const std::vector<Tiles> &weights)
-        : net(net), weights(weights), past(net.areas * net.longest) {}
+    Walk(const Net &net, const std::vector<Joint> &joints)
+        : net(net), joints(joints), past(net.areas * net.longest) {}
 
     void begin(int64_t with, int64_t of, bool shared) {
         first = with, count = of, is_shared = shared;
@@ -44,7 +36,7 @@ class Walk {
 
   private:
     const Net &net;
-    const std::vector<Tiles> &weights;
+    const std::vector<Joint> &joints;
     std::vector<Emitted> past;
     std::vector<float> sums;
     int64_t first = 0, count = 0;
@@ -89,21 +81,16 @@ class Walk {
 
     // Adds what arrives to `rows` of potentials.
     void deliver(int64_t l, const Emitted &sent, int64_t rows, float *u) {
-        const Link &link = net.link[l];
-        const int64_t from = net.source(link).units, to = net.target(link).units;
-        if (link.is_diagonal) return scaled(weights[l], sent.out.data(), rows, u);
-        for (int64_t c = 0; c < to; c += TILE) {
-            const float *tile = weights[l].tile(c);
-            const int64_t width = std::min(TILE, to - c);
-            for (int64_t r = 0, end; r < rows; r = end) {
-                end = sent.alike(r);
-                if (sent.few[r])
-                    gather(tile, sent.places.data(), sent.begins.data() + r, end - r,
-                           u + r * to + c, to, width);
-                else
-                    product(sent.out.data() + r * from, from, 1, tile, from, end - r,
-                            u + r * to + c, to, width);
-            }
+        const Joint &joint = joints[l];
+        const int64_t from = net.source(net.link[l]).units, to = net.target(net.link[l]).units;
+        if (net.link[l].is_diagonal) return scaled(joint.tiles(), sent.out.data(), rows, u);
+        for (int64_t r = 0, end; r < rows; r = end) {
+            end = sent.alike(r);
+            if (sent.few[r])
+                joint.gather(sent.places.data(), sent.begins.data() + r * sent.lists, sent.lists,
+                             end - r, u + r * to);
+            else
+                joint.product(sent.out.data() + r * from, end - r, from, u + r * to);
         }
     }
 
@@ -133,6 +120,10 @@ class Walk {
             const float *answer = area.answer + (t - area.asked) * net.images * area.units;
             plus(1.0f, of_all(area, answer, false), du, numbers);
         }
+        if (area.by_bias)
+            for (int64_t n = 0; n < count; ++n)
+                plus(area.takes, du + n * area.units,
+                     area.by_bias + first / net.block * area.units, area.units);
         for (int64_t s = 0; s < net.stills; ++s)
             if (net.still[s].target == a && t >= net.still[s].delay)
                 plus(area.takes, du, net.still[s].by_drive + first * area.units, numbers);
@@ -143,8 +134,8 @@ class Walk {
         const Link &link = net.link[l];
         const Area &target = net.target(link);
         const float *du = of_all(target, target.rows(target.du, t, 0), target.is_shared(t));
-        if (link.is_diagonal) return scaled(weights[l], du, count, total);
-        product(du, count, weights[l], total);
+        if (link.is_diagonal) return scaled(joints[l].tiles(), du, count, total);
+        joints[l].product(du, count, target.units, total);
     }
 
     // The rows of a table for these images; summed over all where they share a row, and it has more.

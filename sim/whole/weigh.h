@@ -1,8 +1,10 @@
-// The gradients by weights and biases, from those by potentials.
+// The gradients by weights of links without a grid, from those by potentials.
 
 #pragma once
 
 #include "net.h"
+
+constexpr int64_t WEIGHED = 128; // images at once, however few go through time together
 
 // What all areas emitted at some steps, block by block, ready for sums over images.
 class Record {
@@ -13,7 +15,7 @@ class Record {
     void find() {
         std::vector<bool> is_asked(net.areas);
         for (int64_t l = 0; l < net.links; ++l)
-            if (net.link[l].by_weight) is_asked[net.link[l].source] = true;
+            if (is_mine(net.link[l])) is_asked[net.link[l].source] = true;
 #pragma omp parallel for num_threads(net.threads)
         for (int64_t i = 0; i < int64_t(all.size()); ++i) {
             const int64_t block = i % net.blocks(), t = from + i / net.blocks() % (to - from);
@@ -21,7 +23,7 @@ class Record {
             const Area &area = net.area[a];
             const bool is_row = area.is_shared(t);
             if (!is_asked[a] || t > area.last || (is_row && block)) continue;
-            const int64_t first = block * BLOCK;
+            const int64_t first = block * net.block;
             const float *u = area.rows(area.u, t, first);
             all[i].find(area, t, u, is_row ? 1 : net.in_block(first));
             if (all[i].are_few) all[i].turn(area.units);
@@ -32,6 +34,8 @@ class Record {
         const bool is_row = net.area[a].is_shared(t);
         return all[(a * (to - from) + t - from) * net.blocks() + (is_row ? 0 : block)];
     }
+
+    static bool is_mine(const Link &link) { return link.by_weight && link.is_flat(); }
 
   private:
     const Net &net;
@@ -44,7 +48,7 @@ class Column {
   public:
     Column(const Net &net, const Record &record, int64_t a, int64_t first)
         : net(net), record(record), a(a), first(first), area(net.area[a]),
-          width(std::min(TILE, area.units - first)), rows(BLOCK * TILE) {}
+          width(std::min(TILE, area.units - first)), rows(net.block * TILE) {}
 
     void run(int64_t from, int64_t to) {
         for (int64_t t = std::min(to - 1, area.last); t >= from; --t)
@@ -63,16 +67,15 @@ class Column {
 
     void add(int64_t t, int64_t block) {
         const bool is_row = area.is_shared(t);
-        const int64_t count = is_row ? 1 : net.in_block(block * BLOCK);
-        const float *du = area.rows(area.du, t, block * BLOCK) + first;
+        const int64_t count = is_row ? 1 : net.in_block(block * net.block);
+        const float *du = area.rows(area.du, t, block * net.block) + first;
         std::fill(total, total + TILE, 0.0f);
         for (int64_t n = 0; n < count; ++n)
             for (int64_t k = 0; k < width; ++k)
                 total[k] += rows.data()[n * TILE + k] = area.takes * du[n * area.units + k];
-        for (int64_t k = 0; k < width && area.by_bias; ++k) area.by_bias[first + k] += total[k];
         for (int64_t l = 0; l < net.links; ++l) {
             const Link &link = net.link[l];
-            if (link.target != a || t < link.delay || !link.by_weight) continue;
+            if (link.target != a || t < link.delay || !Record::is_mine(link)) continue;
             if (net.source(link).is_shared(t - link.delay))
                 add_to(link, record.at(link.source, t - link.delay, 0), total, 1);
             else
@@ -88,9 +91,27 @@ class Column {
                 for (int64_t k = 0; k < width; ++k)
                     sums[k] += tile[n * TILE + k] * sent.out[n * from + first + k];
         } else if (sent.are_few) {
-            gather(tile, sent.places.data(), sent.begins.data(), from, sums, to, width);
+            for (int64_t k = 0; k < from; ++k) {
+                const Strip one = {0, 0, 0, k, k + 1};
+                gather(&one, &one + 1, tile, sent.places.data(), sent.begins.data(), sums + k * to,
+                       width);
+            }
         } else {
-            product(sent.out.data(), 1, from, tile, count, from, sums, to, width);
+            product({sent.out.data(), 1, from}, tile, count, from, sums, to, width);
         }
     }
 };
+
+inline void weigh_flat(Net net, int64_t from, int64_t to) {
+    net.block = WEIGHED;
+    Record record(net, std::max<int64_t>(0, from - net.longest), to);
+    record.find();
+    std::vector<Column> columns;
+    for (int64_t a = 0; a < net.areas; ++a)
+        if (std::any_of(net.link, net.link + net.links,
+                        [&](const Link &link) { return link.target == a && Record::is_mine(link); }))
+            for (int64_t first = 0; first < net.area[a].units; first += TILE)
+                columns.emplace_back(net, record, a, first);
+#pragma omp parallel for schedule(dynamic) num_threads(net.threads)
+    for (size_t c = 0; c < columns.size(); ++c) columns[c].run(from, to);
+}

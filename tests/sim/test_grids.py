@@ -1,6 +1,6 @@
 """Networks with grids as one function, against the plain step and automatic differentiation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 from benchmarks.training_step import lively
 from networks import Convolution, OneToOne, RateUnit, SpikingUnit, Wiring, wiring_named
 from networks.catalogue import NAMES
-from sim import Network
+from sim import Network, run
 from sim.unroll import potentials
 from sim.whole import answers, is_flat
 
@@ -58,14 +58,98 @@ def test_the_same_bits_as_step_by_step(wire: Wire) -> None:
         assert all(torch.equal(*pair) for pair in zip(whole, plain, strict=True))
 
 
+def alike(whole: Sequence[Tensor], plain: Sequence[Tensor]) -> None:
+    for one, other in zip(whole, plain, strict=True):
+        assert other.abs().max() > 0
+        torch.testing.assert_close(one / other.abs().max(), other / other.abs().max())
+
+
 @pytest.mark.usefixtures("compiled")
-def test_channels_last(wire: Wire) -> None:
+def test_the_compiled_engine(wire: Wire) -> None:
     for network in networks(wire):
         images = images_of(network)
         whole, plain = (found(network, images, unroll) for unroll in (answers, potentials))
-        for one, other in zip(whole, plain, strict=True):
-            torch.testing.assert_close(one / other.abs().max(), other / other.abs().max())
+        alike(whole, plain)
         assert not all(torch.equal(*pair) for pair in zip(whole, plain, strict=True))
+
+
+def two_grids(
+    wire: Wire, channels: tuple[int, int], sides: tuple[int, int], kernel: int, stride: int
+) -> Network:
+    """Grids, two that spike, that send convolutions up, down and to themselves.
+
+    Weights are few bits long, so that sums are exact whatever their order. Those upward excite:
+    the brighter an image, the more units spike.
+    """
+    coarse = [-(-side // stride) for side in sides]
+    strided = Convolution(kernel=kernel, stride=stride)
+    hidden = {
+        "a": ((channels[0], *sides), SpikingUnit(beta=0.5, threshold=0.5)),
+        "b": ((channels[1], *coarse), SpikingUnit(beta=0.5, threshold=0.25)),
+        "c": ((channels[1], *coarse), RateUnit(activation="relu", leak=0.5)),
+    }
+    arrows = {
+        "input>a": {"pattern": Convolution(kernel=3)},
+        "a>a": {"pattern": Convolution(kernel=kernel), "delay": 2},
+        "a>b": {"pattern": strided},
+        "b>a": {"pattern": strided.model_copy(update={"upward": False}), "kind": "top-down"},
+        "b>c": {"pattern": Convolution(kernel=kernel)},
+        "c>a": {"pattern": strided.model_copy(update={"upward": False}), "kind": "top-down"},
+        "a>c": {"pattern": strided},
+        "b>output": 1,
+        "c>output": 1,
+    }
+    wiring = wire(hidden, arrows, steps=6, inputs=(1, *sides), outputs=3)
+    network = Network.initial(wiring, 0)
+    with torch.no_grad():
+        for value in network.values.values():
+            value.copy_((value * 128).round() / 64)
+        for name in ("weight/input>a", "weight/a>b"):
+            network.values[name].abs_()
+        network.values["bias/a"].zero_()
+    return network
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize(
+    ("channels", "sides", "kernel", "stride"),
+    [
+        ((9, 3), (1, 1), 1, 1),
+        ((3, 5), (4, 3), 3, 1),
+        ((16, 8), (6, 6), 3, 2),
+        ((8, 40), (5, 7), 3, 2),
+        ((33, 4), (3, 3), 5, 1),
+        ((4, 34), (7, 2), 5, 2),
+        ((2, 3), (7, 5), 5, 3),
+        ((2, 16), (5, 6), 1, 2),
+        ((2, 2), (2, 3), 7, 3),
+    ],
+)
+def test_grids_of_all_sizes(
+    channels: tuple[int, int], sides: tuple[int, int], kernel: int, stride: int, wire: Wire
+) -> None:
+    network = two_grids(wire, channels, sides, kernel, stride)
+    images = torch.rand(14, 1, *sides, generator=torch.Generator().manual_seed(1))
+    images = (images * torch.linspace(0, 64, 14)[:, None, None, None]).round() / 16
+    active = run(network, images, record=["a"], quantities=["output"])["a.output"]
+    rates = active.mean("a.unit").max("time")
+    assert rates.min() < 0.5 <= rates.max()  # sums of few spikes, and products
+    whole, plain = (found(network, images, unroll) for unroll in (answers, potentials))
+    assert torch.equal(whole[0], plain[0])
+    alike(whole, plain)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_threads_change_no_bit(wire: Wire) -> None:
+    network, gradients = two_grids(wire, (16, 8), (6, 6), 3, 2), []
+    images = torch.rand(30, 1, 6, 6, generator=torch.Generator().manual_seed(1))
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            gradients.append(found(network, images, answers))
+    finally:
+        torch.set_num_threads(1)
+    assert all(torch.equal(*each) for each in zip(*gradients, strict=True))
 
 
 @pytest.mark.usefixtures("by")
