@@ -1,4 +1,4 @@
-// Projected gradient ascent under linf through a flat network whose input stays, image by image.
+// Projected gradient ascent under linf through a network whose input stays, image by image.
 //
 // It follows `ascent.py`: a block of images is asked about at once, each at a budget, a restart and
 // a step of its own, and who is through makes room for one that waits. Nothing of an image depends
@@ -43,7 +43,7 @@ class Party {
           gradients(given.block * climb.pixels), losses(given.block),
           wrong(given.block) {
         for (int64_t s = 0; s < host.net.stills; ++s)
-            arrived.push_back(host.numbers(host.net.block * host.area(host.net.still[s].target).units));
+            arrived.push_back(host.numbers(host.net.block * host.area(host.net.still[s].link.target).units));
         answers = output.last + 1 - output.asked;
         by_answer = host.numbers(answers * host.net.block * output.units);
         output.answer = by_answer;
@@ -134,9 +134,9 @@ class Party {
     void ask(int64_t count) {
         forward += count;
         for (size_t s = 0; s < arrived.size(); ++s) {
-            const int64_t units = weights.from_input[s].columns;
-            std::fill(arrived[s], arrived[s] + count * units, 0.0f);
-            product(points.data(), count, weights.from_input[s], arrived[s]);
+            const Joint &joint = weights.from_input[s];
+            std::fill(arrived[s], arrived[s] + count * joint.adds.units(), 0.0f);
+            joint.product(points.data(), count, climb.pixels, arrived[s]);
         }
         host.drive(arrived, count);
         there.begin(0, count, false);
@@ -181,12 +181,13 @@ class Party {
         const Net &net = host.net;
         for (int64_t s = 0; s < net.stills; ++s)
             std::fill(net.still[s].by_drive,
-                      net.still[s].by_drive + count * weights.to_input[s].rows, 0.0f);
+                      net.still[s].by_drive + count * weights.to_input[s].reads.units(), 0.0f);
         back.begin(0, count, false);
         for (int64_t t = output.last; t >= 0; --t) back.back(t);
         std::fill(gradients.data(), gradients.data() + count * climb.pixels, 0.0f);
         for (int64_t s = 0; s < net.stills; ++s)
-            product(net.still[s].by_drive, count, weights.to_input[s], gradients.data());
+            weights.to_input[s].product(net.still[s].by_drive, count,
+                                        weights.to_input[s].reads.units(), gradients.data());
     }
 
     // Keeps what is better than all before, and moves on.
@@ -256,7 +257,7 @@ extern "C" {
 
 // Leads the images from `first` to before `end` to their ends; returns why it failed.
 int64_t ascend(const Net *net, Climb *climb, int64_t first, int64_t end) {
-    const Weights weights(*net, climb->pixels);
+    const Weights weights(*net);
     const int64_t each = (end - first + net->threads - 1) / net->threads;
     std::atomic<int64_t> next{first};
     int64_t failure = NONE;

@@ -1,9 +1,9 @@
 """Projected ascent under linf led by C++, which follows `ascent` image by image.
 
-Where the compiled engine is asked for, and can: on a flat network in float32 on a CPU whose images
-stay, for cross-entropy and with no detours. It finds what `ascent.Climbers` finds, but for the
-rounding of sums; what it finds of an image does not depend on the others, to the last bit. For that
-it judges clean images again.
+Where the compiled engine is asked for, and can: on a network in float32 on a CPU whose images stay,
+for cross-entropy and with no detours. It finds what `ascent.Climbers` finds, but for the rounding
+of sums; what it finds of an image does not depend on the others, to the last bit. For that it
+judges clean images again.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ from torch import Tensor
 from experiments.attacks.cost import count
 from experiments.attacks.goal import Goal
 from experiments.attacks.victim import Found, Model, Victim, answer_not_finite, gradient_not_finite
-from networks import Constant, OneToOne
+from networks import Constant, OneToOne, Wiring
 from sim import Network
 from sim.engine import engine
 from sim.native import native
@@ -27,6 +27,7 @@ from sim.precision import precision
 from sim.whole import is_flat
 from sim.whole.build import HEADERS, CNet, pointer
 from sim.whole.build import count as whole
+from sim.whole.grids import FIRST, LAST, laid
 from sim.whole.plan import Plan, plan_of
 from sim.whole.seen import Memory, Stages, place, seen
 
@@ -75,7 +76,7 @@ def is_led(victim: Victim) -> bool:
     model, clean = victim.model, victim.clean
     if engine() != "compiled" or not is_bare(model) or clean.device.type != "cpu":
         return False
-    wiring, plan = model.wiring, plan_of(model.wiring)
+    wiring, plan = model.wiring, plan_for(model.wiring)
     inputs = [p.pattern for p in wiring.projections if p.source == wiring.input.name]
     return (
         all(each.dtype == torch.float32 for each in (clean, *model.values.values()))
@@ -86,7 +87,7 @@ def is_led(victim: Victim) -> bool:
         and clean.is_contiguous()
         and isinstance(wiring.stimulated.code, Constant)
         and wiring.stimulated.threshold is None
-        and is_flat(wiring)
+        and (wiring.input.shape[0] == 1 or is_flat(wiring))  # pixels stand as grids do
         and not any(isinstance(pattern, OneToOne) for pattern in inputs)
         and not wiring.is_feedforward  # which is answered in one pass
         and plan.since[plan.output] <= plan.answers.start
@@ -110,10 +111,12 @@ def lead(victim: Victim, ascent: Ascent, batch_size: int) -> None:
         BlindspotsError: answers or gradients are not finite.
     """
     assert isinstance(victim.model, Network)
-    wiring, found = victim.model.wiring, victim.model.circuit().values
-    plan = plan_of(wiring)
+    circuit = victim.model.circuit()
+    wiring, plan = circuit.wiring, plan_for(circuit.wiring)
+    found = laid(plan.order, circuit)
     values = {name: each.detach().contiguous() for name, each in found.items()}
-    net = seen(plan, values, len(victim.clean), memory_of(plan, values))
+    memory = memory_of(plan, values)  # which must outlive what C++ sees of it
+    net = seen(plan, values, len(victim.clean), memory)
     masked, goes = victim.masked[victim.rows], ascent.best.fooled.logical_not()
     victim.asked[victim.rows] |= goes | ascent.keep_going
     tables = (
@@ -134,12 +137,17 @@ def lead(victim: Victim, ascent: Ascent, batch_size: int) -> None:
     count(forward=climb.forward, backward=climb.backward)
 
 
+def plan_for(wiring: Wiring) -> Plan:
+    """Grids stand as the compiled loop has them."""
+    return plan_of(wiring, FIRST if is_flat(wiring) else LAST)
+
+
 def memory_of(plan: Plan, values: Mapping[str, Tensor]) -> Memory:
     """The biases that drive each area, from each step on at which more of the input arrives."""
     drives: dict[str, Stages] = {}
     stills: dict[str, Tensor | None] = {}
     for area in plan.areas:
-        bias = values[plan.biases[area.name]].reshape(1, -1)
+        bias = plan.order.spread(area, values[plan.biases[area.name]]).contiguous()
         drives[area.name] = [(t, bias) for t in plan.arrivals(area)]
         stills |= {link.weight: None for link in plan.into[area.name] if link.is_input}
     return Memory(drives=drives, stills=stills)

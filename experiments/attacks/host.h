@@ -4,18 +4,14 @@
 
 #include "walk.h"
 
-// The tables of all weights, cut into tiles once.
+// The tables of all weights, cut into tiles once: of links, and of projections from the input.
 struct Weights {
-    std::vector<Joint> forth, back;          // of links
-    std::vector<Tiles> from_input, to_input; // of projections from the input
+    std::vector<Joint> forth, back, from_input, to_input;
 
-    explicit Weights(const Net &net, int64_t pixels)
-        : forth(joints(net, true)), back(joints(net, false)) {
+    explicit Weights(const Net &net) : forth(joints(net, true)), back(joints(net, false)) {
         for (int64_t s = 0; s < net.stills; ++s) {
-            const float *weight = net.still[s].weight;
-            const int64_t units = net.area[net.still[s].target].units;
-            from_input.emplace_back(weight, pixels, units, 1, pixels, 1.0f);
-            to_input.emplace_back(weight, units, pixels, pixels, 1, 1.0f);
+            from_input.emplace_back(net.still[s].link, 1.0f, true);
+            to_input.emplace_back(net.still[s].link, 1.0f, false);
         }
     }
 };
@@ -34,7 +30,7 @@ class Host {
             area.u = room(area, turn);
             area.du = room(area, std::min(turn, net.longest + 1));
         }
-        for (Still &still : stills) still.by_drive = numbers(net.block * areas[still.target].units);
+        for (Still &still : stills) still.by_drive = numbers(net.block * areas[still.link.target].units);
         for (size_t a = 0; a < areas.size(); ++a) stage(a);
         net.area = areas.data(), net.still = stills.data();
     }
@@ -56,7 +52,7 @@ class Host {
                 for (int64_t n = 0; n < count; ++n)
                     std::memcpy(total + n * units, biases[a], units * sizeof(float));
                 for (size_t s = 0; s < stills.size(); ++s)
-                    if (stills[s].target == int64_t(a) && stills[s].delay <= stage.since)
+                    if (stills[s].link.target == int64_t(a) && stills[s].link.delay <= stage.since)
                         for (int64_t i = 0; i < count * units; ++i) total[i] += arrived[s][i];
             }
     }
@@ -79,7 +75,7 @@ class Host {
         biases.push_back(stages[a][0].drive);
         for (Stage &stage : stages[a])
             for (const Still &still : stills)
-                if (still.target == int64_t(a) && still.delay <= stage.since && !stage.across)
+                if (still.link.target == int64_t(a) && still.link.delay <= stage.since && !stage.across)
                     stage = {stage.since, numbers(net.block * areas[a].units), areas[a].units};
         areas[a].stage = stages[a].data();
     }

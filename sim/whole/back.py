@@ -105,8 +105,7 @@ class Back:
                 self._by_source(sent, drive, t - link.delay)
         given, place = self.given, self.given.at[self.plan.biases[area.name]]
         if given.wanted[place]:
-            order = self.plan.order
-            mine = order.gathered(area, drive) if area.is_grid else drive.sum(-2)
+            mine = self.plan.order.gathered(area, drive)
             given.gradients[place] = summed(given.gradients[place], mine)
 
     def _by_source(self, sent: Sent, drive: Tensor, t: int) -> None:

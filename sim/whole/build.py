@@ -71,10 +71,7 @@ class CLink(ctypes.Structure):
 class CStill(ctypes.Structure):
     """``Still`` in ``net.h``."""
 
-    _fields_ = [
-        *((name, count) for name in ("target", "delay")),
-        *((name, pointer) for name in ("weight", "by_drive")),
-    ]
+    _fields_ = [("link", CLink), ("by_drive", pointer)]
 
 
 class CNet(ctypes.Structure):

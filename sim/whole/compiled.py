@@ -98,8 +98,7 @@ class Loop:
         if area.name in self.stages:
             return self.stages[area.name]
         inputs = [link for link in self.plan.into[area.name] if link.is_input]
-        bias = self.values[self.plan.biases[area.name]]
-        row = (self.plan.order.spread(area, bias) if area.is_grid else bias).reshape(1, -1)
+        row = self.plan.order.spread(area, self.values[self.plan.biases[area.name]])
         is_constant = self.is_still or not inputs
         begins = self.plan.arrivals(area) if is_constant else steps
         found = [(t, self._drive(row, inputs, t).contiguous()) for t in begins]
@@ -174,8 +173,7 @@ class Back:
     def _of(self, name: str, total: Tensor) -> Tensor:
         """The gradient by a parameter from its sums in C++."""
         if name in self.biases:
-            area, order = self.biases[name], self.plan.order
-            return order.gathered(area, total) if area.is_grid else total.sum(0)
+            return self.plan.order.gathered(self.biases[name], total)
         return (
             total.sum(0).permute(3, 2, 0, 1)
             if total.ndim == 5

@@ -35,12 +35,14 @@ class Order(NamedTuple):
         return rows.unflatten(-1, (channels, *sides))
 
     def spread(self, area: Area, bias: Tensor) -> Tensor:
-        """One number for each unit, (..., units), from one for each channel, (..., channels)."""
-        return self.rows(bias[..., None, None].expand(*bias.shape, *area.shape[1:]))
+        """A row of one number for each unit, (..., 1, units), from biases (..., channels)."""
+        if area.is_grid:
+            bias = self.rows(bias[..., None, None].expand(*bias.shape, *area.shape[1:]))
+        return bias.unsqueeze(-2)
 
     def gathered(self, area: Area, drive: Tensor) -> Tensor:
-        """The sums of a channel's units in all rows, (..., channels), of drives (..., N, units)."""
-        return self.grids(drive, area).sum((-4, -2, -1))
+        """The gradient by biases, (..., channels), from that by drives, (..., N, units)."""
+        return self.grids(drive, area).sum((-4, -2, -1)) if area.is_grid else drive.sum(-2)
 
 
 FIRST, LAST = Order(is_last=False), Order(is_last=True)

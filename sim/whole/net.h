@@ -45,11 +45,11 @@ struct Area {
     }
 };
 
-// A projection from an input that stays, and room for the gradient by all that it drove.
+// A projection from an input that stays, which has no number as a source, and room for the gradient by all
+// that it drove, (images, target units).
 struct Still {
-    int64_t target, delay;
-    const float *weight; // (target units, input units)
-    float *by_drive;     // (images, target units)
+    Link link;
+    float *by_drive;
 };
 
 struct Net {

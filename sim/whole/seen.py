@@ -75,7 +75,7 @@ def seen(plan: Plan, values: Mapping[str, Tensor], images: int, memory: Memory) 
         for name, told in fixed.links.items()
     ]
     stills = [
-        CStill(*fixed.inputs[name], place(values[name]), place(total))
+        CStill(CLink(*fixed.inputs[name], place(values[name]), None), place(total))
         for name, total in memory.stills.items()
     ]
     counts = (len(areas), len(links), len(stills))
@@ -114,26 +114,28 @@ class Fixed(NamedTuple):
 
     areas: Sequence[tuple[float, ...]]
     links: Mapping[str, tuple[Any, ...]]
-    inputs: Mapping[str, tuple[int, int]]
+    inputs: Mapping[str, tuple[Any, ...]]
 
 
 @cache
 def fixed_of(plan: Plan) -> Fixed:
     """What a plan says whatever the values."""
-    index = {area.name: i for i, area in enumerate(plan.areas)}
+    area = {each.name: each for each in (plan.input, *plan.areas)}
+    index = {name: i - 1 for i, name in enumerate(area)}
     every = [(area.name, link) for area in plan.areas for link in plan.into[area.name]]
     uneven = {link.source for _, link in every if link.is_diagonal}
+    told = {
+        link.weight: (
+            *(index[link.source], index[target], link.delay, link.is_diagonal),
+            *shape_of(link, area[link.source], area[target]),
+        )
+        for target, link in every
+    }
+    inputs = {link.weight for _, link in every if link.is_input}
     return Fixed(
         [_fixed(plan, area, is_listed=area.name not in uneven) for area in plan.areas],
-        {
-            link.weight: (
-                *(index[link.source], index[target], link.delay, link.is_diagonal),
-                *shape_of(link, plan.areas[index[link.source]], plan.areas[index[target]]),
-            )
-            for target, link in every
-            if not link.is_input
-        },
-        {link.weight: (index[target], link.delay) for target, link in every if link.is_input},
+        {name: each for name, each in told.items() if name not in inputs},
+        {name: each for name, each in told.items() if name in inputs},
     )
 
 

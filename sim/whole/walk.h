@@ -125,7 +125,7 @@ class Walk {
                 plus(area.takes, du + n * area.units,
                      area.by_bias + first / net.block * area.units, area.units);
         for (int64_t s = 0; s < net.stills; ++s)
-            if (net.still[s].target == a && t >= net.still[s].delay)
+            if (net.still[s].link.target == a && t >= net.still[s].link.delay)
                 plus(area.takes, du, net.still[s].by_drive + first * area.units, numbers);
     }
 

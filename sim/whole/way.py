@@ -95,5 +95,5 @@ class Way:
             else:
                 drives.append(sent)
         bias = self.values[self.plan.biases[area.name]]
-        row = (self.plan.order.spread(area, bias) if area.is_grid else bias).unsqueeze(-2)
+        row = self.plan.order.spread(area, bias)
         return self.arithmetic.potential(area, row, drives, self.past.get((area.name, t - 1)))

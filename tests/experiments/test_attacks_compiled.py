@@ -16,7 +16,6 @@ from experiments.attacks.victim import MaskedGradientWarning, under_attack
 from networks import BlindspotsError, from_toml, wiring_named
 from networks.catalogue import NAMES
 from sim import Network
-from sim.whole import is_flat
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -37,6 +36,43 @@ projections = [
   { source = "b", target = "a", kind = "top-down", delay = 2 },
   { source = "b", target = "output" },
 ]
+"""
+GRIDS = """
+name = "grids"
+steps = 9
+areas = [
+  { name = "input", shape = [1, 6, 6], unit = { model = "input" } },
+  { name = "a", shape = [5, 6, 6], unit = { model = "rate", activation = "sigmoid", leak = 0.6 } },
+  { name = "b", shape = [9, 3, 3], unit = { model = "rate", activation = "tanh", leak = 0.3 } },
+  { name = "output", shape = [3], unit = { model = "rate", activation = "identity", leak = 0.5 } },
+]
+[[projections]]
+source = "input"
+target = "a"
+pattern = { model = "convolution", kernel = 3 }
+[[projections]]
+source = "input"
+target = "b"
+kind = "skip"
+delay = 3
+[[projections]]
+source = "a"
+target = "b"
+pattern = { model = "convolution", kernel = 3, stride = 2 }
+[[projections]]
+source = "a"
+target = "a"
+kind = "lateral"
+pattern = { model = "one-to-one" }
+[[projections]]
+source = "b"
+target = "a"
+kind = "top-down"
+delay = 2
+pattern = { model = "convolution", kernel = 3, stride = 2, upward = false }
+[[projections]]
+source = "b"
+target = "output"
 """
 SPIKING = """
 name = "spiking"
@@ -59,10 +95,13 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.fixture(params=["mean", "last"])
+@pytest.fixture(
+    params=[(WIRING, "mean"), (WIRING, "last"), (GRIDS, "mean")], ids=["mean", "last", "grids"]
+)
 def network(request: pytest.FixtureRequest) -> Network:
     """Smooth, so that rounding decides next to nothing."""
-    return lively(from_toml(WIRING).replace(readout=request.param))
+    wiring, readout = request.param
+    return lively(from_toml(wiring).replace(readout=readout))
 
 
 @pytest.fixture
@@ -132,14 +171,17 @@ def test_nor_on_whether_others_spike_at_most_units() -> None:
     assert torch.equal(attack(network, shown, batch_size=1, **settings)[0], together)
 
 
-@pytest.mark.parametrize("name", ["fc-blt-spiking", "fc-bt-modular-spiking", "fc-blt-sparse"])
+@pytest.mark.parametrize(
+    "name",
+    ["fc-blt-spiking", "fc-bt-modular-spiking", "fc-blt-sparse", "conv-bt", "conv-bl-spiking"],
+)
 def test_networks_of_the_catalogue(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     hold_beside(name, 24, monkeypatch)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in NAMES if is_flat(wiring_named(n))])
-def test_every_flat_network_of_the_catalogue(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_every_network_of_the_catalogue(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     hold_beside(name, 48, monkeypatch)
 
 
@@ -175,7 +217,8 @@ def test_what_it_does_not_know_is_left_to_python(network: Network) -> None:
     assert not led(network, Goal(targeted=True))
     assert not led(nn.Sequential(network))
     assert not led(Network.initial(network.wiring, 0).double(), dtype=torch.float64)
-    for name in ("fc-b", "conv-blt", "fc-blt-spiking-poisson", "fc-blt-spiking-latency"):
+    assert led(Network.initial(wiring_named("conv-blt"), 0))
+    for name in ("fc-b", "conv-b", "fc-blt-spiking-poisson", "fc-blt-spiking-latency"):
         assert not led(Network.initial(wiring_named(name), 0))
 
 
