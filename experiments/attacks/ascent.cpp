@@ -43,7 +43,7 @@ class Party {
           gradients(given.block * climb.pixels), losses(given.block),
           wrong(given.block) {
         for (int64_t s = 0; s < host.net.stills; ++s)
-            arrived.push_back(host.numbers(host.net.block * host.area(host.net.still[s].link.target).units));
+            arrived.push_back(host.numbers(host.net.block * weights.from_input[s].adds.units()));
         answers = output.last + 1 - output.asked;
         by_answer = host.numbers(answers * host.net.block * output.units);
         output.answer = by_answer;
@@ -136,7 +136,7 @@ class Party {
         for (size_t s = 0; s < arrived.size(); ++s) {
             const Joint &joint = weights.from_input[s];
             std::fill(arrived[s], arrived[s] + count * joint.adds.units(), 0.0f);
-            joint.product(points.data(), count, climb.pixels, arrived[s]);
+            joint.product(points.data(), count, arrived[s]);
         }
         host.drive(arrived, count);
         there.begin(0, count, false);
@@ -186,8 +186,7 @@ class Party {
         for (int64_t t = output.last; t >= 0; --t) back.back(t);
         std::fill(gradients.data(), gradients.data() + count * climb.pixels, 0.0f);
         for (int64_t s = 0; s < net.stills; ++s)
-            weights.to_input[s].product(net.still[s].by_drive, count,
-                                        weights.to_input[s].reads.units(), gradients.data());
+            weights.to_input[s].product(net.still[s].by_drive, count, gradients.data());
     }
 
     // Keeps what is better than all before, and moves on.

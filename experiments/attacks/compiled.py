@@ -87,7 +87,7 @@ def is_led(victim: Victim) -> bool:
         and clean.is_contiguous()
         and isinstance(wiring.stimulated.code, Constant)
         and wiring.stimulated.threshold is None
-        and (wiring.input.shape[0] == 1 or is_flat(wiring))  # pixels stand as grids do
+        and (is_flat(wiring) or wiring.input.shape[0] == 1)
         and not any(isinstance(pattern, OneToOne) for pattern in inputs)
         and not wiring.is_feedforward  # which is answered in one pass
         and plan.since[plan.output] <= plan.answers.start
@@ -138,7 +138,10 @@ def lead(victim: Victim, ascent: Ascent, batch_size: int) -> None:
 
 
 def plan_for(wiring: Wiring) -> Plan:
-    """Grids stand as the compiled loop has them."""
+    """Grids stand as the compiled loop has them, with channels last; so would pixels.
+
+    They come with channels first, which is the same for one channel.
+    """
     return plan_of(wiring, FIRST if is_flat(wiring) else LAST)
 
 

@@ -5,6 +5,7 @@
 #include "walk.h"
 
 // The tables of all weights, cut into tiles once: of links, and of projections from the input.
+// (These times 1, since stages are drives, of which potentials take up their share.)
 struct Weights {
     std::vector<Joint> forth, back, from_input, to_input;
 
@@ -16,7 +17,6 @@ struct Weights {
     }
 };
 
-// A network with room for a block of images of its own.
 class Host {
   public:
     Net net;
@@ -30,7 +30,8 @@ class Host {
             area.u = room(area, turn);
             area.du = room(area, std::min(turn, net.longest + 1));
         }
-        for (Still &still : stills) still.by_drive = numbers(net.block * areas[still.link.target].units);
+        for (Still &still : stills)
+            still.by_drive = numbers(net.block * areas[still.link.target].units);
         for (size_t a = 0; a < areas.size(); ++a) stage(a);
         net.area = areas.data(), net.still = stills.data();
     }
@@ -74,8 +75,8 @@ class Host {
         stages.emplace_back(areas[a].stage, areas[a].stage + areas[a].stages);
         biases.push_back(stages[a][0].drive);
         for (Stage &stage : stages[a])
-            for (const Still &still : stills)
-                if (still.link.target == int64_t(a) && still.link.delay <= stage.since && !stage.across)
+            for (const auto &[link, by_drive] : stills)
+                if (link.target == int64_t(a) && link.delay <= stage.since && !stage.across)
                     stage = {stage.since, numbers(net.block * areas[a].units), areas[a].units};
         areas[a].stage = stages[a].data();
     }

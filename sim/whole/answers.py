@@ -41,27 +41,25 @@ def answers(circuit: Circuit, frames: Sequence[Tensor], *, is_frugal: bool = Fal
     With ``is_frugal`` the way back computes most of the past again, from moments that were kept:
     the same numbers from memory that grows with the root of the number of steps.
     """
-    is_still = all(frame is frames[0] for frame in frames)
-    plan = plan_of(circuit.wiring, LAST if is_compiled(circuit, frames) else FIRST)
+    is_still, by = all(frame is frames[0] for frame in frames), engine()
+    if by == "compiled" and not can_compile(circuit, frames):
+        by = "plain"
+    plan = plan_of(circuit.wiring, LAST if by == "compiled" else FIRST)
     values, different = laid(plan.order, circuit), frames[:1] if is_still else frames
     shown = [plan.order.rows(each) if plan.input.is_grid else each for each in different]
     given = [*map(Tensor.contiguous, shown), *(values[name] for name in plan.names)]
-    how = (engine(), apart_of(plan) if is_frugal else 0, len(shown))
+    how = (by, apart_of(plan) if is_frugal else 0, len(shown))
     found: Tensor = ThroughTime.apply(plan, how, *given)
     return found
 
 
-def is_compiled(circuit: Circuit, frames: Sequence[Tensor]) -> bool:
-    """Whether the compiled loop takes the way: one individual's, on a CPU, in float32."""
-    is_single = frames[0].ndim == 1 + len(circuit.wiring.input.shape)
+def can_compile(circuit: Circuit, frames: Sequence[Tensor]) -> bool:
+    """Whether the compiled loop can take the way: one individual's, on a CPU, in float32."""
+    tensors = (*frames, *circuit.values.values())
     return (
-        engine() == "compiled"
-        and precision() == "float32"
-        and is_single
-        and all(
-            each.dtype == torch.float32 and each.device.type == "cpu"
-            for each in (*frames, *circuit.values.values())
-        )
+        precision() == "float32"
+        and frames[0].ndim == 1 + len(circuit.wiring.input.shape)
+        and all(each.dtype == torch.float32 and each.device.type == "cpu" for each in tensors)
     )
 
 
@@ -100,9 +98,9 @@ class ThroughTime(torch.autograd.Function):
 
 
 def _way(plan: Plan, how: tuple[Engine, int, int], given: Sequence[Tensor]) -> Way | Loop:
-    """By the engine that was asked for where it can, else in plain torch."""
+    """By that engine where it can, else in plain torch."""
     by, apart, shown = how
-    if plan.order.is_last:
+    if by == "compiled":
         return Loop(plan, shown, given, apart)
     is_fused = by in ("triton", "graphs") and all(x.dtype == torch.float32 for x in given)
     if is_fused and (given[0].is_cuda or os.environ.get("TRITON_INTERPRET") == "1"):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Given:
     """``gradients`` of all that was given, frames and then parameters; None where none is wanted.
 
-    Images that stay are multiplied once: drives that came from them are added up before.
+    Images that stay go through their weights once: drives that came from them are added up before.
     """
 
     def __init__(self, plan: Plan, frames: int, arithmetic: Plain, wanted: Sequence[bool]):

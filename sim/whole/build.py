@@ -18,6 +18,9 @@ EMITS = (
 )
 """What a unit emits or, where it spikes, its surrogate: as ``Emits`` in ``units.h``."""
 
+KINDS = ("dense", "diagonal", "convolution")
+"""What a projection's weights are: as ``Kind`` in ``joint.h``."""
+
 number, count, pointer = ctypes.c_float, ctypes.c_int64, ctypes.c_void_p
 
 
@@ -61,7 +64,7 @@ class CLink(ctypes.Structure):
     """``Link`` in ``joint.h``."""
 
     _fields_ = [
-        *((name, count) for name in ("source", "target", "delay", "is_diagonal")),
+        *((name, count) for name in ("source", "target", "delay", "kind", "lists")),
         *((name, count) for name in ("kernel", "stride", "upward")),
         *((name, CShape) for name in ("from", "to")),
         *((name, pointer) for name in ("weight", "by_weight")),
@@ -78,7 +81,7 @@ class CNet(ctypes.Structure):
     """``Net`` in ``net.h``."""
 
     _fields_ = [
-        *((name, count) for name in ("images", "block", "longest", "threads")),
+        *((name, count) for name in ("images", "longest", "threads", "block", "shares")),
         *((name, count) for name in ("areas", "links", "stills")),
         ("area", ctypes.POINTER(CArea)),
         ("link", ctypes.POINTER(CLink)),

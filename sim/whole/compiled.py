@@ -12,7 +12,17 @@ from sim.whole.back import Given
 from sim.whole.build import CNet, library
 from sim.whole.plain import Emitted, Plain, Sent
 from sim.whole.plan import Link, Plan
-from sim.whole.seen import SHARES, Memory, Room, Stages, block_of, fixed_of, seen
+from sim.whole.seen import (
+    Memory,
+    Room,
+    Stages,
+    at_once,
+    block_of,
+    fixed_of,
+    seen,
+    summed,
+    summed_as,
+)
 
 
 class Loop:
@@ -136,9 +146,14 @@ class Back:
         ]
         blocks = -(-loop.images // block_of(self.plan))
         self.biases = {self.plan.biases[area.name]: area for area in self.plan.areas}
-        sums = {name: summed_as(loop.values[name]) for name in fixed_of(self.plan).links}
-        sums |= {name: torch.zeros(blocks, area.size) for name, area in self.biases.items()}
-        sums = {name: total for name, total in sums.items() if wanted[self.given.at[name]]}
+        asked = {name for name, place in self.given.at.items() if wanted[place]}
+        links = asked.intersection(fixed_of(self.plan).links)
+        sums = {name: summed_as(loop.values[name]) for name in links}
+        sums |= {
+            name: torch.zeros(blocks, area.size)
+            for name, area in self.biases.items()
+            if name in asked
+        }
         stills = {
             link.weight: torch.zeros(loop.images, area.size)
             for area, link in self.inputs
@@ -174,28 +189,9 @@ class Back:
         """The gradient by a parameter from its sums in C++."""
         if name in self.biases:
             return self.plan.order.gathered(self.biases[name], total)
-        return (
-            total.sum(0).permute(3, 2, 0, 1)
-            if total.ndim == 5
-            else total.T
-            if total.ndim == 2
-            else total
-        )
+        return summed(total)
 
     def _by_input(self, area: Area, link: Link, t: int) -> None:
         unit, du = area.unit, self.memory.du[area.name][t]
         drive = du * unit.leak if isinstance(unit, RateUnit) and unit.leak != 1 else du
         self.given.by_input(self.loop.sent(link, t), drive, t - link.delay)
-
-
-def at_once(plan: Plan) -> int:
-    """Steps of which gradients by potentials are kept on the way back, for those by weights."""
-    return 4 if plan.has_grids() else 16  # tables of grids are large
-
-
-def summed_as(weights: Tensor) -> Tensor:
-    """Room for the sums of gradients by weights, as `Memory` says."""
-    if weights.ndim == 1:
-        return torch.zeros_like(weights)
-    target, source, *kernel = weights.shape
-    return torch.zeros(*(SHARES, *kernel) if kernel else (), source, target)

@@ -1,9 +1,13 @@
 // Where the places of two grids meet through a projection, and what its weights hand on.
 //
-// A convolution lays its kernel on the finer grid: fine = stride * coarse + tap - kernel / 2, along each
-// side. Areas without a grid, and all that is not a convolution, have one place with all units.
+// A convolution lays its kernel on the finer grid: fine = stride * coarse + tap - kernel / 2, along
+// each side. What is not a convolution joins two single places, with all units for channels.
 
 #pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
 
 #include "tiles.h"
 
@@ -14,98 +18,101 @@ struct Shape {
     int64_t units() const { return channels * places(); }
 };
 
+enum Kind : int64_t { DENSE, DIAGONAL, CONVOLUTION }; // as in `build.py`
+
 struct Link {
-    int64_t source, target, delay, is_diagonal;
-    int64_t kernel, stride, upward; // as of `networks.Convolution`
+    int64_t source, target, delay, kind; // source and target by number; -1 is the input
+    int64_t lists;                       // of the source's spikes: one for each of its places
+    int64_t kernel, stride, upward;      // as of `networks.Convolution`
     Shape from, to;
     const float *weight; // (to channels, from channels, kernel, kernel), or (units) where diagonal
     float *by_weight;    // sums for the gradient, as `seen.py` says, or null
 
-    bool is_flat() const { return kernel == 1 && from.places() * to.places() == 1; }
     int64_t taps() const { return kernel * kernel; }
 };
 
-// One side of the grid that is read, and one of that which is added to.
+// Along one side: which places of the grid that is read meet a place `a` of the one that is added
+// to.
+//
+// They lie beside one another, and where the finer grid is read every tap meets one. Else only taps
+// of the same phase do, what the stride leaves of them, in turn: of a kernel of 3 with a stride of
+// 2 taps 2 and 0, or tap 1.
 class Side {
   public:
+    const int64_t phases;
+
     Side(const Link &link, bool forth)
-        : reads_fine(bool(link.upward) == forth), kernel(link.kernel), stride(link.stride) {}
+        : phases(bool(link.upward) == forth ? 1 : link.stride), kernel(link.kernel),
+          stride(link.stride), reads_fine(bool(link.upward) == forth) {}
 
-    // Of the side that is read, so long, the first place that meets the place `a`, and the one after the
-    // last that does.
-    int64_t first(int64_t a) const {
-        const int64_t x = reads_fine ? stride * a - pad() : a + pad() - kernel + 1;
-        return x <= 0 ? 0 : reads_fine ? x : (x + stride - 1) / stride;
+    int64_t phase(int64_t a) const { return (a + kernel / 2) % phases; }
+    // How many taps there are of a phase; most of the first.
+    int64_t count(int64_t phase) const { return (kernel - phase + phases - 1) / phases; }
+    // The last place that meets `a` if the grid has no end.
+    int64_t last(int64_t a) const {
+        const int64_t pad = kernel / 2;
+        return reads_fine ? stride * a - pad + kernel - 1 : (a + pad) / stride;
     }
-    int64_t end(int64_t a, int64_t size) const {
-        return std::min(size, reads_fine ? stride * a - pad() + kernel : (a + pad()) / stride + 1);
-    }
-
-    // The tap through which the place `a` meets the place `b` of the side that is read.
-    int64_t tap(int64_t a, int64_t b) const {
-        return pad() + (reads_fine ? b - stride * a : a - stride * b);
-    }
-
-    // The place of a tap among all, so that taps which meet one after another stand so: by what the
-    // stride leaves of them, and then from the last on.
+    int64_t first(int64_t a) const { return last(a) - count(phase(a)) + 1; }
+    // Which of the places that meet one does so through this tap.
     int64_t rank(int64_t tap) const {
-        if (reads_fine) return tap;
-        int64_t before = 0;
-        for (int64_t other = 0; other < kernel; ++other) {
-            const int64_t its = other % stride, mine = tap % stride;
-            before += its < mine || (its == mine && other > tap);
-        }
-        return before;
+        return reads_fine ? tap : count(tap % phases) - 1 - tap / stride;
+    }
+    // Taps of earlier phases.
+    int64_t before(int64_t phase) const {
+        int64_t taps = 0;
+        while (phase > 0) taps += count(--phase);
+        return taps;
     }
 
   private:
-    const bool reads_fine;
     const int64_t kernel, stride;
-
-    int64_t pad() const { return kernel / 2; }
+    const bool reads_fine;
 };
 
-// A link in one direction: which places of what is read meet each place of what is added to, and the
-// weights, rows of taps and channels that are read, as tiles.
+// A link in one direction: the strips of what is read that each place meets, and the weights, rows
+// of taps and channels that are read, as tiles.
 class Joint {
   public:
     const Shape reads, adds;
 
     Joint(const Link &link, float factor, bool forth)
         : reads(forth ? link.from : link.to), adds(forth ? link.to : link.from), link(link),
-          side(link, forth), weights(link.taps() * reads.channels, adds.channels) {
+          side(link, forth),
+          weights(link.kind == DIAGONAL ? 1 : link.taps() * reads.channels, adds.channels) {
+        if (link.kind == DIAGONAL) {
+            weights.fill(0, 1, link.weight, 0, 1, factor);
+            return;
+        }
         const int64_t by_source = link.taps(), by_target = link.taps() * link.from.channels;
         for (int64_t y = 0; y < link.kernel; ++y)
             for (int64_t x = 0; x < link.kernel; ++x)
-                weights.fill(row(y, x), reads.channels, link.weight + y * link.kernel + x,
+                weights.fill(row(side.before(y % side.phases) + side.rank(y),
+                                 side.before(x % side.phases) + side.rank(x)),
+                             reads.channels, link.weight + y * link.kernel + x,
                              forth ? by_source : by_target, forth ? by_target : by_source, factor);
         for (int64_t y = 0; y < adds.height; ++y)
             for (int64_t x = 0; x < adds.width; ++x) meet(y, x);
         begins.push_back(strips.size());
     }
 
-    const Tiles &tiles() const { return weights; }
-
     // sums (images, units) += what these rows of units hand on.
-    void product(const float *table, int64_t images, int64_t units, float *sums) const {
+    void product(const float *table, int64_t images, float *sums) const {
+        if (link.kind == DIAGONAL) return scaled(table, images, sums);
         for (int64_t c = 0; c < adds.channels; c += TILE)
             for (int64_t p = 0; p < adds.places(); ++p)
-                ::product(strip(p), strip(p + 1), {table, units, 1}, {weights.tile(c), TILE}, images,
-                          sums + p * adds.channels + c, adds.units(),
-                          std::min(TILE, adds.channels - c));
+                ::product(strip(p), strip(p + 1), {table, reads.units(), 1},
+                          {weights.tile(c), TILE}, images, sums + p * adds.channels + c,
+                          adds.units(), std::min(TILE, adds.channels - c));
     }
 
-    // The same where few units spike, which are listed image by image: in so many `lists`, one for each
-    // place where a grid is read.
-    void gather(const int32_t *units, const int32_t *begins, int64_t lists, int64_t images,
-                float *sums) const {
-        const Strip every = {0, reads.units(), 0, 0, lists};
-        const bool is_flat = link.is_flat();
+    // The same where few units spike, which are listed image by image.
+    void gather(const int32_t *spikes, const int32_t *of_list, int64_t images, float *sums) const {
         for (int64_t c = 0; c < adds.channels; c += TILE)
             for (int64_t n = 0; n < images; ++n)
                 for (int64_t p = 0; p < adds.places(); ++p)
-                    ::gather(is_flat ? &every : strip(p), is_flat ? &every + 1 : strip(p + 1),
-                             weights.tile(c), units, begins + n * lists,
+                    ::gather(strip(p), strip(p + 1), weights.tile(c), spikes,
+                             of_list + n * link.lists,
                              sums + (n * adds.places() + p) * adds.channels + c,
                              std::min(TILE, adds.channels - c));
     }
@@ -118,17 +125,32 @@ class Joint {
     std::vector<int64_t> begins; // of each place's strips
 
     const Strip *strip(int64_t place) const { return strips.data() + begins[place]; }
-    // The first of the rows of a tap.
-    int64_t row(int64_t y, int64_t x) const {
-        return (y * link.kernel + side.rank(x)) * reads.channels;
-    }
+    int64_t row(int64_t y, int64_t x) const { return (y * link.kernel + x) * reads.channels; }
 
+    // The strips, one in each line that is read, that the place in a line `y` and a column `x`
+    // meets.
     void meet(int64_t y, int64_t x) {
         begins.push_back(strips.size());
-        const int64_t first = side.first(x), end = side.end(x, reads.width);
-        for (int64_t b = side.first(y); b < side.end(y, reads.height) && first < end; ++b)
-            strips.push_back({(b * reads.width + first) * reads.channels,
-                              (end - first) * reads.channels, row(side.tap(y, b), side.tap(x, first)),
-                              b * reads.width + first, b * reads.width + end});
+        const int64_t low = std::max<int64_t>(0, side.first(x));
+        const int64_t high = std::min(reads.width, side.last(x) + 1);
+        const int64_t column = side.before(side.phase(x)) + low - side.first(x);
+        for (int64_t b = std::max<int64_t>(0, side.first(y));
+             b < std::min(reads.height, side.last(y) + 1) && low < high; ++b) {
+            const int64_t line = side.before(side.phase(y)) + b - side.first(y);
+            const int64_t first = b * reads.width + low, end = b * reads.width + high;
+            const bool is_grid = link.kind == CONVOLUTION;
+            strips.push_back({first * reads.channels, (end - first) * reads.channels,
+                              row(line, column), is_grid ? first : 0, is_grid ? end : link.lists});
+        }
+    }
+
+    // sums += rows times one weight for each unit.
+    void scaled(const float *table, int64_t images, float *sums) const {
+        for (int64_t c = 0; c < adds.channels; c += TILE)
+            for (int64_t n = 0; n < images; ++n) {
+                const int64_t begin = n * adds.channels + c;
+                for (int64_t k = 0; k < std::min(TILE, adds.channels - c); ++k)
+                    sums[begin + k] += weights.tile(c)[k] * table[begin + k];
+            }
     }
 };

@@ -2,8 +2,10 @@
 
 #pragma once
 
-#include <memory>
+#include <algorithm>
+#include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "joint.h"
 #include "units.h"
@@ -45,15 +47,17 @@ struct Area {
     }
 };
 
-// A projection from an input that stays, which has no number as a source, and room for the gradient by all
-// that it drove, (images, target units).
+// A projection from an input that stays, and room for the gradient by all that it drove, (images,
+// target units).
 struct Still {
     Link link;
     float *by_drive;
 };
 
 struct Net {
-    int64_t images, block, longest, threads; // `block` images go through time together
+    int64_t images, longest, threads;
+    int64_t block;  // images that go through time together
+    int64_t shares; // parts of the images whose gradients by kernels are summed apart
     int64_t areas, links, stills;
     const Area *area;
     const Link *link;
@@ -71,7 +75,7 @@ struct Emitted {
     int64_t t = -1, lists;               // of spikes for each image: one for each place
     bool are_few;                        // in all rows taken together
     std::vector<uint8_t> few;            // in each
-    std::vector<int32_t> places, begins; // image by image, place by place
+    std::vector<int32_t> spikes, begins; // units that spiked, image by image and list by list
     std::vector<float> out;              // (rows, units), but where all rows are few
 
     void find(const Area &area, int64_t now, const float *u, int64_t rows) {
@@ -89,34 +93,34 @@ struct Emitted {
         return std::find(few.begin() + row, few.end(), !few[row]) - few.begin();
     }
 
-    // The same spikes unit by unit: the images that made each spike.
+    // The same unit by unit: the images in which each spiked.
     void turn(int64_t units) {
-        const std::vector<int32_t> units_of = std::move(places), of_image = std::move(begins);
+        const std::vector<int32_t> units_of = std::move(spikes), of_image = std::move(begins);
         const int64_t rows = (of_image.size() - 1) / lists;
-        places.resize(of_image.back());
+        spikes.resize(of_image.back());
         begins.assign(units + 1, 0);
         for (int32_t i = 0; i < of_image.back(); ++i) ++begins[units_of[i] + 1];
         for (int64_t k = 0; k < units; ++k) begins[k + 1] += begins[k];
         std::vector<int32_t> next = begins;
         for (int64_t r = 0; r < rows; ++r)
             for (int32_t i = of_image[r * lists]; i < of_image[(r + 1) * lists]; ++i)
-                places[next[units_of[i]]++] = int32_t(r);
+                spikes[next[units_of[i]]++] = int32_t(r);
     }
 
   private:
     void list_all(const Area &area, const float *u, int64_t rows) {
-        places.resize(rows * area.units + WIDE); // for whole vectors
+        spikes.resize(rows * area.units + WIDE); // for whole vectors
         begins.resize(rows * lists + 1);
-        int32_t *next = places.data();
+        int32_t *next = spikes.data();
         for (int64_t r = 0; r < rows; ++r) {
             const int32_t *const first = next;
             for (int64_t p = 0; p < lists; ++p, u += area.channels) {
-                begins[r * lists + p] = int32_t(next - places.data());
+                begins[r * lists + p] = int32_t(next - spikes.data());
                 next += list(u, area.threshold, area.channels, int32_t(p * area.channels), next);
             }
             few[r] = next - first < FEW * area.units;
         }
-        begins[rows * lists] = int32_t(next - places.data());
-        are_few = next - places.data() < FEW * rows * area.units;
+        begins[rows * lists] = int32_t(next - spikes.data());
+        are_few = next - spikes.data() < FEW * rows * area.units;
     }
 };

@@ -51,7 +51,7 @@ class Plan:
     order: Order
 
     def has_grids(self) -> bool:
-        """Whether units of some areas lie on a grid, without which nothing is convolved."""
+        """Whether units of some areas, the input aside, lie on a grid."""
         return any(area.is_grid for area in self.areas)
 
     def arrivals(self, area: Area) -> list[int]:
@@ -111,5 +111,5 @@ def last_steps(wiring: Wiring) -> dict[str, int]:
 
 
 def is_flat(wiring: Wiring) -> bool:
-    """Whether areas are vectors, and projections matrices or one weight for each unit."""
+    """Whether no area lies on a grid, the input aside: nothing is convolved."""
     return not plan_of(wiring).has_grids()

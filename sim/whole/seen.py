@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from math import prod
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from networks import RateUnit, SpikingUnit
 from networks.area import Area, Unit
-from sim.whole.build import EMITS, CArea, CLink, CNet, CRoom, CShape, CStage, CStill
+from sim.whole.build import EMITS, KINDS, CArea, CLink, CNet, CRoom, CShape, CStage, CStill
 from sim.whole.plain import kept
 from sim.whole.plan import Link, Plan
 
@@ -19,7 +20,7 @@ Stages = Sequence[tuple[int, Tensor]]
 """What reaches an area but from others, from a step on: (N, units), or (1, units) for all."""
 
 SHARES = 8
-"""Of a batch's images, each summed alone, so that threads change no sum (``weigh_grids.h``)."""
+"""Parts of a batch whose gradients by kernels are summed apart, so that threads change no sum."""
 
 NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -51,9 +52,9 @@ class Memory(NamedTuple):
 
     Potentials ``u``, ``drives`` of them but from other areas, ``du`` the gradients by potentials,
     ``answer``, (answer steps, N, classes), those by the output's that come from outside, ``sums``
-    those by parameters, by name, and ``stills``, (N, units), those by what came through weights of
-    that name from an input that stays. Sums by weights are (source, target) numbers, or (units);
-    those by kernels (`SHARES`, height, width, source, target), those by biases (blocks, units).
+    those by parameters, by name, laid out as by `summed_as`, and ``stills``, (N, units), those by
+    what came through weights of that name from an input that stays; None where C++ has room of its
+    own for them.
     """
 
     u: Mapping[str, Room] = NONE
@@ -80,7 +81,7 @@ def seen(plan: Plan, values: Mapping[str, Tensor], images: int, memory: Memory) 
     ]
     counts = (len(areas), len(links), len(stills))
     return CNet(
-        *(images, block_of(plan), plan.longest, torch.get_num_threads(), *counts),
+        *(images, plan.longest, torch.get_num_threads(), block_of(plan), SHARES, *counts),
         *((CArea * len(areas))(*areas), (CLink * len(links))(*links)),
         (CStill * len(stills))(*stills),
     )
@@ -102,8 +103,19 @@ def _area(plan: Plan, area: Area, told: tuple[float, ...], memory: Memory) -> CA
 
 
 def block_of(plan: Plan) -> int:
-    """How many images go through time together, so that their tables stay in a core's cache."""
+    """How many images go through time together: so many that a core's cache holds their tables.
+
+    On grids two times those that a product takes at once, which more hardly speed up.
+    """
     return 12 if plan.has_grids() else 128
+
+
+def at_once(plan: Plan) -> int:
+    """Steps of which gradients by potentials are kept on the way back, for those by weights.
+
+    Fewer on grids, whose tables are larger, and whose sums are taken image by image in any case.
+    """
+    return 4 if plan.has_grids() else 16
 
 
 class Fixed(NamedTuple):
@@ -121,13 +133,13 @@ class Fixed(NamedTuple):
 def fixed_of(plan: Plan) -> Fixed:
     """What a plan says whatever the values."""
     area = {each.name: each for each in (plan.input, *plan.areas)}
-    index = {name: i - 1 for i, name in enumerate(area)}
+    index = {plan.input.name: -1} | {each.name: i for i, each in enumerate(plan.areas)}
     every = [(area.name, link) for area in plan.areas for link in plan.into[area.name]]
     uneven = {link.source for _, link in every if link.is_diagonal}
     told = {
         link.weight: (
-            *(index[link.source], index[target], link.delay, link.is_diagonal),
-            *shape_of(link, area[link.source], area[target]),
+            *(index[link.source], index[target], link.delay),
+            *geometry_of(link, area[link.source], area[target]),
         )
         for target, link in every
     }
@@ -139,23 +151,28 @@ def fixed_of(plan: Plan) -> Fixed:
     )
 
 
-def shape_of(link: Link, source: Area, target: Area) -> tuple[Any, ...]:
-    """A link's kernel, its stride, whether it leads upward, and the shapes that it joins.
-
-    What is not a convolution joins single places.
-    """
+def geometry_of(link: Link, source: Area, target: Area) -> tuple[Any, ...]:
+    """From a link's kind to the shapes that it joins, as in `CLink`."""
+    lists = prod(source.shape[1:])
     if link.grids:
-        pattern = link.grids.pattern
-        shapes = (CShape(*area.shape) for area in (source, target))
-        return pattern.kernel, pattern.stride, pattern.upward, *shapes
-    size = 1 if link.is_diagonal else source.size
-    return 1, 1, True, CShape(size, 1, 1), CShape(target.size, 1, 1)
+        pattern, shapes = link.grids.pattern, (CShape(*area.shape) for area in (source, target))
+        return (
+            KINDS.index("convolution"),
+            lists,
+            pattern.kernel,
+            pattern.stride,
+            pattern.upward,
+            *shapes,
+        )
+    kind = "diagonal" if link.is_diagonal else "dense"
+    shapes = (CShape(area.size, 1, 1) for area in (source, target))
+    return KINDS.index(kind), lists, 1, 1, True, *shapes
 
 
 def _fixed(plan: Plan, area: Area, *, is_listed: bool) -> tuple[float, ...]:
     unit, name = area.unit, area.name
     return (
-        *(area.size, area.channels if area.is_grid else area.size, EMITS.index(emits(unit))),
+        *(area.size, area.channels, EMITS.index(emits(unit))),
         isinstance(unit, SpikingUnit) and is_listed,
         *(plan.since[name], plan.last[name]),
         *(kept(area), unit.leak if isinstance(unit, RateUnit) else 1),
@@ -175,3 +192,21 @@ def place(tensor: Tensor | None) -> int | None:
     """Where a table begins in memory."""
     assert tensor is None or tensor.is_contiguous()
     return None if tensor is None else tensor.data_ptr()
+
+
+def summed_as(weights: Tensor) -> Tensor:
+    """Room for the sums of gradients by weights, (source, target), or (units) as they are.
+
+    By kernels: (`SHARES`, height, width, source, target).
+    """
+    if weights.ndim == 1:
+        return torch.zeros_like(weights)
+    target, source, *kernel = weights.shape
+    return torch.zeros(*(SHARES, *kernel) if kernel else (), source, target)
+
+
+def summed(total: Tensor) -> Tensor:
+    """The gradient by weights from the sums in that room."""
+    if total.ndim == 1:
+        return total
+    return total.T if total.ndim == 2 else total.sum(0).permute(3, 2, 0, 1)

@@ -1,7 +1,7 @@
 // Sums of rows, and matrix products, in tiles of columns that stay in the nearest cache.
 //
-// Tables are float32 in C order. Nothing is assumed of numbers, so that one that is not finite stays
-// so; a product and a sum may be rounded once.
+// Tables are float32 in C order. Nothing is assumed of numbers, so that one that is not finite
+// stays so; a product and a sum may be rounded once.
 
 #pragma once
 
@@ -42,14 +42,8 @@ class Tiles {
     Tiles(int64_t rows, int64_t columns)
         : rows(rows), columns(columns), numbers((columns + TILE - 1) / TILE * rows * TILE) {}
 
-    // Of factor * table; `down` and `right` lead to the next row and column of the table.
-    Tiles(const float *table, int64_t rows, int64_t columns, int64_t down, int64_t right,
-          float factor)
-        : Tiles(rows, columns) {
-        fill(0, rows, table, down, right, factor);
-    }
-
-    // So many rows, from the row `begin` on, with factor * table.
+    // So many rows, from the row `begin` on, with factor * table; `down` and `right` lead to the
+    // next row and column of the table.
     void fill(int64_t begin, int64_t count, const float *table, int64_t down, int64_t right,
               float factor) {
         for (int64_t first = 0; first < columns; first += TILE)
@@ -67,8 +61,8 @@ class Tiles {
     Lined numbers;
 };
 
-// Sums that may be added to in whole vectors: `width` of them at `sums`, or a copy of these which is
-// put back at the end where they are fewer than `most`.
+// Sums that may be added to in whole vectors: `width` of them at `sums`, or a copy of these which
+// is put back at the end where they are fewer than `most`.
 class Whole {
   public:
     float *place;
@@ -86,14 +80,14 @@ class Whole {
     int64_t width;
 };
 
-// Numbers one after another in a row, `depth` from `left` on, and the first of the rows that they meet.
-// What is listed of them are the lists from `first` to before `end`.
+// Numbers one after another in a row, `depth` from `left` on, and the first of the rows that they
+// meet. What is listed of them are the lists from `first` to before `end`.
 struct Strip {
     int64_t left, depth, row, first = 0, end = 1;
 };
 
-// sums += the rows of a tile that the listed numbers of strips meet; four at a time, so that additions
-// need not wait for one another.
+// sums += the rows of a tile that the listed numbers of strips meet; four at a time, so that
+// additions need not wait for one another.
 template <int PARTS>
 void add_rows(const Strip *strip, const Strip *last, const float *tile, const int32_t *listed,
               const int32_t *begins, float *sums) {
@@ -136,8 +130,8 @@ struct Right {
     int64_t ahead;
 };
 
-// ROWS x 16 sums (`across` apart) += the strips' numbers of so many rows times 16 columns of the rows of
-// a tile that they meet.
+// ROWS x 16 sums (`across` apart) += the strips' numbers of so many rows times 16 columns of the
+// rows of a tile that they meet.
 template <int ROWS>
 void multiply(const Strip *strip, const Strip *last, const Left &left, const Right &right,
               float *sums, int64_t across) {
@@ -186,11 +180,4 @@ inline void product(const Left &left, const float *tile, int64_t depth, int64_t 
                     int64_t across, int64_t width) {
     const Strip all = {0, depth, 0};
     product(&all, &all + 1, left, {tile, TILE}, rows, sums, across, width);
-}
-
-// sums (rows, columns of the table) += left (rows, rows of the table) times a table.
-inline void product(const float *left, int64_t rows, const Tiles &table, float *sums) {
-    for (int64_t c = 0; c < table.columns; c += TILE)
-        product({left, table.rows, 1}, table.tile(c), table.rows, rows, sums + c, table.columns,
-                std::min(TILE, table.columns - c));
 }

@@ -2,14 +2,17 @@
 
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
 #include "net.h"
 
 // All links in one direction, with weights times what their target takes up of a drive.
 inline std::vector<Joint> joints(const Net &net, bool forth) {
     std::vector<Joint> found;
     for (int64_t l = 0; l < net.links; ++l)
-        found.emplace_back(net.link[l], net.target(net.link[l]).takes,
-                           forth || net.link[l].is_diagonal);
+        found.emplace_back(net.link[l], net.target(net.link[l]).takes, forth);
     return found;
 }
 
@@ -81,16 +84,14 @@ class Walk {
 
     // Adds what arrives to `rows` of potentials.
     void deliver(int64_t l, const Emitted &sent, int64_t rows, float *u) {
-        const Joint &joint = joints[l];
         const int64_t from = net.source(net.link[l]).units, to = net.target(net.link[l]).units;
-        if (net.link[l].is_diagonal) return scaled(joint.tiles(), sent.out.data(), rows, u);
         for (int64_t r = 0, end; r < rows; r = end) {
             end = sent.alike(r);
             if (sent.few[r])
-                joint.gather(sent.places.data(), sent.begins.data() + r * sent.lists, sent.lists,
-                             end - r, u + r * to);
+                joints[l].gather(sent.spikes.data(), sent.begins.data() + r * sent.lists, end - r,
+                                 u + r * to);
             else
-                joint.product(sent.out.data() + r * from, end - r, from, u + r * to);
+                joints[l].product(sent.out.data() + r * from, end - r, u + r * to);
         }
     }
 
@@ -134,11 +135,11 @@ class Walk {
         const Link &link = net.link[l];
         const Area &target = net.target(link);
         const float *du = of_all(target, target.rows(target.du, t, 0), target.is_shared(t));
-        if (link.is_diagonal) return scaled(joints[l].tiles(), du, count, total);
-        joints[l].product(du, count, target.units, total);
+        joints[l].product(du, count, total);
     }
 
-    // The rows of a table for these images; summed over all where they share a row, and it has more.
+    // The rows of a table for these images; summed over all where they share a row, and it has
+    // more.
     const float *of_all(const Area &area, const float *table, bool is_row) {
         if (!is_shared) return table + first * area.units;
         if (is_row) return table;
@@ -150,15 +151,5 @@ class Walk {
 
     static void plus(float factor, const float *more, float *total, int64_t numbers) {
         for (int64_t k = 0; k < numbers; ++k) total[k] += factor * more[k];
-    }
-
-    // total += rows times one weight for each unit.
-    static void scaled(const Tiles &weight, const float *rows, int64_t count, float *total) {
-        for (int64_t c = 0; c < weight.columns; c += TILE)
-            for (int64_t n = 0; n < count; ++n) {
-                const int64_t at = n * weight.columns + c;
-                for (int64_t k = 0; k < std::min(TILE, weight.columns - c); ++k)
-                    total[at + k] += weight.tile(c)[k] * rows[at + k];
-            }
     }
 };

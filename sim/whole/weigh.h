@@ -1,6 +1,9 @@
-// The gradients by weights of links without a grid, from those by potentials.
+// The gradients by weights of links that are no convolutions, from those by potentials.
 
 #pragma once
+
+#include <algorithm>
+#include <vector>
 
 #include "net.h"
 
@@ -35,7 +38,7 @@ class Record {
         return all[(a * (to - from) + t - from) * net.blocks() + (is_row ? 0 : block)];
     }
 
-    static bool is_mine(const Link &link) { return link.by_weight && link.is_flat(); }
+    static bool is_mine(const Link &link) { return link.by_weight && link.kind != CONVOLUTION; }
 
   private:
     const Net &net;
@@ -86,14 +89,14 @@ class Column {
     void add_to(const Link &link, const Emitted &sent, const float *tile, int64_t count) const {
         const int64_t from = net.source(link).units, to = area.units;
         float *sums = link.by_weight + first;
-        if (link.is_diagonal) {
+        if (link.kind == DIAGONAL) {
             for (int64_t n = 0; n < count; ++n)
                 for (int64_t k = 0; k < width; ++k)
                     sums[k] += tile[n * TILE + k] * sent.out[n * from + first + k];
         } else if (sent.are_few) {
             for (int64_t k = 0; k < from; ++k) {
                 const Strip one = {0, 0, 0, k, k + 1};
-                gather(&one, &one + 1, tile, sent.places.data(), sent.begins.data(), sums + k * to,
+                gather(&one, &one + 1, tile, sent.spikes.data(), sent.begins.data(), sums + k * to,
                        width);
             }
         } else {
@@ -108,8 +111,9 @@ inline void weigh_flat(Net net, int64_t from, int64_t to) {
     record.find();
     std::vector<Column> columns;
     for (int64_t a = 0; a < net.areas; ++a)
-        if (std::any_of(net.link, net.link + net.links,
-                        [&](const Link &link) { return link.target == a && Record::is_mine(link); }))
+        if (std::any_of(net.link, net.link + net.links, [&](const Link &link) {
+                return link.target == a && Record::is_mine(link);
+            }))
             for (int64_t first = 0; first < net.area[a].units; first += TILE)
                 columns.emplace_back(net, record, a, first);
 #pragma omp parallel for schedule(dynamic) num_threads(net.threads)

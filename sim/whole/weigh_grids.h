@@ -1,16 +1,20 @@
 // The gradients by weights of convolutions, from those by potentials.
 //
-// Around the target's places lies an edge wide enough for all that a kernel reaches, and taps that a place
-// does not meet, since the stride leaves them out, are summed like others and left out at last: so what
-// each place meets are as many strips, equally long.
+// Around the target's places lies an edge of noughts, wide enough for all that a kernel reaches,
+// and where a phase has fewer taps than others strips are summed as if it had as many: so every
+// spike meets as many strips, equally long. What belongs to no tap is never read.
 
 #pragma once
 
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
 #include "net.h"
 
-constexpr int64_t SHARES = 8; // as in `seen.py`: of the images, each summed alone
-
-// PARTS vectors of sums += those from each of the places on.
+// PARTS vectors of sums += those from each of the places on. (Unrolled, or compilers copy the sums
+// through memory; as `add_rows`, but vectors lie one after another, and each sum waits for its own
+// alone.)
 template <int PARTS>
 void take_in(const float *gradients, const int32_t *place, const int32_t *end, float *sums) {
     wide each[PARTS];
@@ -37,11 +41,11 @@ inline void take_in(const float *gradients, const int32_t *place, const int32_t 
         for (const int32_t *each = place; each != end; ++each) sums[k] += gradients[*each + k];
 }
 
-// A convolution seen from its source.
-class Kernel {
+// A convolution seen from its source: which strips of the target with its edge each place meets.
+class Layout {
   public:
     struct Unit {
-        int32_t list, place; // of its phase and channel; where its strips begin
+        int32_t list, strip; // of its phase and channel; where the first of its strips begins
     };
     struct Tap {
         int64_t begin;             // where its sums begin among those of its phase's first channel
@@ -49,60 +53,56 @@ class Kernel {
     };
 
     const Link &link;
-    const int64_t phases; // along each side; places of the same phase meet the same taps
-    const int64_t reach;  // places that one meets along each side
-    const int64_t strip;  // numbers of these in a row
-    const int64_t apart;  // sums from one source channel to the next
-    const int64_t lists;  // of spikes: by phase and channel
-    const int64_t most;   // spikes of a list
-    const int64_t before; // the edge before the target's first place
+    const Side side;
+    const int64_t reach;         // places that one meets along a side: all those of the first phase
+    const int64_t strip, apart;  // numbers of a strip; sums from one source channel to the next
+    const int64_t lists, most;   // of spikes, by phase and channel; and spikes of a list
+    const int64_t before;        // the edge before the target's first place
     const int64_t width, height; // with the edge
     std::vector<Unit> units;
     std::vector<Tap> taps;
 
-    explicit Kernel(const Link &link)
-        : link(link), phases(link.upward ? link.stride : 1),
-          reach((link.kernel + phases - 1) / phases), strip(reach * link.to.channels),
-          apart(reach * strip), lists(phases * phases * link.from.channels),
+    explicit Layout(const Link &link)
+        : link(link), side(link, false), reach(side.count(0)), strip(reach * link.to.channels),
+          apart(reach * strip), lists(side.phases * side.phases * link.from.channels),
           most(in_phase(link.from.height) * in_phase(link.from.width)),
-          before(link.upward ? std::max<int64_t>(0, reach - 1 - pad() / phases) : pad()),
-          width(side(link.from.width, link.to.width)),
-          height(side(link.from.height, link.to.height)) {
+          before(std::max<int64_t>(0, reach - 1 - side.last(0))),
+          width(edged(link.from.width, link.to.width)),
+          height(edged(link.from.height, link.to.height)) {
         for (int64_t y = 0; y < link.from.height; ++y)
             for (int64_t x = 0; x < link.from.width; ++x)
                 for (int64_t c = 0; c < link.from.channels; ++c)
-                    units.push_back({int32_t(list(phase(y), phase(x)) + c),
+                    units.push_back({int32_t(list(side.phase(y), side.phase(x)) + c),
                                      int32_t((first(y) * width + first(x)) * link.to.channels)});
         for (int64_t y = 0; y < link.kernel; ++y)
             for (int64_t x = 0; x < link.kernel; ++x) taps.push_back(tap(y, x));
     }
 
   private:
-    int64_t pad() const { return link.kernel / 2; }
-    int64_t in_phase(int64_t side) const { return (side + phases - 1) / phases; }
-    int64_t phase(int64_t place) const { return link.upward ? (place + pad()) % phases : 0; }
-    int64_t list(int64_t y, int64_t x) const { return (y * phases + x) * link.from.channels; }
-    // Of a tap among those of its phase, in the order of what they lead to.
-    int64_t rank(int64_t tap) const { return link.upward ? reach - 1 - tap / phases : tap; }
-    // Along one side with its edge: the first place that another meets; and how long it is.
-    int64_t first(int64_t place) const {
-        return before + (link.upward ? (place + pad()) / phases - (reach - 1)
-                                     : link.stride * place - pad());
+    int64_t in_phase(int64_t places) const { return (places + side.phases - 1) / side.phases; }
+    int64_t list(int64_t y, int64_t x) const {
+        return (y * side.phases + x) * link.from.channels;
     }
-    int64_t side(int64_t from, int64_t to) const {
+    // Along one side with its edge: where the strips of a place begin, and how long it is.
+    int64_t first(int64_t place) const { return before + side.last(place) - reach + 1; }
+    int64_t edged(int64_t from, int64_t to) const {
         return std::max(before + to, first(from - 1) + reach);
+    }
+    // Of a tap along a strip, which ends with the last place that is met.
+    int64_t rank(int64_t tap) const {
+        return reach - side.count(tap % side.phases) + side.rank(tap);
     }
 
     Tap tap(int64_t y, int64_t x) const {
-        Tap found = {list(y % phases, x % phases) * apart + rank(y) * strip +
-                         rank(x) * link.to.channels, {}};
-        for (int64_t row = 0; row < link.from.height; ++row)
-            for (int64_t column = 0; column < std::min(phases, link.from.width); ++column) {
-                if (phase(row) != y % phases || phase(column) != x % phases) continue;
-                found.strips.push_back({(row * link.from.width + column) * link.from.channels,
-                                        in_phase(link.from.width - column),
-                                        (first(row) + rank(y)) * width + first(column) + rank(x)});
-            }
+        const int64_t high = y % side.phases, across = x % side.phases;
+        Tap found = {list(high, across) * apart + rank(y) * strip + rank(x) * link.to.channels, {}};
+        for (int64_t line = 0; line < link.from.height; ++line)
+            for (int64_t place = 0; place < std::min(side.phases, link.from.width); ++place)
+                if (side.phase(line) == high && side.phase(place) == across)
+                    found.strips.push_back(
+                        {(line * link.from.width + place) * link.from.channels,
+                         in_phase(link.from.width - place),
+                         (first(line) + rank(y)) * width + first(place) + rank(x)});
         return found;
     }
 };
@@ -110,12 +110,12 @@ class Kernel {
 // A convolution's sums for some of the images.
 class Share {
   public:
-    Share(const Net &net, const Kernel &kernel, int64_t first)
-        : net(net), kernel(kernel), link(kernel.link), source(net.source(link)),
-          target(net.target(link)), first(first), sums(kernel.lists * kernel.apart),
-          edged(kernel.height * kernel.width * link.to.channels),
-          tile(kernel.height * kernel.width * TILE), counts(kernel.lists),
-          places(kernel.lists * kernel.most) {}
+    Share(const Net &net, const Layout &layout, int64_t first)
+        : net(net), layout(layout), link(layout.link), source(net.source(link)),
+          target(net.target(link)), first(first), sums(layout.lists * layout.apart),
+          edged(layout.height * layout.width * link.to.channels),
+          tile(layout.height * layout.width * TILE), counts(layout.lists),
+          strips(layout.lists * layout.most) {}
 
     void run(int64_t from, int64_t to) {
         move(true);
@@ -123,7 +123,7 @@ class Share {
             if (source.is_shared(t - link.delay)) {
                 if (first == 0) add(t, 0, of_all(t));
             } else {
-                for (int64_t n = first; n < net.images; n += SHARES)
+                for (int64_t n = first; n < net.images; n += net.shares)
                     add(t, n, target.rows(target.du, t, n));
             }
         move(false);
@@ -131,13 +131,13 @@ class Share {
 
   private:
     const Net &net;
-    const Kernel &kernel;
+    const Layout &layout;
     const Link &link;
     const Area &source, &target;
     const int64_t first;
-    Lined sums; // (phases, source channels, strips, what a strip meets, target channels)
+    Lined sums; // (phases, source channels, strips, places of a strip, target channels)
     Lined edged, tile; // an image's gradients, and some channels of them, with an edge of noughts
-    std::vector<int32_t> counts, places; // of spikes by phase and channel; where each one's strips begin
+    std::vector<int32_t> counts, strips; // of spikes in each list; where each one's strips begin
     std::vector<float> total;
     Emitted sent;
 
@@ -145,9 +145,9 @@ class Share {
     void move(bool up) {
         const int64_t from = link.from.channels, to = link.to.channels;
         float *kept = link.by_weight + first * link.taps() * from * to;
-        for (const Kernel::Tap &tap : kernel.taps)
+        for (const Layout::Tap &tap : layout.taps)
             for (int64_t c = 0; c < from; ++c, kept += to) {
-                float *mine = sums.data() + tap.begin + c * kernel.apart;
+                float *mine = sums.data() + tap.begin + c * layout.apart;
                 std::memcpy(up ? mine : kept, up ? kept : mine, to * sizeof(float));
             }
     }
@@ -173,7 +173,7 @@ class Share {
         for (int64_t y = 0; y < link.to.height; ++y)
             for (int64_t x = 0; x < link.to.width; ++x, du += link.to.channels) {
                 float *here =
-                    table + ((kernel.before + y) * kernel.width + kernel.before + x) * apart;
+                    table + ((layout.before + y) * layout.width + layout.before + x) * apart;
                 for (int64_t k = 0; k < channels; ++k) here[k] = takes * du[k];
             }
     }
@@ -181,46 +181,43 @@ class Share {
     void by_spike(const float *du) {
         take(du, link.to.channels, edged.data(), link.to.channels);
         sort();
-        const int64_t line = kernel.width * link.to.channels;
-        for (int64_t l = 0; l < kernel.lists; ++l) {
-            const int32_t *place = places.data() + l * kernel.most, *end = place + counts[l];
-            for (int64_t s = 0; s < kernel.reach && place != end; ++s)
-                take_in(edged.data() + s * line, place, end,
-                        sums.data() + l * kernel.apart + s * kernel.strip, kernel.strip);
+        const int64_t line = layout.width * link.to.channels;
+        for (int64_t l = 0; l < layout.lists; ++l) {
+            const int32_t *spike = strips.data() + l * layout.most, *end = spike + counts[l];
+            for (int64_t s = 0; s < layout.reach && spike != end; ++s)
+                take_in(edged.data() + s * line, spike, end,
+                        sums.data() + l * layout.apart + s * layout.strip, layout.strip);
         }
     }
 
     void sort() {
         std::fill(counts.begin(), counts.end(), 0);
         for (int32_t s = 0; s < sent.begins.back(); ++s) {
-            const Kernel::Unit &unit = kernel.units[sent.places[s]];
-            places[unit.list * kernel.most + counts[unit.list]++] = unit.place;
+            const Layout::Unit &unit = layout.units[sent.spikes[s]];
+            strips[unit.list * layout.most + counts[unit.list]++] = unit.strip;
         }
     }
 
     void by_place(const float *du) {
-        const Left left = {sent.out.data(), 1, kernel.phases * link.from.channels};
+        const Left left = {sent.out.data(), 1, layout.side.phases * link.from.channels};
         for (int64_t c = 0; c < link.to.channels; c += TILE) {
             const int64_t width = std::min(TILE, link.to.channels - c);
             take(du + c, width, tile.data(), TILE);
-            for (const Kernel::Tap &tap : kernel.taps)
+            for (const Layout::Tap &tap : layout.taps)
                 product(tap.strips.data(), tap.strips.data() + tap.strips.size(), left,
                         {tile.data(), (link.upward ? 1 : link.stride) * TILE}, link.from.channels,
-                        sums.data() + tap.begin + c, kernel.apart, width);
+                        sums.data() + tap.begin + c, layout.apart, width);
         }
     }
 };
 
 // Adds to each convolution's gradients, (shares, kernel, kernel, from channels, to channels).
 inline void weigh_grids(const Net &net, int64_t from, int64_t to) {
-    std::vector<std::unique_ptr<Kernel>> kernels;
-    std::vector<Share> shares;
-    for (int64_t l = 0; l < net.links; ++l) {
-        if (!net.link[l].by_weight || net.link[l].is_flat()) continue;
-        kernels.push_back(std::make_unique<Kernel>(net.link[l]));
-        for (int64_t first = 0; first < SHARES; ++first)
-            shares.emplace_back(net, *kernels.back(), first);
-    }
+    std::vector<Layout> layouts;
+    for (int64_t l = 0; l < net.links; ++l)
+        if (net.link[l].by_weight && net.link[l].kind == CONVOLUTION)
+            layouts.emplace_back(net.link[l]);
 #pragma omp parallel for schedule(dynamic) num_threads(net.threads)
-    for (size_t s = 0; s < shares.size(); ++s) shares[s].run(from, to);
+    for (int64_t i = 0; i < int64_t(layouts.size()) * net.shares; ++i)
+        Share(net, layouts[i / net.shares], i % net.shares).run(from, to);
 }
