@@ -104,9 +104,14 @@ class Grids(NamedTuple):
         if not pattern.upward:
             weight = weight.transpose(0, 1)
             missing = spared(pattern, self.source.shape, self.target.shape)
+        drive, out = self.order.grids(drive, self.target), self.order.grids(out, self.source)
+        if self.order.is_last and pattern.kernel == 1:
+            # oneDNN writes past its room where strides leave places of few channels out and these
+            # lie last (github.com/uxlfoundation/oneDNN/issues/6035)
+            drive, out = (x.clone(memory_format=torch.contiguous_format) for x in (drive, out))
         found: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
-            self.order.grids(drive, self.target),
-            self.order.grids(out, self.source),
+            drive,
+            out,
             weight,
             None,
             stride=[pattern.stride] * 2,

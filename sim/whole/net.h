@@ -73,7 +73,7 @@ struct Net {
 // asked image by image, so that the order in which an image's sums are added is its own affair.
 struct Emitted {
     int64_t t = -1, lists;               // of spikes for each image: one for each place
-    bool are_few;                        // in all rows taken together
+    bool are_few = false;                // in all rows taken together
     std::vector<uint8_t> few;            // in each
     std::vector<int32_t> spikes, begins; // units that spiked, image by image and list by list
     std::vector<float> out;              // (rows, units), but where all rows are few

@@ -140,6 +140,27 @@ def test_grids_of_all_sizes(
 
 
 @pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("upward", [True, False])
+def test_an_input_of_which_strides_leave_places_out(upward: bool, wire: Wire) -> None:
+    """Of which, with few channels side by side, oneDNN's way back would write past its memory."""
+    pattern = Convolution(kernel=1, stride=3, upward=upward)
+    fine, coarse = (12, 12), (4, 4)
+    wiring = wire(
+        {"a": ((3, *(coarse if upward else fine)), RateUnit(activation="tanh"))},
+        {"input>a": {"pattern": pattern}, "a>a": {"pattern": OneToOne()}, "a>output": 1},
+        steps=4,
+        inputs=(1, *(fine if upward else coarse)),
+        outputs=3,
+    )
+    network = lively(wiring)
+    images = images_of(network)
+    plain = found(network, images, potentials)
+    for _ in range(20):  # of which one would have hit memory that is in use
+        whole = found(network, images, answers)
+    alike(whole, plain)
+
+
+@pytest.mark.usefixtures("compiled")
 def test_threads_change_no_bit(wire: Wire) -> None:
     network, gradients = two_grids(wire, (16, 8), (6, 6), 3, 2), []
     images = torch.rand(30, 1, 6, 6, generator=torch.Generator().manual_seed(1))
