@@ -214,7 +214,7 @@ def test_what_it_does_not_know_is_left_to_python(network: Network) -> None:
     assert led(network)
     assert led(Network.initial(wiring_named("fc-blt-spiking"), 0))
     coloured = from_toml(GRIDS.replace("shape = [1, 6, 6]", "shape = [2, 6, 6]"))
-    assert not led(Network.initial(coloured, 0))
+    assert not led(Network.initial(coloured, 0))  # with channels first, grids with channels last
     assert not led(network, Goal("margin"))
     assert not led(network, Goal(targeted=True))
     assert not led(nn.Sequential(network))
