@@ -1,4 +1,4 @@
-"""What a training step cannot do without: the time of its matrix products and convolutions."""
+"""What a dense training step takes at least by PyTorch: its matrix products and convolutions."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,9 @@ from sim.whole.plan import first_steps, last_steps
 
 
 def products_alone(wiring: Wiring, batch: int) -> Callable[[], None]:
-    """Only the dense products and convolutions that a step cannot do without: a lower limit if
-    spikes are not exploited. Forward, input gradient, weight gradient; the image's drive once.
+    """Only the dense products and convolutions that a step cannot do without, by PyTorch: less is
+    possible where spikes are few, or where kernels are faster. Forward, input gradient, weight
+    gradient; the image's drive once.
 
     What all images share, before the input has arrived, and what no longer reaches the answer is
     left out.

@@ -31,8 +31,7 @@ struct Link {
     int64_t taps() const { return kernel * kernel; }
 };
 
-// Along one side: which places of the grid that is read meet a place `a` of the one that is added
-// to.
+// Along one side: which places of the grid that is read meet a place `a` of the other.
 //
 // They lie beside one another, and where the finer grid is read every tap meets one. Else only taps
 // of the same phase do, what the stride leaves of them, in turn: of a kernel of 3 with a stride of
@@ -127,8 +126,7 @@ class Joint {
     const Strip *strip(int64_t place) const { return strips.data() + begins[place]; }
     int64_t row(int64_t y, int64_t x) const { return (y * link.kernel + x) * reads.channels; }
 
-    // The strips, one in each line that is read, that the place in a line `y` and a column `x`
-    // meets.
+    // The strips that the place in line `y` and column `x` meets, one in each line that is read.
     void meet(int64_t y, int64_t x) {
         begins.push_back(strips.size());
         const int64_t low = std::max<int64_t>(0, side.first(x));

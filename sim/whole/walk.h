@@ -138,8 +138,7 @@ class Walk {
         joints[l].product(du, count, total);
     }
 
-    // The rows of a table for these images; summed over all where they share a row, and it has
-    // more.
+    // The rows of a table for these images; where they share a row and it has more, their sum.
     const float *of_all(const Area &area, const float *table, bool is_row) {
         if (!is_shared) return table + first * area.units;
         if (is_row) return table;
