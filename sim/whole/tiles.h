@@ -87,24 +87,28 @@ struct Strip {
 };
 
 // sums += the rows of a tile that the listed numbers of strips meet; four at a time, so that
-// additions need not wait for one another.
+// additions need not wait for one another. (Unrolled, or compilers leave loops over the parts.)
 template <int PARTS>
 void add_rows(const Strip *strip, const Strip *last, const float *tile, const int32_t *listed,
               const int32_t *begins, float *sums) {
     wide found[PARTS];
+#pragma GCC unroll 4
     for (int p = 0; p < PARTS; ++p) found[p] = at(sums + p * WIDE);
     for (; strip != last; ++strip) {
         const int32_t *place = listed + begins[strip->first], *end = listed + begins[strip->end];
         const float *rows = tile + (strip->row - strip->left) * TILE;
         for (; place + 4 <= end; place += 4)
+#pragma GCC unroll 4
             for (int p = 0; p < PARTS; ++p) {
                 const float *part = rows + p * WIDE;
                 found[p] += (at(part + place[0] * TILE) + at(part + place[1] * TILE)) +
                             (at(part + place[2] * TILE) + at(part + place[3] * TILE));
             }
         for (; place < end; ++place)
+#pragma GCC unroll 4
             for (int p = 0; p < PARTS; ++p) found[p] += at(rows + place[0] * TILE + p * WIDE);
     }
+#pragma GCC unroll 4
     for (int p = 0; p < PARTS; ++p) at(sums + p * WIDE) = found[p];
 }
 
