@@ -11,7 +11,7 @@ from time import perf_counter
 
 import torch
 
-from benchmarks import all_cores, field
+from benchmarks import all_cores, crowds, field
 from benchmarks.populations import populations
 from benchmarks.precisions import precisions
 from benchmarks.profiles import profiles
@@ -47,6 +47,8 @@ def main() -> None:
     works = {
         "training step": lambda: field.training(given.network, size, device),
         "individuals": lambda: populations(given.network, size, device),
+        "attacks of individuals": lambda: crowds.attacks(given.network, size, device),
+        "scores of individuals": lambda: crowds.scores(given.network, size, device),
         "precisions": lambda: precisions(victim, load_data(), size),
         "attack": lambda: field.attack(victim, size),
     }

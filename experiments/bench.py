@@ -30,6 +30,14 @@ class Bench:
     device: str
     software: str
 
+    @property
+    def stacks_individuals(self) -> bool:
+        """Whether those of a population go along one tensor axis, even where there is only one.
+
+        On a CPU there is nothing to be gained by that: individuals go to one process per core.
+        """
+        return self.device == "cuda"
+
     def load(self) -> "Dataset":
         """The data set; read once per process, and decoded once for all of them."""
         from experiments.data.dataset import load_again

@@ -2,18 +2,17 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from experiments.bench import Bench
 from experiments.kept import Kept
 from experiments.recipe import Recipe, trains_together
 from experiments.store import fresh_unit, key_of, link, unit_path
-from experiments.units import FORMAT, Report, Unit, said
+from experiments.units import FORMAT, Report, Unit, is_complete, said
 from networks import Physiology, Wiring
 from networks.errors import BlindspotsError
 
@@ -67,12 +66,9 @@ class Train:
 
     @property
     def is_stacked(self) -> bool:
-        """Whether it is trained along an axis of individuals, be there one or many: on a GPU.
-
-        On a CPU there is nothing to be gained by that: individuals go to one process per core.
-        """
+        """Whether it is trained along an axis of individuals, be there one or many."""
         can_be = self.teacher is None and trains_together(self.wiring, self.recipe)
-        return can_be and self.bench.device == "cuda"
+        return can_be and self.bench.stacks_individuals
 
     @property
     def needs(self) -> tuple["Unit", ...]:
@@ -82,43 +78,62 @@ class Train:
 
     def run(self, report: Report) -> None:
         """Train, from the last checkpoint if there is one."""
-        checkpoint, began = unit_path("training", self.key), time.monotonic()
-        made = self._stacked if self.is_stacked else self._trained
-        network, facts = made(checkpoint, report)
-        self.leave(network, facts | {"seconds": time.monotonic() - began})
-        shutil.rmtree(checkpoint, ignore_errors=True)
+        if self.is_stacked:
+            self._stacked(report)
+        else:
+            self._alone(report)
 
-    def _trained(self, checkpoint: Path, report: Report) -> "tuple[Network, dict[str, Any]]":
+    def _stacked(self, report: Report) -> None:
+        from experiments.training import Diverged
+
+        self.run_all([self], report)
+        if not is_complete(self):
+            raise Diverged(
+                f"Training {self.label} met a loss that is no number; lower its learning rate "
+                f"({self.recipe.rate})."
+            )
+
+    def _alone(self, report: Report) -> None:
         import torch
 
         from experiments.training import train
 
-        return train(
+        checkpoint, began = unit_path("training", self.key), time.monotonic()
+        network, facts = train(
             *(self.wiring, self.recipe, self.bench.load(), self.seed),
             checkpoint=checkpoint,
             device=torch.device(self.bench.device),
             report=report,
             teacher=self.teacher.model() if self.teacher else None,
         )
+        self.leave(network, facts | {"seconds": time.monotonic() - began})
+        shutil.rmtree(checkpoint, ignore_errors=True)
 
-    def _stacked(self, checkpoint: Path, report: Report) -> "tuple[Network, dict[str, Any]]":
+    @staticmethod
+    def run_all(units: "Sequence[Train]", report: Report) -> None:
+        """Train those of one wiring and recipe; one whose loss was no number is left out."""
         import torch
 
         from experiments import population
-        from experiments.training import Diverged
 
-        (made,) = population.train_together(
-            *(self.wiring, self.recipe, self.bench.load(), [self.seed]),
-            checkpoint=checkpoint,
-            device=torch.device(self.bench.device),
-            report=report,
-        )
-        if made is None:
-            raise Diverged(
-                f"Training {self.label} met a loss that is no number; lower its learning rate "
-                f"({self.recipe.rate})."
+        one, began = units[0], time.monotonic()
+        checkpoint = unit_path("training", key_of(together=[each.key for each in units]))
+        try:
+            made = population.train_together(
+                *(one.wiring, one.recipe, one.bench.load(), [each.seed for each in units]),
+                checkpoint=checkpoint,
+                device=torch.device(one.bench.device),
+                report=report,
             )
-        return made
+        except torch.OutOfMemoryError:
+            shutil.rmtree(checkpoint, ignore_errors=True)
+            raise
+        seconds = (time.monotonic() - began) / len(units)
+        for each, individual in zip(units, made, strict=True):
+            if individual:
+                network, facts = individual
+                each.leave(network, facts | {"seconds": seconds})
+        shutil.rmtree(checkpoint, ignore_errors=True)
 
     def leave(self, network: "Network", facts: dict[str, Any]) -> None:
         """Weights and the history of training, under the key."""
@@ -247,3 +262,8 @@ class Brought:
 
 
 Model = Train | Embody | Brought | Kept
+
+
+def networks_of(models: Iterable[Model]) -> "list[Network]":
+    """The individuals that were trained here, as all of the ``models`` must have been."""
+    return [model.model() for model in models if isinstance(model, Train)]

@@ -2,6 +2,8 @@
 
 import json
 import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -11,12 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from experiments.attacks.names import Norm, attack_named
 from experiments.bench import Bench, scored
 from experiments.corruptions import corruption_named
-from experiments.individuals import Model
+from experiments.individuals import STACKED, Model, Train, networks_of
 from experiments.store import fresh_unit, key_of, unit_path
 from experiments.units import FORMAT, Report, Unit, save_tensors, sha256_of
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
 
@@ -26,7 +29,11 @@ DISTANCES = ("distance_linf", "distance_rms")
 
 @dataclass(frozen=True)
 class Craft:
-    """Inputs that ``attack`` makes on ``victim`` from the first ``images`` scored images."""
+    """Inputs that ``attack`` makes on ``victim`` from the first ``images`` scored images.
+
+    It is ``together`` with others that differ in their victim and seed alone that they are crafted,
+    where that unit is named.
+    """
 
     stage: ClassVar[str] = "craft"
     product: ClassVar[str] = "inputs.safetensors"
@@ -37,6 +44,7 @@ class Craft:
     seed: int
     bench: Bench
     options: tuple[tuple[str, Any], ...] = field(default=())
+    together: "Unit | None" = field(default=None, compare=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -58,12 +66,20 @@ class Craft:
             device=self.bench.device,
             software=self.bench.software,
             **({"draws": DRAWS} if self.victim.is_random else {}),
+            **({"stacked": STACKED} if self.is_stacked else {}),
         )
 
     @property
+    def is_stacked(self) -> bool:
+        """Whether it is crafted along an axis of individuals, be there one or many."""
+        can_be = isinstance(self.victim, Train) and not self.victim.is_random
+        takes_crowds = attack_named(self.attack).takes_crowds
+        return can_be and takes_crowds and self.bench.stacks_individuals
+
+    @property
     def needs(self) -> tuple["Unit", ...]:
-        """The victim, where it is made here."""
-        return self.victim.before
+        """The victim, where it is made here, and what attacks it among others."""
+        return (*((self.together,) if self.together else ()), *self.victim.before)
 
     def run(self, report: Report) -> None:
         """Craft the inputs, and measure how far they are from the clean images.
@@ -71,17 +87,18 @@ class Craft:
         Every set spends its whole budget, so that what is crafted on one network is as strong as
         it can be on the others. A random victim is attacked on the average of its draws.
         """
+        if self.is_stacked:
+            self.run_all([self], report)
+            return
         import torch
 
         from experiments.attacks.chance import averaged
-        from experiments.attacks.threat import distance
 
         images, labels = scored(self.bench, self.images)
         attack, victim, usual = attack_named(self.attack), self.victim.model(), dict[str, Any]()
         if self.victim.is_random:
             victim, usual = averaged(victim, attack.function, self.seed, DRAWS)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with _heard() as caught:
             inputs = attack.function(
                 *(victim, images, labels),
                 epsilons=self.epsilons,
@@ -89,6 +106,41 @@ class Craft:
                 keep_going=True,
                 **{**usual, **dict(self.options)},
             )
+        self.leave(inputs, caught)
+
+    @staticmethod
+    def run_all(units: "Sequence[Craft]", report: Report) -> None:
+        """Craft those of one attack on individuals of one wiring."""
+        import torch
+
+        from experiments.attacks.crowd import Crowd
+        from experiments.attacks.curve import BATCH
+
+        one, count = units[0], len(units)
+        images, labels = scored(one.bench, one.images)
+        attack: Callable[..., torch.Tensor] = attack_named(one.attack).function
+        options = {"batch_size": BATCH, **dict(one.options)}
+        options["batch_size"] *= count
+        with _heard() as caught:
+            inputs = attack(
+                Crowd.of(networks_of(each.victim for each in units), len(images)),
+                *(images.repeat_interleave(count, 0), labels.repeat_interleave(count, 0)),
+                epsilons=one.epsilons,
+                generator=[torch.Generator().manual_seed(each.seed) for each in units],
+                keep_going=True,
+                **options,
+            )
+        for place, each in enumerate(units):
+            own = [w for w in caught if getattr(w.message, "individual", place) == place]
+            each.leave(inputs[:, place::count], own)
+
+    def leave(self, inputs: "torch.Tensor", caught: "Sequence[warnings.WarningMessage]") -> None:
+        """Inputs, their distances, and what was warned of, under the key."""
+        import torch
+
+        from experiments.attacks.threat import distance
+
+        images, labels = scored(self.bench, self.images)
         norms: tuple[Norm, Norm] = ("linf", "l2")
         far = {
             name: torch.stack([distance(images, each, norm) for each in inputs]).float()
@@ -108,6 +160,14 @@ class Craft:
             save_tensors(far, directory / "distances.safetensors")
             save_tensors({"inputs": inputs, "labels": labels}, directory / self.product, facts)
             (directory / "inputs.json").write_text(json.dumps(facts, indent=1))
+
+
+@contextmanager
+def _heard() -> Iterator[list[warnings.WarningMessage]]:
+    """All that is warned of inside."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield caught
 
 
 def is_measured(craft: Craft) -> bool:

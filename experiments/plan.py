@@ -1,18 +1,19 @@
 """From a specification to the units of work that answer it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.attacks.names import attack_named
 from experiments.bench import Bench
 from experiments.corruptions.comparison import corrupted_scores, corrupted_sets
-from experiments.individuals import Brought, Embody, Model
+from experiments.individuals import Brought, Embody, Model, Train
 from experiments.inputs import Corrupt, Craft
+from experiments.recipe import Recipe
 from experiments.scoring import Score
 from experiments.spec import MOST_INDIVIDUALS, Spec
 from experiments.store import key_of
-from experiments.together import one_of
+from experiments.together import together
 from networks import DETAILED, Physiology, Wiring, macs, parameters, read_wiring, wiring_named
 from networks.catalogue import recurrence, role, units
 from networks.errors import BlindspotsError
@@ -63,6 +64,12 @@ class Entry:
         if self.physiology:
             facts |= {"macs": -1, "units": "cells", "role": f"in cells: {self.wiring.name}"}
         return facts
+
+
+def one_of(wiring: Wiring, recipe: Recipe, seeds: Sequence[int], index: int, bench: Bench) -> Train:
+    """Individual ``index`` of the population of ``seeds``, trained with the others if it can be."""
+    population = {seed: Train(wiring, recipe, seed, bench) for seed in seeds}
+    return together(population, shared=lambda seed: wiring)[seeds[index]]
 
 
 def entry(name: str) -> Entry:
@@ -162,10 +169,16 @@ def plan(spec: Spec, bench: Bench) -> Plan:
         for attack in spec.attacks
         if _can_be_crafted(attack, source, model)
     }
+    sets = together(sets, shared=lambda place: (place[0], place[2]))
     sources = {place: model for place, model in sources.items() if _is_source(place, sets)}
-    scores = dict(_scores(spec, bench, individuals, sets))
+    scores = together(
+        dict(_scores(spec, bench, individuals, sets)),
+        shared=lambda place: (place[0], *place[2:]),
+    )
     corrupted = corrupted_sets(spec, bench)
-    answers = dict(corrupted_scores(corrupted, individuals))
+    answers = together(
+        dict(corrupted_scores(corrupted, individuals)), shared=lambda place: (place[0], place[2])
+    )
     return Plan(entries, individuals, sources, sets, scores, corrupted, answers)
 
 

@@ -1,24 +1,27 @@
 """The unit of work that asks one network about one set of inputs."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from experiments.bench import Bench, scored
-from experiments.individuals import Model
+from experiments.individuals import STACKED, Model, Train, networks_of
 from experiments.store import damaged, fresh_unit, key_of
 from experiments.units import FORMAT, Report, Unit, product, save_tensors
 
 if TYPE_CHECKING:
     import torch
 
+    from sim.population import Population
+
 
 @dataclass(frozen=True)
 class Score:
     """What ``network`` answers to the inputs of ``on``, to the clean images where that is None.
 
-    ``on`` is any unit whose product holds "inputs" (sets, N, ...).
+    ``on`` is any unit whose product holds "inputs" (sets, N, ...). It is ``together`` with others
+    that differ in the individual alone that it is asked, where that unit is named.
     """
 
     stage: ClassVar[str] = "score"
@@ -27,6 +30,7 @@ class Score:
     on: "Unit | None"
     images: int
     bench: Bench
+    together: "Unit | None" = field(default=None, compare=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -37,12 +41,20 @@ class Score:
     def key(self) -> str:
         """Of the network and of the inputs."""
         on = self.on.key if self.on else f"clean {self.images} {self.bench.sha256}"
-        return key_of(format=FORMAT, network=self.network.key, on=on)
+        stacked = {"stacked": STACKED} if self.is_stacked else {}
+        return key_of(format=FORMAT, network=self.network.key, on=on, **stacked)
+
+    @property
+    def is_stacked(self) -> bool:
+        """Whether it is asked along an axis of individuals, be there one or many."""
+        can_be = isinstance(self.network, Train) and not self.network.is_random
+        return can_be and self.bench.stacks_individuals
 
     @property
     def needs(self) -> tuple["Unit", ...]:
-        """The network and the inputs."""
-        return (*self.network.before, self.on) if self.on else self.network.before
+        """The network and the inputs, and what asks it among others."""
+        together = (self.together,) if self.together else ()
+        return (*together, *self.network.before, *((self.on,) if self.on else ()))
 
     def run(self, report: Report) -> None:
         """Write down every prediction, int8 (epsilon, image).
@@ -50,27 +62,50 @@ class Score:
         A random network answers from one draw for each image. The draws are its own, for all sets
         the same, and no attack has seen them: so worst cases over sets are not those over draws.
         """
+        if self.is_stacked:
+            self.run_all([self], report)
+            return
         import torch
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
 
         from experiments.attacks.chance import fresh
 
-        if self.on:
-            try:
-                sets = load_file(product(self.on), device=self.bench.device)["inputs"]
-            except (OSError, SafetensorError) as error:
-                raise damaged(product(self.on), error) from None
-        else:
-            sets = scored(self.bench, self.images).images[None]
-        model = self.network.model()
+        sets, model = self.shown(), self.network.model()
         chance = int(key_of(verdict=self.network.key)[:12], 16)
-        answers = torch.stack(
-            [
-                predictions(fresh(model, chance) if self.network.is_random else model, each)
-                for each in sets
-            ]
-        )
+        answers = [
+            predictions(fresh(model, chance) if self.network.is_random else model, each)
+            for each in sets
+        ]
+        self.leave(torch.stack(answers))
+
+    @staticmethod
+    def run_all(units: "Sequence[Score]", report: Report) -> None:
+        """Ask individuals of one wiring, each about inputs of its own."""
+        import torch
+
+        from sim.population import Population
+
+        population = Population(networks_of(each.network for each in units))
+        every = torch.stack([each.shown() for each in units], 1)
+        answers = torch.stack([predictions_of_all(population, sets) for sets in every], 1)
+        for unit, own in zip(units, answers, strict=True):
+            unit.leave(own)
+
+    def shown(self) -> "torch.Tensor":
+        """The inputs (sets, N, ...)."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        if not self.on:
+            return scored(self.bench, self.images).images[None]
+        try:
+            return load_file(product(self.on), device=self.bench.device)["inputs"]
+        except (OSError, SafetensorError) as error:
+            raise damaged(product(self.on), error) from None
+
+    def leave(self, answers: "torch.Tensor") -> None:
+        """The predictions (sets, N), under the key."""
+        import torch
+
         with fresh_unit(self.stage, self.key) as directory:
             save_tensors({"prediction": answers.to(torch.int8)}, directory / self.product)
 
@@ -83,3 +118,17 @@ def predictions(
 
     with torch.no_grad():
         return torch.cat([model(part).argmax(1) for part in images.split(batch)])
+
+
+def predictions_of_all(
+    population: "Population", images: "torch.Tensor", batch: int = 500
+) -> "torch.Tensor":
+    """The class (individuals, N) that each individual gives each of its ``images``.
+
+    These are (individuals, N, 1, 28, 28).
+    """
+    import torch
+
+    with torch.no_grad():
+        parts = [population(part).argmax(2) for part in images.split(batch, 1)]
+    return torch.cat(parts, 1)

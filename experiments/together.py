@@ -1,102 +1,129 @@
-"""A unit of work that trains a population at once, where a GPU would be left idle by one of it."""
+"""Units of work that serve a population at once, where a GPU would be left idle by one of it."""
 
 import json
-import shutil
-import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from experiments.bench import Bench
-from experiments.individuals import Train
-from experiments.recipe import Recipe
-from experiments.store import fresh_unit, key_of, unit_path
+from experiments.store import fresh_unit, key_of
 from experiments.units import Report, Unit, is_complete
-from networks import Wiring
+from networks.errors import BlindspotsError
 
-MOST = 64  # individuals of one unit; how many fit into memory shows when they run
+MOST = 64  # units of one; how many fit into memory shows when they run
 
 
-def one_of(wiring: Wiring, recipe: Recipe, seeds: Sequence[int], index: int, bench: Bench) -> Train:
-    """Individual ``index`` of the population of ``seeds``, trained with the others if it can be."""
-    alone = Train(wiring, recipe, seeds[index], bench)
-    if len(seeds) == 1 or not alone.is_stacked:
-        return alone
-    first = index - index % MOST
-    others = tuple(replace(alone, seed=seed) for seed in seeds[first : first + MOST])
-    return replace(alone, together=Together(others))
+class Stacked(Unit, Protocol):
+    """A unit for one individual, which can be done along one tensor axis with those for others.
+
+    It is a dataclass. Alone it goes the same way where ``is_stacked``, or a key would stand for
+    numbers of two.
+    """
+
+    @property
+    def bench(self) -> Bench:
+        """What it is worked on with."""
+
+    @property
+    def together(self) -> Unit | None:
+        """What does it among others, if anything; it says nothing of the outcome."""
+
+    @property
+    def is_stacked(self) -> bool:
+        """Whether it is done along an axis of individuals, be there one or many."""
+
+    @staticmethod
+    def run_all(units: Sequence[Any], report: Report) -> None:
+        """Do units of this kind, which differ in nothing but the individual, at once.
+
+        One of many that cannot be done is left out, or all are, for a BlindspotsError.
+        """
 
 
 @dataclass(frozen=True)
 class Together:
-    """Individuals of one wiring and recipe, trained along one tensor axis.
+    """Units that differ in nothing but the individual, done along one tensor axis.
 
-    Each is left where it would be had it been trained alone, on the same axis. One that meets a
-    loss that is no number is left out: trained alone, it says so.
+    Each is left where it would be had it been done alone, on the same axis. One that cannot be done
+    is left out: alone, it says why.
     """
 
-    stage: ClassVar[str] = "train-together"
-    product: ClassVar[str] = "seeds.json"
-    individuals: tuple[Train, ...]
+    product: ClassVar[str] = "keys.json"
+    units: tuple[Stacked, ...]
+
+    @property
+    def stage(self) -> str:
+        """That of its units, done together."""
+        return f"{self.units[0].stage}-together"
 
     @property
     def label(self) -> str:
         """For people."""
-        return f"{self.individuals[0].wiring.name} ({len(self.individuals)} individuals)"
+        return f"{self.units[0].label} and {len(self.units) - 1} more"
 
     @cached_property
     def key(self) -> str:
-        """Of all individuals."""
-        return key_of(together=[each.key for each in self.individuals])
+        """Of all units."""
+        return key_of(together=[each.key for each in self.units])
 
     @property
     def bench(self) -> Bench:
-        """That of all individuals."""
-        return self.individuals[0].bench
+        """That of all units."""
+        return self.units[0].bench
 
     @property
     def needs(self) -> tuple[Unit, ...]:
-        """Nothing must be complete before."""
-        return ()
+        """What the units need besides."""
+        needed = {need.key: need for unit in self.units for need in unit.needs}
+        return tuple(needed.values())
 
     def run(self, report: Report) -> None:
-        """Train those that are not there yet, as many at a time as memory holds."""
-        _train(tuple(each for each in self.individuals if not is_complete(each)), report)
+        """Do those that can be and are not done yet, as many at a time as memory holds."""
+        lacking = [each for each in self.units if not is_complete(each)]
+        _run(tuple(each for each in lacking if all(map(is_complete, each.needs))), report)
         with fresh_unit(self.stage, self.key) as directory:
-            seeds = [each.seed for each in self.individuals if is_complete(each)]
-            (directory / self.product).write_text(json.dumps(seeds))
+            done = [each.key for each in self.units if is_complete(each)]
+            (directory / self.product).write_text(json.dumps(done))
 
 
-def _train(individuals: tuple[Train, ...], report: Report) -> None:
+def _run(units: tuple[Stacked, ...], report: Report) -> None:
     import torch
 
-    from experiments.population import train_together
-
-    if not individuals:
+    if not units:
         return
-    one, began = individuals[0], time.monotonic()
-    checkpoint = unit_path("training", Together(individuals).key)
     try:
-        made = train_together(
-            *(one.wiring, one.recipe, one.bench.load(), [each.seed for each in individuals]),
-            checkpoint=checkpoint,
-            device=torch.device(one.bench.device),
-            report=report,
-        )
-    except torch.OutOfMemoryError:
-        if len(individuals) == 1:
-            raise
-        made = []
-        shutil.rmtree(checkpoint, ignore_errors=True)
-    if not made:  # outside of the handler, which keeps hold of what filled the memory
-        half = len(individuals) // 2
-        _train(individuals[:half], lambda done, score: report(done / 2, score))
-        _train(individuals[half:], lambda done, score: report((1 + done) / 2, score))
+        units[0].run_all(units, report)
         return
-    seconds = (time.monotonic() - began) / len(individuals)
-    for each, individual in zip(individuals, made, strict=True):
-        if individual:
-            network, facts = individual
-            each.leave(network, facts | {"seconds": seconds})
-    shutil.rmtree(checkpoint, ignore_errors=True)
+    except BlindspotsError:
+        return  # each says so alone
+    except torch.OutOfMemoryError:
+        if len(units) == 1:
+            raise
+    half = len(units) // 2  # outside of the handler, which keeps hold of what filled the memory
+    _run(units[:half], lambda done, score: report(done / 2, score))
+    _run(units[half:], lambda done, score: report((1 + done) / 2, score))
+
+
+Place = TypeVar("Place", bound=Hashable)
+Kind = TypeVar("Kind", bound=Stacked)
+
+
+def together(units: Mapping[Place, Kind], shared: Callable[[Place], Hashable]) -> dict[Place, Kind]:
+    """The same units; those whose places have as much in common are done together if they can be.
+
+    ``shared`` says of a place all but the individual.
+    """
+    groups = defaultdict[Hashable, list[Place]](list)
+    for place, unit in units.items():
+        if unit.is_stacked:
+            groups[shared(place)].append(place)
+    found = dict(units)
+    for places in groups.values():
+        for first in range(0, len(places), MOST):
+            some = places[first : first + MOST]
+            if len(some) > 1:
+                both = Together(tuple(units[place] for place in some))
+                found |= {place: replace(units[place], together=both) for place in some}  # type: ignore[type-var]
+    return found

@@ -10,6 +10,7 @@ from experiments.cluster import workers_of
 from experiments.crash import raise_crashes
 from experiments.crew import Crew, Heard, Refused, wants_gpu
 from experiments.processes import processes
+from experiments.together import Together
 from experiments.units import Unit, is_complete
 from experiments.workers import Cluster, Workers
 from networks.errors import BlindspotsError
@@ -28,9 +29,11 @@ STAGES = {  # in their order
     "induce": "crafting universal distractors",
     "judge": "showing attacked streams",
     "embody": "calibrating cells",
+    "craft-together": "attacking populations",
     "craft": "crafting inputs",
     "perturb": "crafting universal perturbations",
     "corrupt": "corrupting inputs",
+    "score-together": "scoring populations",
     "score": "scoring everyone",
     "withstand": "attacking by every means",
     "spike-trains": "moving spikes of the input",
@@ -82,15 +85,67 @@ def _missing(units: Iterable[Unit]) -> dict[str, Unit]:
     return dict(sorted(missing.items(), key=lambda item: list(STAGES).index(item[1].stage)))
 
 
+class _Queue:
+    """Units that are to be done, of which some wait for what they need."""
+
+    def __init__(self, units: dict[str, Unit]):
+        self.units = units
+        self._lacks = {k: {n.key for n in u.needs if n.key in units} for k, u in units.items()}
+        self._users: dict[str, list[str]] = {}
+        for key, needs in self._lacks.items():
+            for need in needs:
+                self._users.setdefault(need, []).append(key)
+        self._ready: dict[bool, list[Unit]] = {False: [], True: []}  # by whether they want a GPU
+        for key in reversed(self._lacks):
+            self._admit(key)
+
+    def __bool__(self) -> bool:
+        """Whether any unit need not wait."""
+        return any(self._ready.values())
+
+    def next(self, at_work: Collection[Unit], crew: Crew) -> Unit | None:
+        """A unit that there is room for, of the kind that is less at work; no GPU is to wait."""
+        on_gpu = sum(map(wants_gpu, at_work))
+        gpu_first = on_gpu <= len(at_work) - on_gpu
+        for units in (self._ready[gpu_first], self._ready[not gpu_first]):
+            if units and crew.has_room(units[-1], at_work):
+                return units.pop()
+        return None
+
+    def done(self, key: str) -> None:
+        """Nothing waits for that unit any more."""
+        for user in self._users.get(key, ()):
+            self._spare(user, key)
+
+    def failed(self, key: str) -> None:
+        """What needs that unit is not tried, at any remove.
+
+        But who serves a population serves the others, and whom it cannot serve is tried alone.
+        """
+        for user in self._users.get(key, ()):
+            if isinstance(self.units[key], Together) or isinstance(self.units[user], Together):
+                self._spare(user, key)
+            else:
+                self.failed(user)
+
+    def _spare(self, user: str, need: str) -> None:
+        if need in self._lacks[user]:
+            self._lacks[user].remove(need)
+            self._admit(user)
+
+    def _admit(self, key: str) -> None:
+        if not self._lacks[key]:
+            self._ready[wants_gpu(self.units[key])].append(self.units[key])
+
+
 def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, BlindspotsError]:
     """Keep all workers busy, the latest stage first, so that crafted inputs are soon scored."""
     running: dict[Future[float], Unit] = {}
-    blocked, ready, wanted_by = _sorted_by_need(waiting)
-    by_kind = {on_gpu: [u for u in ready if wants_gpu(u) == on_gpu] for on_gpu in (False, True)}
+    queue = _Queue(waiting)
     users = Counter(need.key for unit in waiting.values() for need in unit.needs)
     failures: dict[str, BlindspotsError] = {}
-    while running or any(by_kind.values()):
-        while unit := _next(by_kind, running.values(), crew):
+    while running or queue:
+        while unit := queue.next(running.values(), crew):
             tell({"what": "started", "unit": unit})
             running[crew.start(unit)] = unit
         done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -102,40 +157,15 @@ def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, Blinds
             except BlindspotsError as error:
                 failures[unit.key] = error
                 tell({"what": "failed", "unit": unit, "why": str(error)})
+                queue.failed(unit.key)
                 continue
             tell({"what": "done", "unit": unit, "seconds": seconds})
-            for key in wanted_by.get(unit.key, ()):
-                blocked[key].discard(unit.key)
-                if not blocked[key]:
-                    by_kind[wants_gpu(waiting[key])].append(waiting[key])
+            queue.done(unit.key)
             for need in unit.needs:
                 users[need.key] -= 1
                 if not users[need.key]:
                     tell({"what": "spent", "unit": need})
     return failures
-
-
-def _next(by_kind: dict[bool, list[Unit]], at_work: Collection[Unit], crew: Crew) -> Unit | None:
-    """A unit that there is room for, of the kind that is less at work; no GPU is to wait."""
-    on_gpu = sum(map(wants_gpu, at_work))
-    gpu_first = on_gpu <= len(at_work) - on_gpu
-    for units in (by_kind[gpu_first], by_kind[not gpu_first]):
-        if units and crew.has_room(units[-1], at_work):
-            return units.pop()
-    return None
-
-
-def _sorted_by_need(
-    waiting: dict[str, Unit],
-) -> tuple[dict[str, set[str]], list[Unit], dict[str, list[str]]]:
-    """What each unit still waits for, the units that wait for nothing, and who waits for whom."""
-    blocked = {k: {n.key for n in u.needs if n.key in waiting} for k, u in waiting.items()}
-    ready = [waiting[k] for k, needs in reversed(blocked.items()) if not needs]
-    wanted_by: dict[str, list[str]] = {}
-    for key, needs in blocked.items():
-        for need in needs:
-            wanted_by.setdefault(need, []).append(key)
-    return blocked, ready, wanted_by
 
 
 def _pass_on(heard: Iterable[Heard | Refused], tell: Tell, waiting: dict[str, Unit]) -> None:

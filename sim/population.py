@@ -38,8 +38,11 @@ class Population:
 
     def to_the_same(self, images: Tensor) -> Tensor:
         """Logits (individuals, N, classes) of images (N, *shape) that all are shown."""
-        count = len(next(iter(self.values.values())))
-        return self(images.expand(count, *images.shape))
+        return self(images.expand(len(self), *images.shape))
+
+    def __len__(self) -> int:
+        """How many individuals there are."""
+        return len(next(iter(self.values.values())))
 
 
 class _Stacked(Network):

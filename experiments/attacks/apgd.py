@@ -10,6 +10,7 @@ from experiments.attacks.ascent import random_offsets
 from experiments.attacks.curve import BATCH, clean_start, curve, threats
 from experiments.attacks.goal import Detour, Goal, Loss
 from experiments.attacks.names import Norm
+from experiments.attacks.noise import Source
 from experiments.attacks.threat import Threat, project
 from experiments.attacks.victim import Found, Guide, Model, Victim, under_attack
 from experiments.attacks.walk import Halving, Sparse
@@ -65,7 +66,7 @@ def apgd_linf(
     labels: Tensor,
     *,
     epsilons: Sequence[float],
-    generator: torch.Generator,
+    generator: Source,
     keep_going: bool = False,
     steps: int = 100,
     restarts: int = 1,
@@ -87,7 +88,8 @@ def apgd_linf(
         labels: (N,), the right classes; the classes to reach if `targeted`.
         epsilons: ascending budgets in [0, 1].
         generator: source of chance: the random starts, drawn once per restart for all images and
-            scaled to each budget, so that neither the model nor `batch_size` changes them.
+            scaled to each budget, so that neither the model nor `batch_size` changes them; of a
+            `crowd.Crowd` one for each individual.
         keep_going: False: an image stops at its first fooled iterate and keeps it at larger
             budgets. True: every step of every run at every budget, each budget on its own, and of
             the fooled iterates that of highest loss, as inputs for transfer need. Either way an
@@ -124,7 +126,7 @@ def apgd_l2(
     labels: Tensor,
     *,
     epsilons: Sequence[float],
-    generator: torch.Generator,
+    generator: Source,
     keep_going: bool = False,
     steps: int = 100,
     restarts: int = 1,
@@ -150,7 +152,7 @@ def apgd_l1(
     labels: Tensor,
     *,
     epsilons: Sequence[float],
-    generator: torch.Generator,
+    generator: Source,
     keep_going: bool = False,
     steps: int = 100,
     restarts: int = 1,
@@ -177,7 +179,7 @@ def climbed(
     norm: Norm,
     epsilons: Sequence[float],
     settings: Settings,
-    generator: torch.Generator,
+    generator: Source,
     batch_size: int,
 ) -> Tensor:
     """The curve of Auto-PGD, see `apgd_linf`: of all runs from each start the best."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from experiments.attacks.compiled import Ascent, is_led, lead
 from experiments.attacks.curve import clean_start, curve
 from experiments.attacks.names import Norm
-from experiments.attacks.noise import drawn
+from experiments.attacks.noise import Source, drawn
 from experiments.attacks.threat import TINY, Threat, check, length, per_image, project, rms
 from experiments.attacks.victim import Found, Victim, picked
 from networks.errors import BlindspotsError, unknown
@@ -58,7 +58,7 @@ def projected_ascent(
     victim: Victim,
     plan: Plan,
     listed: Sequence[Threat],
-    generator: torch.Generator,
+    generator: Source,
     batch_size: int,
 ) -> Tensor:
     """The curve of projected gradient ascent under linf or l2, see `gradient.pgd_linf`."""
@@ -82,7 +82,7 @@ def projected_ascent(
     return curve(victim, listed, start, search, keep_going=True, batch_size=batch_size)
 
 
-def random_offsets(norm: Norm, like: Tensor, generator: torch.Generator) -> Tensor:
+def random_offsets(norm: Norm, like: Tensor, generator: Source) -> Tensor:
     """Random points in the ball of radius 1 around 0: shape of `like` (N, ...).
 
     The linf ball: uniform. The l2 and l1 balls: any point of the sphere alike, with a radius

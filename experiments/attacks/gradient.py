@@ -8,6 +8,7 @@ from torch import Tensor
 from experiments.attacks.ascent import Plan, Schedule, projected_ascent
 from experiments.attacks.curve import BATCH, along, batches, step_along, threats
 from experiments.attacks.goal import Goal, Loss
+from experiments.attacks.noise import Source
 from experiments.attacks.threat import Window
 from experiments.attacks.victim import Found, Guide, Model, under_attack
 
@@ -18,7 +19,7 @@ def fgsm(
     labels: Tensor,
     *,
     epsilons: Sequence[float],
-    generator: torch.Generator,
+    generator: Source,
     keep_going: bool = False,
     loss: Loss = "cross-entropy",
     targeted: bool = False,
@@ -74,7 +75,7 @@ def pgd_linf(
     labels: Tensor,
     *,
     epsilons: Sequence[float],
-    generator: torch.Generator,
+    generator: Source,
     keep_going: bool = False,
     steps: int = 40,
     restarts: int = 1,
@@ -99,7 +100,8 @@ def pgd_linf(
         labels: (N,), the right classes; the classes to reach if `targeted`.
         epsilons: ascending budgets in [0, 1].
         generator: source of chance: the random starts, drawn once per restart for all images and
-            scaled to each budget, so that neither the model nor `batch_size` changes them.
+            scaled to each budget, so that neither the model nor `batch_size` changes them; of a
+            `crowd.Crowd` one for each individual.
         keep_going: False: an image stops at its first fooled iterate and keeps it at larger
             budgets. True: every step of every restart at every budget, each budget on its own,
             and of the fooled iterates that of highest loss. Inputs for transfer need this: one
@@ -144,7 +146,7 @@ def pgd_l2(
     labels: Tensor,
     *,
     epsilons: Sequence[float],
-    generator: torch.Generator,
+    generator: Source,
     keep_going: bool = False,
     steps: int = 40,
     restarts: int = 1,

@@ -155,8 +155,9 @@ def target_classes(part: Victim, count: int) -> Tensor:
     """
     if part.goal.targeted:
         return part.labels[None]
+    first = part.at(torch.zeros_like(part.rows[:1]))
     with torch.no_grad():
-        classes = part.logits(part.clean[:1]).shape[1]
+        classes = first.logits(first.clean).shape[1]
     others = torch.stack([(part.labels + offset) % classes for offset in range(1, classes)])
     if count >= len(others):
         return others

@@ -32,6 +32,7 @@ class Attack:
         description: one line for a list of attacks.
         module: module of this room that holds the function.
         attribute: name of the function there.
+        takes_crowds: whether it attacks a `crowd.Crowd` as it would each individual alone.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Attack:
     description: str
     module: str
     attribute: str
+    takes_crowds: bool = True
 
     @property
     def function(self) -> "AttackFunction":
@@ -84,22 +86,27 @@ _ENTRIES = (
     Attack(
         *("square-linf", "linf", "query", "random squares, no gradient (Andriushchenko 2020)"),
         *("square", "square_linf"),
+        takes_crowds=False,
     ),
     Attack(
         *("spsa-linf", "linf", "query", "ascent along estimated gradients (Uesato 2018)"),
         *("spsa", "spsa_linf"),
+        takes_crowds=False,
     ),
     Attack(
         *("hopskipjump-l2", "l2", "query", "smallest change, by labels alone (Chen 2020)"),
         *("hopskipjump", "hopskipjump_l2"),
+        takes_crowds=False,
     ),
     Attack(
         *("hopskipjump-linf", "linf", "query", "smallest change, by labels alone (Chen 2020)"),
         *("hopskipjump", "hopskipjump_linf"),
+        takes_crowds=False,
     ),
     Attack(
         *("lbfgs", "l2", "minimum", "smallest change by box-constrained L-BFGS (Szegedy 2014)"),
         *("lbfgs", "lbfgs"),
+        takes_crowds=False,
     ),
     Attack(
         *("fmn-l2", "l2", "minimum", "smallest change by a ball that adapts (Pintor 2021)"),
@@ -128,10 +135,12 @@ _ENTRIES = (
     Attack(
         *("worst-linf", "linf", "ensemble", "worst case over an ensemble, every pixel"),
         *("worst", "worst_linf"),
+        takes_crowds=False,
     ),
     Attack(
         *("worst-l2", "l2", "ensemble", "worst case over an ensemble, root-mean-squared"),
         *("worst", "worst_l2"),
+        takes_crowds=False,
     ),
 )
 

@@ -15,10 +15,23 @@ from experiments.attacks.victim import Model, under_attack
 
 Draw = Callable[..., Tensor]
 
+Source = torch.Generator | Sequence[torch.Generator]
+"""A source of chance; or one for each individual of a crowd, whose images take turns."""
 
-def drawn(draw: Draw, like: Tensor, generator: torch.Generator) -> Tensor:
+
+def drawn(draw: Draw, like: Tensor, generator: Source) -> Tensor:
     """Numbers of the shape of `like` from `torch.rand` or `torch.randn`, on its device."""
-    numbers = draw(like.shape, generator=generator, device=generator.device, dtype=like.dtype)
+    each = [generator] if isinstance(generator, torch.Generator) else generator
+    parts = [
+        draw(
+            like[own :: len(each)].shape,
+            generator=source,
+            device=source.device,
+            dtype=like.dtype,
+        )
+        for own, source in enumerate(each)
+    ]
+    numbers = torch.stack(parts, 1).flatten(0, 1) if len(parts) > 1 else parts[0]
     return numbers.to(like.device)
 
 

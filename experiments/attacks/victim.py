@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from experiments.attacks.cost import count
+from experiments.attacks.crowd import Crowd
 from experiments.attacks.goal import Goal, require_labels
 from networks.errors import BlindspotsError
 
@@ -45,7 +46,14 @@ class AttackFunction(Protocol):
 
 
 class MaskedGradientWarning(UserWarning):
-    """Gradients of exactly zero, at which an attack stands still: a sign of masked gradients."""
+    """Gradients of exactly zero, at which an attack stands still: a sign of masked gradients.
+
+    ``individual`` is the place of the one that is spoken of where several were attacked at once.
+    """
+
+    def __init__(self, sentence: str, individual: int = 0):
+        super().__init__(sentence)
+        self.individual = individual
 
 
 @contextmanager
@@ -134,7 +142,8 @@ class Victim:
 
     def at(self, rows: Tensor) -> "Victim":
         """The same model with the given rows (k,) of these images."""
-        return replace(self, labels=self.labels[rows], rows=self.rows[rows])
+        model = self.model.at(rows) if isinstance(self.model, Crowd) else self.model
+        return replace(self, model=model, labels=self.labels[rows], rows=self.rows[rows])
 
     @cached_property
     def clean(self) -> Tensor:
@@ -270,12 +279,18 @@ def under_attack(
     )
     with frozen(model), frozen(guide):
         yield victim
-    asked, masked = int(victim.asked.sum()), int(victim.masked.sum())
+    whose = model.whose if isinstance(model, Crowd) else torch.zeros_like(rows)
+    for individual in range(int(whose.amax()) + 1 if len(whose) else 0):
+        own = whose == individual
+        warn_of(int(victim.asked[own].sum()), int(victim.masked[own].sum()), individual)
+
+
+def warn_of(asked: int, masked: int, individual: int) -> None:
+    """Say for how many of the attacked images of an individual the gradient was zero, if any."""
     if masked:
-        warnings.warn(
+        sentence = (
             f"The gradient was exactly zero for {100 * masked / asked:.3g} % of the attacked "
             f"images ({masked} of {asked}) before they were fooled, so the attack stood still "
-            "there: a sign of masked gradients.",
-            MaskedGradientWarning,
-            stacklevel=4,
+            "there: a sign of masked gradients."
         )
+        warnings.warn(MaskedGradientWarning(sentence, individual), stacklevel=5)

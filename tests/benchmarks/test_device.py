@@ -1,15 +1,17 @@
 """What is measured on a GPU where there is one, and on the CPU by the same code."""
 
 import os
+from collections.abc import Callable
 
 import pytest
 import torch
 
-from benchmarks import field
+from benchmarks import crowds, field
 from benchmarks.__main__ import device_of
 from benchmarks.asked import under
 from benchmarks.populations import engines, populations, step_of_all
 from benchmarks.precisions import precisions
+from benchmarks.rows import Section
 from experiments.data.dataset import Dataset, Split
 from networks import BlindspotsError, wiring_named
 from sim import Network
@@ -33,6 +35,31 @@ def test_individuals_take_turns_and_compute_what_one_does(device: str) -> None:
     expected = [f"{engine}, {count}" for engine in engines(device) for count in (1, 2)]
     assert [row.name for row in rows] == expected
     assert all(row.wall and "as alone" in row.found for row in rows)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("work", [crowds.attacks, crowds.scores])
+def test_individuals_are_attacked_and_scored_as_if_alone(
+    work: Callable[[str, field.Size, str], Section], device: str
+) -> None:
+    base, *rows = work("fc-blt-spiking", SIZE, device).rows
+    assert base.name == "one alone"
+    kinds = [engine for engine in engines(device) if engine != "graphs"]
+    assert [row.name for row in rows] == [f"{each}, {count}" for each in kinds for count in (1, 2)]
+    assert all(row.wall and "as alone but for" in row.found for row in rows)
+
+
+@pytest.mark.parametrize("work", [crowds.attacks, crowds.scores])
+def test_individuals_that_are_confused_are_found_out(
+    work: Callable[[str, field.Size, str], Section], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def turned(self: Population, images: torch.Tensor) -> torch.Tensor:
+        return answer(self, images).roll(1, 0).roll(1, 2)
+
+    answer = Population.__call__
+    monkeypatch.setattr(Population, "__call__", turned)
+    with pytest.raises(BlindspotsError, match="1 individuals of fc-b on the engine plain"):
+        work("fc-b", SIZE, "cpu")
 
 
 def test_individuals_that_disturb_one_another_are_found_out(

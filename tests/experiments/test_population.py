@@ -10,9 +10,10 @@ from experiments import population
 from experiments.bench import Bench
 from experiments.data.dataset import Dataset, Split
 from experiments.individuals import Train
+from experiments.plan import one_of
 from experiments.population import train_together
 from experiments.recipe import Recipe, trains_together
-from experiments.together import MOST, Together, one_of
+from experiments.together import MOST, Together
 from experiments.training import Diverged, load_individual, train
 from experiments.units import is_complete
 from networks import wiring_named
@@ -139,9 +140,9 @@ def test_individuals_are_trained_together_on_a_gpu_alone() -> None:
     (first_ones,), (last_ones,) = one.needs, last.needs
     assert isinstance(first_ones, Together)
     assert isinstance(last_ones, Together)
-    assert [each.seed for each in first_ones.individuals] == list(range(10, 10 + MOST))
-    assert [each.seed for each in last_ones.individuals] == [10 + MOST, 11 + MOST]
-    assert one in first_ones.individuals
+    assert [each.seed for each in first_ones.units] == list(range(10, 10 + MOST))
+    assert [each.seed for each in last_ones.units] == [10 + MOST, 11 + MOST]
+    assert one in first_ones.units
     adversarial = Recipe(**dict(RECIPE) | {"objective": "adversarial", "epsilon": 0.1})
     assert one_of(wiring, adversarial, seeds, 1, cuda).needs == ()
     assert not trains_together(wiring_named("fc-b"), adversarial)

@@ -206,10 +206,11 @@ def stages_of_units() -> Iterator[str]:
     for path in Path(experiments.__path__[0]).rglob("*.py"):
         for kind in ast.walk(ast.parse(path.read_text())):
             body = kind.body if isinstance(kind, ast.ClassDef) else []
-            if any(isinstance(part, ast.FunctionDef) and part.name == "run" for part in body):
-                for part in body:
-                    if isinstance(part, ast.AnnAssign) and ast.unparse(part.target) == "stage":
-                        yield ast.literal_eval(part.value)  # type: ignore[arg-type]
+            can = {part.name for part in body if isinstance(part, ast.FunctionDef)}
+            for part in body if "run" in can else []:
+                if isinstance(part, ast.AnnAssign) and ast.unparse(part.target) == "stage":
+                    stage = ast.literal_eval(part.value)  # type: ignore[arg-type]
+                    yield from (stage, f"{stage}-together") if "run_all" in can else (stage,)
 
 
 def test_every_kind_of_unit_has_its_place_in_the_order_of_work() -> None:
