@@ -15,6 +15,7 @@ from benchmarks.training_step import lively
 from experiments.attacks.crowd import Crowd
 from experiments.attacks.curve import BATCH
 from experiments.attacks.gradient import pgd_linf
+from experiments.attacks.sources import Sources
 from experiments.attacks.victim import Model
 from experiments.scoring import predictions, predictions_of_all
 from networks import BlindspotsError, wiring_named
@@ -32,11 +33,11 @@ def attacks(name: str, size: Size, device: str) -> Section:
     images, labels = drawn(size.batch, device)
 
     def attack(model: Model, seeds: Sequence[int]) -> Tensor:
-        count = len(seeds)
+        count, chance = len(seeds), [torch.Generator().manual_seed(seed) for seed in seeds]
         return pgd_linf(
             *(model, images.repeat_interleave(count, 0), labels.repeat_interleave(count, 0)),
             epsilons=[EPSILON],
-            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+            generator=Sources(chance, torch.arange(count).repeat(len(images))),
             keep_going=True,
             steps=size.steps,
             batch_size=BATCH * count,

@@ -115,18 +115,20 @@ class Craft:
 
         from experiments.attacks.crowd import Crowd
         from experiments.attacks.curve import BATCH
+        from experiments.attacks.sources import Sources
 
         one, count = units[0], len(units)
         images, labels = scored(one.bench, one.images)
         attack: Callable[..., torch.Tensor] = attack_named(one.attack).function
         options = {"batch_size": BATCH, **dict(one.options)}
         options["batch_size"] *= count
+        crowd = Crowd.of(networks_of(each.victim for each in units), len(images))
+        chance = [torch.Generator().manual_seed(each.seed) for each in units]
         with _heard() as caught:
             inputs = attack(
-                Crowd.of(networks_of(each.victim for each in units), len(images)),
-                *(images.repeat_interleave(count, 0), labels.repeat_interleave(count, 0)),
+                *(crowd, images.repeat_interleave(count, 0), labels.repeat_interleave(count, 0)),
                 epsilons=one.epsilons,
-                generator=[torch.Generator().manual_seed(each.seed) for each in units],
+                generator=Sources(chance, crowd.whose),
                 keep_going=True,
                 **options,
             )

@@ -3,7 +3,8 @@
 A GPU that one small network leaves idle has many of them in hardly more time than one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +13,9 @@ from torch.func import functional_call
 from sim.network import Network, settle
 from sim.step import Circuit
 from sim.whole import answers
+
+Question = Callable[[Circuit, Sequence[Tensor]], Tensor]
+"""What is made of one individual's circuit and frames (N, *shape): (..., N, classes)."""
 
 
 class Population:
@@ -32,8 +36,15 @@ class Population:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (individuals, N, classes) of images (individuals, N, *shape), each its own."""
-        given = {f"values.{name}": value for name, value in self.values.items()}
-        answer: Tensor = functional_call(self._one, given, (images,))
+        return self._asked(images)
+
+    def along(self, images: Tensor, question: Question) -> Tensor:
+        """The answers of each to a question, (individuals, ..., N, classes), which fits vmap."""
+        return self._asked(images, question)
+
+    def _asked(self, *given: Any) -> Tensor:
+        lent = {f"values.{name}": value for name, value in self.values.items()}
+        answer: Tensor = functional_call(self._one, lent, given)
         return answer
 
     def to_the_same(self, images: Tensor) -> Tensor:
@@ -48,15 +59,23 @@ class Population:
 class _Stacked(Network):
     """Answers all individuals at once, whose values it is lent stacked."""
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, question: Question | None = None) -> Tensor:
         frames, circuit = self.frames(images.flatten(0, 1)), self.circuit()
         is_still = all(frame is frames[0] for frame in frames)
         different = frames[:1] if is_still else frames
         stacked = [frame.unflatten(0, images.shape[:2]) for frame in different]
-        if is_still and self.wiring.is_feedforward:
-            found: Tensor = torch.vmap(self._settled)(circuit.values, stacked[0])
-            return found
-        return answers(circuit, stacked * len(frames) if is_still else stacked).mean(0)
+        if question is None and is_still and self.wiring.is_feedforward:
+            question = _settled
+        if question is None:
+            return answers(circuit, stacked * len(frames) if is_still else stacked).mean(0)
 
-    def _settled(self, values: Mapping[str, Tensor], images: Tensor) -> Tensor:
-        return settle(Circuit(self.wiring, values), images)
+        def one(values: Mapping[str, Tensor], shown: list[Tensor]) -> Tensor:
+            each = shown * len(frames) if is_still else shown
+            return question(Circuit(self.wiring, values), each)
+
+        found: Tensor = torch.vmap(one)(circuit.values, stacked)
+        return found
+
+
+def _settled(circuit: Circuit, frames: Sequence[Tensor]) -> Tensor:
+    return settle(circuit, frames[0])

@@ -10,7 +10,7 @@ from experiments.attacks.ascent import random_offsets
 from experiments.attacks.curve import BATCH, clean_start, curve, threats
 from experiments.attacks.goal import Detour, Goal, Loss
 from experiments.attacks.names import Norm
-from experiments.attacks.noise import Source
+from experiments.attacks.sources import Source
 from experiments.attacks.threat import Threat, project
 from experiments.attacks.victim import Found, Guide, Model, Victim, under_attack
 from experiments.attacks.walk import Halving, Sparse

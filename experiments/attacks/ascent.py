@@ -11,7 +11,7 @@ from torch import Tensor
 from experiments.attacks.compiled import Ascent, is_led, lead
 from experiments.attacks.curve import clean_start, curve
 from experiments.attacks.names import Norm
-from experiments.attacks.noise import Source, drawn
+from experiments.attacks.sources import Source, drawn
 from experiments.attacks.threat import TINY, Threat, check, length, per_image, project, rms
 from experiments.attacks.victim import Found, Victim, picked
 from networks.errors import BlindspotsError, unknown

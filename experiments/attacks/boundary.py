@@ -11,7 +11,7 @@ from experiments.attacks.ascent import steepest
 from experiments.attacks.curve import batches
 from experiments.attacks.directions import ask, groups, numbers
 from experiments.attacks.names import Norm
-from experiments.attacks.noise import drawn
+from experiments.attacks.sources import drawn
 from experiments.attacks.threat import distance, per_image, rms
 from experiments.attacks.victim import Found, Victim
 from networks.errors import BlindspotsError

@@ -6,14 +6,16 @@ batch, image by image in turn, and each is shown to its own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from experiments.attacks.sources import Sources
 from sim import Network
-from sim.population import Population
+from sim.population import Population, Question
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,12 @@ class Crowd:
     Attributes:
         population: the individuals; their parameters want no gradient.
         whose: int64 (n,), the place of the individual that each image is shown to.
+        question: what each individual is asked, see `Population.along`; None: its logits.
     """
 
     population: Population
     whose: Tensor
+    question: Question | None = None
 
     @classmethod
     def of(cls, individuals: Sequence[Network], images: int) -> "Crowd":
@@ -38,14 +42,18 @@ class Crowd:
 
     def at(self, rows: Tensor) -> "Crowd":
         """The model of the given rows (k,) of these images."""
-        return Crowd(self.population, self.whose[rows])
+        return replace(self, whose=self.whose[rows])
 
     def __call__(self, points: Tensor) -> Tensor:
-        """Logits (n, K) of points (n, *shape)."""
+        """Logits (n, K) of points (n, *shape); (T, n, K) where the question is of T moments."""
         (places, most), count = self.places, len(self.population)
         shown = points.new_zeros(count * most, *points.shape[1:]).index_copy(0, places, points)
-        logits = self.population(shown.unflatten(0, (count, most)))
-        return logits.flatten(0, 1).index_select(0, places)
+        shown = shown.unflatten(0, (count, most))
+        if self.question:
+            answer = self.population.along(shown, self.question)
+        else:
+            answer = self.population(shown)
+        return answer.movedim(0, -3).flatten(-3, -2).index_select(-2, places)
 
     @cached_property
     def places(self) -> tuple[Tensor, int]:
@@ -57,3 +65,8 @@ class Crowd:
         rank[order] = torch.arange(len(order), device=order.device) - first
         most = int(counts.max())
         return self.whose * most + rank, most
+
+
+def at(asked: Any, rows: Tensor) -> Any:
+    """The model, guide or source of chance of the given rows (k,); only a crowd's asks whose."""
+    return asked.at(rows) if isinstance(asked, Crowd | Sources) else asked

@@ -6,15 +6,8 @@ import torch
 from torch import Tensor
 
 from experiments.attacks.curve import batches
-from experiments.attacks.noise import Draw, drawn
+from experiments.attacks.sources import Draw, drawn
 from experiments.attacks.victim import Victim
-
-SEEDS = 2**62  # how many there are
-
-
-def seeds(count: int, generator: torch.Generator) -> Tensor:
-    """One seed per image, int64 (count,), so that what one image draws does not move another's."""
-    return torch.randint(SEEDS, (count,), generator=generator, device=generator.device)
 
 
 def streams(seeds: Tensor) -> list[torch.Generator]:

@@ -8,7 +8,7 @@ from torch import Tensor
 from experiments.attacks.ascent import Plan, Schedule, projected_ascent
 from experiments.attacks.curve import BATCH, along, batches, step_along, threats
 from experiments.attacks.goal import Goal, Loss
-from experiments.attacks.noise import Source
+from experiments.attacks.sources import Source
 from experiments.attacks.threat import Window
 from experiments.attacks.victim import Found, Guide, Model, under_attack
 

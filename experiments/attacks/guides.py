@@ -7,17 +7,21 @@ moments of the answer it looks at. Each choice is a guide (`victim.Guide`) for a
 gradients; the network itself stays the judge.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
 
 from experiments.attacks.chance import Expected
+from experiments.attacks.crowd import Crowd
 from experiments.attacks.victim import Guide, Model
+from networks import SpikingUnit, Wiring
 from networks.projection import FEEDBACK
 from sim import Network
+from sim.population import Population
 from sim.rule import PLAIN, Rule, Shape, adaptive, graded, surrogate
+from sim.step import Circuit
 from sim.unroll import potentials
 
 Reading = Literal["mean", "last", "each"]
@@ -46,26 +50,40 @@ class Way:
     steps: int = 0
     less: Rule | None = None
 
-    def through(self, network: Network | Expected) -> Guide:
+    def through(self, network: Network | Expected | Crowd) -> Guide:
         """The guide: inputs (N, ...) to logits (N, K), or (T, N, K) for the loss of each step.
 
         Of the average of draws it gives the logits of every draw, for the loss of each.
         """
         if isinstance(network, Expected):
             return network.along(self.through(network.network))  # type: ignore[arg-type]
-        cut = max(network.wiring.steps - self.steps, 0) if self.steps else 0
+        if isinstance(network, Crowd):
+            return replace(network, question=self.stacked())
+        return lambda points: self(network.circuit(), network.frames(points))
 
-        def guide(points: Tensor) -> Tensor:
-            frames = network.frames(points)
-            rows = potentials(network.circuit(), frames, rule=self.rule, cut=cut)
-            if self.less:
-                other = potentials(network.circuit(), frames, rule=self.less, cut=cut)
-                rows = rows - (other - other.detach())
-            return {"mean": lambda: rows.mean(0), "last": lambda: rows[-1], "each": lambda: rows}[
-                self.reading
-            ]()
+    def __call__(self, circuit: Circuit, frames: Sequence[Tensor]) -> Tensor:
+        """Logits (N, K), or (T, N, K), of what a circuit is shown."""
+        cut = max(circuit.wiring.steps - self.steps, 0) if self.steps else 0
+        rows = potentials(circuit, frames, rule=self.rule, cut=cut)
+        if self.less:
+            other = potentials(circuit, frames, rule=self.less, cut=cut)
+            rows = rows - (other - other.detach())
+        return {"mean": lambda: rows.mean(0), "last": lambda: rows[-1], "each": lambda: rows}[
+            self.reading
+        ]()
 
-        return guide
+    def stacked(self) -> "Way":
+        """The same, but for an axis of individuals, of which snnTorch's own surrogates know not."""
+
+        def own(rule: Rule) -> Rule:
+            return rule._replace(fire=trained) if rule.fire is PLAIN.fire else rule
+
+        return replace(self, rule=own(self.rule), less=self.less and own(self.less))
+
+
+def trained(unit: SpikingUnit, above: Tensor) -> Tensor:
+    """Spikes with the surrogate of training, as `PLAIN` has them from snnTorch."""
+    return surrogate(unit.surrogate, unit.slope)(unit, above)
 
 
 def ways(model: Model) -> dict[str, Way]:
@@ -77,13 +95,14 @@ def ways(model: Model) -> dict[str, Way]:
     network.
     """
     model = model.network if isinstance(model, Expected) else model
-    if not isinstance(model, Network) or model.wiring.is_feedforward:
+    asked = model.population if isinstance(model, Crowd) else model
+    if not isinstance(asked, Network | Population) or asked.wiring.is_feedforward:
         return {}
-    return dict(_ways(model))
+    return dict(_ways(asked.wiring))
 
 
-def _ways(network: Network) -> Iterator[tuple[str, Way]]:
-    if network.wiring.spiking:
+def _ways(wiring: Wiring) -> Iterator[tuple[str, Way]]:
+    if wiring.spiking:
         for shape in SHAPES:
             for slope in SLOPES:
                 yield f"{shape} {slope:g}", Way("surrogate", Rule(surrogate(shape, slope)))
@@ -94,12 +113,12 @@ def _ways(network: Network) -> Iterator[tuple[str, Way]]:
         for slope in (2.0, 5.0, 10.0):
             yield f"smooth {slope:g}", Way("smooth", Rule(graded(slope), resets=True))
         yield "through the reset", Way("reset", PLAIN._replace(resets=True))
-    if any(a.has_memory for a in network.wiring.areas):
+    if any(a.has_memory for a in wiring.areas):
         yield "space alone", Way("space", PLAIN._replace(carries=False))
     yield "each step", Way("time", reading="each")
     yield "last step", Way("time", reading="last")
-    yield "half the time", Way("time", steps=-(-network.wiring.steps // 2))
-    if any(p.kind in FEEDBACK for p in network.wiring.projections):
+    yield "half the time", Way("time", steps=-(-wiring.steps // 2))
+    if any(p.kind in FEEDBACK for p in wiring.projections):
         forward = PLAIN._replace(blocked=frozenset(FEEDBACK))
         yield "feedforward paths", Way("paths", forward)
         yield "feedback paths", Way("paths", less=forward)

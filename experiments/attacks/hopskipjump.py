@@ -8,9 +8,10 @@ from torch import Tensor
 
 from experiments.attacks.boundary import Plan, follow, starts
 from experiments.attacks.curve import BATCH, batches, threats
-from experiments.attacks.directions import seeds, streams
+from experiments.attacks.directions import streams
 from experiments.attacks.goal import Goal
 from experiments.attacks.names import Norm
+from experiments.attacks.sources import seeds
 from experiments.attacks.threat import check, distance, per_image
 from experiments.attacks.victim import Model, under_attack
 

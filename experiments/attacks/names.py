@@ -32,7 +32,8 @@ class Attack:
         description: one line for a list of attacks.
         module: module of this room that holds the function.
         attribute: name of the function there.
-        takes_crowds: whether it attacks a `crowd.Crowd` as it would each individual alone.
+        takes_crowds: whether it attacks a `crowd.Crowd`, with `sources.Sources` of chance, as it
+            would each individual alone.
     """
 
     name: str
@@ -86,12 +87,10 @@ _ENTRIES = (
     Attack(
         *("square-linf", "linf", "query", "random squares, no gradient (Andriushchenko 2020)"),
         *("square", "square_linf"),
-        takes_crowds=False,
     ),
     Attack(
         *("spsa-linf", "linf", "query", "ascent along estimated gradients (Uesato 2018)"),
         *("spsa", "spsa_linf"),
-        takes_crowds=False,
     ),
     Attack(
         *("hopskipjump-l2", "l2", "query", "smallest change, by labels alone (Chen 2020)"),
@@ -106,7 +105,6 @@ _ENTRIES = (
     Attack(
         *("lbfgs", "l2", "minimum", "smallest change by box-constrained L-BFGS (Szegedy 2014)"),
         *("lbfgs", "lbfgs"),
-        takes_crowds=False,
     ),
     Attack(
         *("fmn-l2", "l2", "minimum", "smallest change by a ball that adapts (Pintor 2021)"),
@@ -135,12 +133,10 @@ _ENTRIES = (
     Attack(
         *("worst-linf", "linf", "ensemble", "worst case over an ensemble, every pixel"),
         *("worst", "worst_linf"),
-        takes_crowds=False,
     ),
     Attack(
         *("worst-l2", "l2", "ensemble", "worst case over an ensemble, root-mean-squared"),
         *("worst", "worst_l2"),
-        takes_crowds=False,
     ),
 )
 

@@ -4,35 +4,15 @@ The direction of the noise is drawn once per image and serves every budget (comm
 numbers), so the inputs along the curve differ in size alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from experiments.attacks.curve import BATCH, along, clean_start, step_along, threats
+from experiments.attacks.sources import Source, drawn
 from experiments.attacks.threat import stretch
 from experiments.attacks.victim import Model, under_attack
-
-Draw = Callable[..., Tensor]
-
-Source = torch.Generator | Sequence[torch.Generator]
-"""A source of chance; or one for each individual of a crowd, whose images take turns."""
-
-
-def drawn(draw: Draw, like: Tensor, generator: Source) -> Tensor:
-    """Numbers of the shape of `like` from `torch.rand` or `torch.randn`, on its device."""
-    each = [generator] if isinstance(generator, torch.Generator) else generator
-    parts = [
-        draw(
-            like[own :: len(each)].shape,
-            generator=source,
-            device=source.device,
-            dtype=like.dtype,
-        )
-        for own, source in enumerate(each)
-    ]
-    numbers = torch.stack(parts, 1).flatten(0, 1) if len(parts) > 1 else parts[0]
-    return numbers.to(like.device)
 
 
 def gaussian_noise(
@@ -41,7 +21,7 @@ def gaussian_noise(
     labels: Tensor,
     *,
     epsilons: Sequence[float],
-    generator: torch.Generator,
+    generator: Source,
     keep_going: bool = False,
     batch_size: int = BATCH,
 ) -> Tensor:
@@ -83,7 +63,7 @@ def uniform_noise(
     labels: Tensor,
     *,
     epsilons: Sequence[float],
-    generator: torch.Generator,
+    generator: Source,
     keep_going: bool = False,
     batch_size: int = BATCH,
 ) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from experiments.attacks.curve import BATCH, batches
 from experiments.attacks.goal import Goal, Loss
-from experiments.attacks.noise import drawn
+from experiments.attacks.sources import drawn
 from experiments.attacks.victim import Found, Guide, Model, Victim, under_attack
 from networks.errors import BlindspotsError, unknown
 from sim import Network

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from experiments.attacks.curve import BATCH, clean_start, curve, threats
-from experiments.attacks.directions import ask, groups, numbers, seeds, streams
+from experiments.attacks.directions import ask, groups, numbers, streams
 from experiments.attacks.goal import Goal, Loss
+from experiments.attacks.sources import Source, seeds
 from experiments.attacks.threat import TINY, Threat, project
 from experiments.attacks.victim import Found, Model, Victim, under_attack
 from networks.errors import BlindspotsError, unknown
@@ -63,7 +64,7 @@ def spsa_linf(
     labels: Tensor,
     *,
     epsilons: Sequence[float],
-    generator: torch.Generator,
+    generator: Source,
     keep_going: bool = False,
     steps: int = 20,
     pairs: int = 25,

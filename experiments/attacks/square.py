@@ -9,9 +9,8 @@ from torch import Tensor
 
 from experiments.attacks.cost import count
 from experiments.attacks.curve import BATCH, clean_start, curve, step_along, threats
-from experiments.attacks.directions import seeds
 from experiments.attacks.goal import Goal, Loss
-from experiments.attacks.noise import drawn
+from experiments.attacks.sources import Source, drawn, seeds
 from experiments.attacks.threat import Threat, per_image
 from experiments.attacks.victim import Found, Model, Victim, under_attack
 from networks.errors import BlindspotsError
@@ -26,7 +25,7 @@ def square_linf(
     labels: Tensor,
     *,
     epsilons: Sequence[float],
-    generator: torch.Generator,
+    generator: Source,
     keep_going: bool = False,
     queries: int = 1000,
     share: float = 0.8,
@@ -124,7 +123,7 @@ class Chance:
         clean: Tensor,
         queries: int,
         share: float,
-        generator: torch.Generator,
+        generator: Source,
         answers: int = 1,
     ) -> "Chance":
         """For images (N, 1, H, W).
@@ -145,11 +144,16 @@ class Chance:
         corners = torch.empty((len(sides), 2, len(clean)), dtype=torch.uint8, device=clean.device)
         brighter = torch.empty_like(corners[:, 0], dtype=torch.bool)
         for query, each in enumerate(sides):
-            numbers = drawn(torch.rand, clean.new_empty((3, len(clean))), generator)
+            numbers = drawn(torch.rand, clean.new_empty((3, len(clean))), generator, axis=1)
             corners[query, 0] = (numbers[0] * (height - each + 1)).to(torch.uint8)
             corners[query, 1] = (numbers[1] * (width - each + 1)).to(torch.uint8)
             brighter[query] = numbers[2] < 0.5
-        own = seeds(queries + 2, generator).tolist()
+        own = []
+        if answers > 1:
+            assert isinstance(
+                generator, torch.Generator
+            )  # those of a crowd do not answer by chance
+            own = seeds(queries + 2, generator).tolist()
         return cls(2 * stripes.to(clean.dtype) - 1, sides, corners, brighter, answers, own)
 
     def at(self, rows: Tensor) -> "Chance":

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from experiments.attacks.cost import count
-from experiments.attacks.crowd import Crowd
+from experiments.attacks.crowd import Crowd, at
 from experiments.attacks.goal import Goal, require_labels
+from experiments.attacks.sources import Source
 from networks.errors import BlindspotsError
 
 Model = Callable[[Tensor], Tensor]
@@ -38,7 +39,7 @@ class AttackFunction(Protocol):
         labels: Tensor,
         *,
         epsilons: Sequence[float],
-        generator: torch.Generator,
+        generator: Source,
         keep_going: bool = False,
         **options: Any,
     ) -> Tensor:
@@ -142,8 +143,13 @@ class Victim:
 
     def at(self, rows: Tensor) -> "Victim":
         """The same model with the given rows (k,) of these images."""
-        model = self.model.at(rows) if isinstance(self.model, Crowd) else self.model
-        return replace(self, model=model, labels=self.labels[rows], rows=self.rows[rows])
+        return replace(
+            self,
+            model=at(self.model, rows),
+            labels=self.labels[rows],
+            rows=self.rows[rows],
+            guide=at(self.guide, rows),
+        )
 
     @cached_property
     def clean(self) -> Tensor:

@@ -18,9 +18,11 @@ from torch import Tensor
 
 from experiments.attacks.chance import Expected
 from experiments.attacks.cost import Cost, counting
+from experiments.attacks.crowd import at
 from experiments.attacks.curve import BATCH, batches, clean_start, threats
 from experiments.attacks.guides import ways
 from experiments.attacks.names import Norm, attack_named
+from experiments.attacks.sources import Source, renewed
 from experiments.attacks.threat import Threat, check
 from experiments.attacks.victim import (
     Found,
@@ -56,7 +58,7 @@ def attempt(
     stage: Stage,
     rows: Tensor,
     threat: Threat,
-    generator: torch.Generator,
+    generator: Source,
     *,
     keep_going: bool,
     batch_size: int,
@@ -69,12 +71,12 @@ def attempt(
         if "guide" in stage.options:
             warnings.simplefilter("ignore", MaskedGradientWarning)
         made: Tensor = attack_named(stage.attack).function(
-            *(victim.model, victim.clean[rows], victim.labels[rows]),
+            *(at(victim.model, rows), victim.clean[rows], victim.labels[rows]),
             epsilons=[threat.epsilon],
-            generator=generator,
+            generator=at(generator, rows),
             keep_going=keep_going,
             batch_size=batch_size,
-            **stage.options,
+            **{name: at(value, rows) for name, value in stage.options.items()},
         )
     return made[0]
 
@@ -127,7 +129,7 @@ def rounds(
     victim: Victim,
     threat: Threat,
     start: Found,
-    generator: torch.Generator,
+    generator: Source,
     *,
     keep_going: bool,
     batch_size: int,
@@ -145,14 +147,13 @@ def rounds(
         effort: as in `worst_linf`.
     """
     best = start.at(victim.rows)
-    for at, stage in enumerate(stages(victim.model, threat.norm, effort)):
-        seed = int(torch.randint(2**62, (), generator=generator))
-        everyone = keep_going and not at
+    for place, stage in enumerate(stages(victim.model, threat.norm, effort)):
+        chance = renewed(generator)
+        everyone = keep_going and not place
         rows = victim.rows if everyone else victim.rows[~best.fooled]
         began = time.monotonic()
         with counting() as cost:
             if len(rows):
-                chance = torch.Generator().manual_seed(seed)
                 points = attempt(
                     *(victim, stage, rows, threat, chance),
                     keep_going=everyone,
@@ -186,7 +187,7 @@ def worst_case(
     *,
     norm: Norm,
     epsilons: Sequence[float],
-    generator: torch.Generator,
+    generator: Source,
     keep_going: bool = False,
     effort: int = 1,
     batch_size: int = BATCH,
@@ -216,7 +217,7 @@ def worst_linf(
     labels: Tensor,
     *,
     epsilons: Sequence[float],
-    generator: torch.Generator,
+    generator: Source,
     keep_going: bool = False,
     effort: int = 1,
     batch_size: int = BATCH,
@@ -262,7 +263,7 @@ def worst_l2(
     labels: Tensor,
     *,
     epsilons: Sequence[float],
-    generator: torch.Generator,
+    generator: Source,
     keep_going: bool = False,
     effort: int = 1,
     batch_size: int = BATCH,

@@ -149,7 +149,7 @@ class Noise:
         """Draw one direction per image, and scale it to each deviation within the box."""
         import torch
 
-        from experiments.attacks.noise import drawn
+        from experiments.attacks.sources import drawn
         from experiments.attacks.threat import stretch
 
         images, labels = pictures(self.bench, self.source, self.images)

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from experiments.attacks import ATTACKS
 from experiments.attacks.cost import counting
-from experiments.attacks.directions import seeds, streams
+from experiments.attacks.directions import streams
 from experiments.attacks.goal import Goal
 from experiments.attacks.hopskipjump import hop_skip_jump, hopskipjump_l2
 from experiments.attacks.names import Norm
+from experiments.attacks.sources import seeds
 from experiments.attacks.spsa import Estimator, Plan, estimated, spsa_linf
 from experiments.attacks.square import averaged, square_linf
 from experiments.attacks.threat import distance

@@ -176,7 +176,7 @@ def test_a_comparison_serves_its_populations(bench: Bench) -> None:
             "sources": ["fc-b"],
             "individuals": 3,
             "images": 20,
-            "attacks": ["fgsm", "square-linf"],
+            "attacks": ["fgsm", "worst-linf", "hopskipjump-l2"],
             "epsilons": [0.1],
             "reference_attack": "fgsm",
             "reference_epsilon": 0.1,
@@ -185,7 +185,7 @@ def test_a_comparison_serves_its_populations(bench: Bench) -> None:
     )
     planned: Plan = plan(spec, bench)
     for craft in planned.sets.values():
-        assert (craft.together is None) == (craft.attack == "square-linf")
+        assert (craft.together is None) == (craft.attack == "hopskipjump-l2")
     for score in (*planned.scores.values(), *planned.corrupted_scores.values()):
         assert isinstance(score.together, Together)
         names = {unit.network.label.partition(" ")[0] for unit in score.together.units}  # type: ignore[attr-defined]
