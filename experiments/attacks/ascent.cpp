@@ -97,15 +97,16 @@ class Party {
     void set_out(size_t n) {
         Climber &climber = who[n];
         climber.step = climber.idle = 0;
-        const float *offset =
+        const float *const origin = clean(n), far = epsilon(n);
+        const float *const offset =
             climb.offsets + (climber.restart * images + climber.image) * climb.pixels;
+        float *const here = point(n);
         for (int64_t k = 0; k < climb.pixels; ++k)
-            point(n)[k] = within(n, k, offset[k] * epsilon(n) + clean(n)[k]);
+            here[k] = within(origin[k], far, offset[k] * far + origin[k]);
     }
 
-    float within(size_t n, int64_t k, float value) {
-        const float low = std::max(clean(n)[k] - epsilon(n), 0.0f);
-        const float high = std::min(clean(n)[k] + epsilon(n), 1.0f);
+    static float within(float origin, float far, float value) {
+        const float low = std::max(origin - far, 0.0f), high = std::min(origin + far, 1.0f);
         return std::min(std::max(value, low), high);
     }
 
@@ -208,25 +209,32 @@ class Party {
         if (!climbs || climber.idle == climb.idle) turn(n);
     }
 
-    // One step along the gradient's sign; whether that leads nowhere.
+    // One step along the gradient's sign; whether that leads nowhere. (By the bits of numbers, whose
+    // order is theirs where they are not negative, since compilers make vectors of that.)
     bool move(int64_t n) {
         const Climber &climber = who[n];
         const float size = climb.sizes[climber.level * climb.steps + climber.step];
-        const float *gradient = gradients.data() + n * climb.pixels;
-        float steepest = 0.0f;
-        bool is_finite = true, stays = true;
+        const float far = epsilon(n);
+        const float *const gradient = gradients.data() + n * climb.pixels, *const origin = clean(n);
+        float *const here = point(n);
+        uint32_t steepest = 0, moved = 0;
         for (int64_t k = 0; k < climb.pixels; ++k) {
-            const float slope = gradient[k], before = point(n)[k];
-            is_finite &= std::fabs(slope) <= FLT_MAX;
-            steepest = std::max(steepest, std::fabs(slope));
+            const float slope = gradient[k], before = here[k];
+            steepest = std::max(steepest, bits_of(std::fabs(slope)));
             const float along = slope > 0.0f ? size : slope < 0.0f ? -size : 0.0f;
-            point(n)[k] = within(n, k, before + along);
-            stays &= point(n)[k] == before;
+            here[k] = within(origin[k], far, before + along);
+            moved |= here[k] != before;
         }
-        if (!is_finite) failure = GRADIENT_NOT_FINITE;
-        if (steepest == 0.0f && !wrong[n]) climb.masked[climber.image] = true;
+        if (steepest >= bits_of(INFINITY)) failure = GRADIENT_NOT_FINITE;
+        if (steepest == 0 && !wrong[n]) climb.masked[climber.image] = true;
         ++who[n].step;
-        return stays;
+        return !moved;
+    }
+
+    static uint32_t bits_of(float number) {
+        uint32_t bits;
+        std::memcpy(&bits, &number, sizeof bits);
+        return bits;
     }
 
     // On to the next restart, or after the last of them to the next budget.

@@ -107,13 +107,13 @@ class Joint {
 
     // The same where few units spike, which are listed image by image.
     void gather(const int32_t *spikes, const int32_t *of_list, int64_t images, float *sums) const {
-        for (int64_t c = 0; c < adds.channels; c += TILE)
+        for (int64_t c = 0; c < adds.channels; c += PAIR)
             for (int64_t n = 0; n < images; ++n)
                 for (int64_t p = 0; p < adds.places(); ++p)
-                    ::gather(strip(p), strip(p + 1), weights.tile(c), spikes,
+                    ::gather(strip(p), strip(p + 1), weights.tile(c), weights.apart(), spikes,
                              of_list + n * link.lists,
                              sums + (n * adds.places() + p) * adds.channels + c,
-                             std::min(TILE, adds.channels - c));
+                             std::min(PAIR, adds.channels - c));
     }
 
   private:

@@ -53,6 +53,7 @@ class Tiles {
                         factor * table[r * down + c * right];
     }
 
+    int64_t apart() const { return rows * TILE; } // numbers from one tile to the next
     // That which begins at the column `first`.
     float *tile(int64_t first) { return numbers.data() + first * rows; }
     const float *tile(int64_t first) const { return numbers.data() + first * rows; }
@@ -76,7 +77,7 @@ class Whole {
     }
 
   private:
-    float copy[TILE], *sums;
+    float copy[2 * TILE], *sums;
     int64_t width;
 };
 
@@ -86,40 +87,46 @@ struct Strip {
     int64_t left, depth, row, first = 0, end = 1;
 };
 
-// sums += the rows of a tile that the listed numbers of strips meet; four at a time, so that
-// additions need not wait for one another. (Unrolled, or compilers leave loops over the parts.)
+// sums += the rows that the listed numbers of strips meet, of a tile or of two, `apart` numbers from
+// one another; four at a time, so that additions need not wait for one another. (Unrolled, or
+// compilers leave loops over the parts.)
 template <int PARTS>
-void add_rows(const Strip *strip, const Strip *last, const float *tile, const int32_t *listed,
-              const int32_t *begins, float *sums) {
+void add_rows(const Strip *strip, const Strip *last, const float *tile, int64_t apart,
+              const int32_t *listed, const int32_t *begins, float *sums) {
+    constexpr int OF_ONE = TILE / WIDE;
     wide found[PARTS];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int p = 0; p < PARTS; ++p) found[p] = at(sums + p * WIDE);
     for (; strip != last; ++strip) {
         const int32_t *place = listed + begins[strip->first], *end = listed + begins[strip->end];
-        const float *rows = tile + (strip->row - strip->left) * TILE;
+        const float *const one = tile + (strip->row - strip->left) * TILE, *const other = one + apart;
         for (; place + 4 <= end; place += 4)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int p = 0; p < PARTS; ++p) {
-                const float *part = rows + p * WIDE;
+                const float *part = (p < OF_ONE ? one : other) + p % OF_ONE * WIDE;
                 found[p] += (at(part + place[0] * TILE) + at(part + place[1] * TILE)) +
                             (at(part + place[2] * TILE) + at(part + place[3] * TILE));
             }
         for (; place < end; ++place)
-#pragma GCC unroll 4
-            for (int p = 0; p < PARTS; ++p) found[p] += at(rows + place[0] * TILE + p * WIDE);
+#pragma GCC unroll 8
+            for (int p = 0; p < PARTS; ++p)
+                found[p] += at((p < OF_ONE ? one : other) + p % OF_ONE * WIDE + place[0] * TILE);
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int p = 0; p < PARTS; ++p) at(sums + p * WIDE) = found[p];
 }
 
-// `width` sums += the rows of a tile that the listed numbers of strips meet.
-inline void gather(const Strip *strip, const Strip *last, const float *tile, const int32_t *listed,
-                   const int32_t *begins, float *sums, int64_t width) {
+constexpr int64_t PAIR = 2 * TILE; // columns of which rows are added at once
+
+// `width` sums, at most PAIR, += the rows that the listed numbers of strips meet.
+inline void gather(const Strip *strip, const Strip *last, const float *tile, int64_t apart,
+                   const int32_t *listed, const int32_t *begins, float *sums, int64_t width) {
     constexpr decltype(&add_rows<1>) by_parts[] = {add_rows<1>, add_rows<2>, add_rows<3>,
-                                                   add_rows<4>};
+                                                   add_rows<4>, add_rows<5>, add_rows<6>,
+                                                   add_rows<7>, add_rows<8>};
     const int64_t parts = (width + WIDE - 1) / WIDE;
     const Whole whole(sums, width, parts * WIDE);
-    by_parts[parts - 1](strip, last, tile, listed, begins, whole.place);
+    by_parts[parts - 1](strip, last, tile, apart, listed, begins, whole.place);
 }
 
 // What is read row by row; what leads to the next row, and to the next number of one.

@@ -46,12 +46,12 @@ class Record {
     std::vector<Emitted> all;
 };
 
-// The sums for TILE units of an area, from its column `first` on.
+// The sums for PAIR units of an area, from its column `first` on.
 class Column {
   public:
     Column(const Net &net, const Record &record, int64_t a, int64_t first)
         : net(net), record(record), a(a), first(first), area(net.area[a]),
-          width(std::min(TILE, area.units - first)), rows(net.block * TILE) {}
+          width(std::min(PAIR, area.units - first)), rows(net.block * PAIR) {}
 
     void run(int64_t from, int64_t to) {
         for (int64_t t = std::min(to - 1, area.last); t >= from; --t)
@@ -65,42 +65,53 @@ class Column {
     const int64_t a, first;
     const Area &area;
     const int64_t width;
-    Lined rows; // times what is taken of a drive, close together
-    alignas(64) float total[TILE];
+    Lined rows; // times what is taken of a drive, close together: two tiles
+    alignas(64) float total[PAIR];
 
     void add(int64_t t, int64_t block) {
         const bool is_row = area.is_shared(t);
         const int64_t count = is_row ? 1 : net.in_block(block * net.block);
         const float *du = area.rows(area.du, t, block * net.block) + first;
-        std::fill(total, total + TILE, 0.0f);
-        for (int64_t n = 0; n < count; ++n)
-            for (int64_t k = 0; k < width; ++k)
-                total[k] += rows.data()[n * TILE + k] = area.takes * du[n * area.units + k];
+        std::fill(total, total + PAIR, 0.0f);
+        for (int64_t c = 0; c < width; c += TILE)
+            for (int64_t n = 0; n < count; ++n) {
+                float *row = rows.data() + c * net.block + n * TILE;
+                for (int64_t k = 0; k < std::min(TILE, width - c); ++k)
+                    total[c + k] += row[k] = area.takes * du[n * area.units + c + k];
+            }
         for (int64_t l = 0; l < net.links; ++l) {
             const Link &link = net.link[l];
             if (link.target != a || t < link.delay || !Record::is_mine(link)) continue;
             if (net.source(link).is_shared(t - link.delay))
-                add_to(link, record.at(link.source, t - link.delay, 0), total, 1);
+                add_to(link, record.at(link.source, t - link.delay, 0), total, TILE, 1);
             else
-                add_to(link, record.at(link.source, t - link.delay, block), rows.data(), count);
+                add_to(link, record.at(link.source, t - link.delay, block), rows.data(),
+                       net.block * TILE, count);
         }
     }
 
-    void add_to(const Link &link, const Emitted &sent, const float *tile, int64_t count) const {
+    // `apart` numbers lead from one tile to the other.
+    void add_to(const Link &link, const Emitted &sent, const float *tile, int64_t apart,
+                int64_t count) const {
         const int64_t from = net.source(link).units, to = area.units;
         float *sums = link.by_weight + first;
-        if (link.kind == DIAGONAL) {
-            for (int64_t n = 0; n < count; ++n)
-                for (int64_t k = 0; k < width; ++k)
-                    sums[k] += tile[n * TILE + k] * sent.out[n * from + first + k];
-        } else if (sent.are_few) {
+        if (sent.are_few) {
             for (int64_t k = 0; k < from; ++k) {
                 const Strip one = {0, 0, 0, k, k + 1};
-                gather(&one, &one + 1, tile, sent.spikes.data(), sent.begins.data(), sums + k * to,
-                       width);
+                gather(&one, &one + 1, tile, apart, sent.spikes.data(), sent.begins.data(),
+                       sums + k * to, width);
             }
-        } else {
-            product({sent.out.data(), 1, from}, tile, count, from, sums, to, width);
+            return;
+        }
+        for (int64_t c = 0; c < width; c += TILE, tile += apart) {
+            const int64_t some = std::min(TILE, width - c);
+            if (link.kind == DIAGONAL) {
+                for (int64_t n = 0; n < count; ++n)
+                    for (int64_t k = 0; k < some; ++k)
+                        sums[c + k] += tile[n * TILE + k] * sent.out[n * from + first + c + k];
+            } else {
+                product({sent.out.data(), 1, from}, tile, count, from, sums + c, to, some);
+            }
         }
     }
 };
@@ -114,7 +125,7 @@ inline void weigh_flat(Net net, int64_t from, int64_t to) {
         if (std::any_of(net.link, net.link + net.links, [&](const Link &link) {
                 return link.target == a && Record::is_mine(link);
             }))
-            for (int64_t first = 0; first < net.area[a].units; first += TILE)
+            for (int64_t first = 0; first < net.area[a].units; first += PAIR)
                 columns.emplace_back(net, record, a, first);
 #pragma omp parallel for schedule(dynamic) num_threads(net.threads)
     for (size_t c = 0; c < columns.size(); ++c) columns[c].run(from, to);
