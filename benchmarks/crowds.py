@@ -1,8 +1,9 @@
 """Individuals attacked and scored at once: how much longer so many take than one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,8 +16,6 @@ from benchmarks.training_step import lively
 from experiments.attacks.crowd import Crowd
 from experiments.attacks.curve import BATCH
 from experiments.attacks.gradient import pgd_linf
-from experiments.attacks.sources import Sources
-from experiments.attacks.victim import Model
 from experiments.scoring import predictions, predictions_of_all
 from networks import BlindspotsError, wiring_named
 from sim import Network
@@ -32,25 +31,26 @@ def attacks(name: str, size: Size, device: str) -> Section:
     """Projected gradient ascent that spends its whole budget, as inputs for transfer need."""
     images, labels = drawn(size.batch, device)
 
-    def attack(model: Model, seeds: Sequence[int]) -> Tensor:
-        count, chance = len(seeds), [torch.Generator().manual_seed(seed) for seed in seeds]
-        return pgd_linf(
-            *(model, images.repeat_interleave(count, 0), labels.repeat_interleave(count, 0)),
-            epsilons=[EPSILON],
-            generator=Sources(chance, torch.arange(count).repeat(len(images))),
-            keep_going=True,
-            steps=size.steps,
-            batch_size=BATCH * count,
-        )[0]
+    how: dict[str, Any] = {"epsilons": [EPSILON], "keep_going": True, "steps": size.steps}
 
     def at_once(networks: list[Network]) -> Callable[[], Tensor]:
-        return lambda: attack(Crowd.of(networks, len(images)), range(len(networks)))
+        crowd, count = Crowd.of(networks, len(images)), len(networks)
+        return lambda: pgd_linf(
+            *(crowd, crowd.to_each(images), crowd.to_each(labels)),
+            generator=crowd.sources(range(count)),
+            batch_size=BATCH * count,
+            **how,
+        )[0]
+
+    def alone(one: Network, place: int) -> Tensor:
+        chance = torch.Generator().manual_seed(place)
+        return pgd_linf(one, images, labels, generator=chance, **how)[0]
 
     return together(
         f"PGD-{size.steps} of individuals of {name} together, {size.batch} images each",
         at_once,
         lambda found, count: found[count - 1 :: count],
-        lambda one, place: attack(one, [place]),
+        alone,
         *(name, size, device),
     )
 
@@ -60,11 +60,7 @@ def scores(name: str, size: Size, device: str) -> Section:
     images = drawn(size.attacked, device)[0]
     return together(
         f"Answers of individuals of {name} together to {size.attacked} images each",
-        lambda networks: (
-            lambda: predictions_of_all(
-                Population(networks), images.expand(len(networks), *images.shape)
-            )
-        ),
+        lambda networks: lambda: predictions_of_all(Population(networks), [images] * len(networks)),
         lambda found, count: found[count - 1],
         lambda one, place: predictions(one, images),
         *(name, size, device),
@@ -84,8 +80,9 @@ def together(
 
     Raises BlindspotsError where it is not.
     """
+    (first,) = different(name, 1, device)
     works: dict[str, Callable[[], object]] = {
-        "one alone": under(ENVIRONMENT, "plain", lambda: alone(different(name, 1, device)[0], 0))
+        "one alone": under(ENVIRONMENT, "plain", lambda: alone(first, 0))
     }
     missing, told = list[Row](), dict[str, str]()
     kinds = [engine for engine in engines(device) if engine != "graphs"]  # which replays training

@@ -20,9 +20,14 @@ def crash_of(unit: Unit, error: BaseException) -> Crash:
     """What is to be said of an error in ``unit``; the traceback goes to :func:`traceback_path`."""
     what = f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0]
     said = f"failed with {what}"
-    if isinstance(error, MemoryError) or any(each in str(error).lower() for each in OF_MEMORY):
+    if is_of_memory(error):
         said = f"ran out of memory ({what}); lower the batch of its training, or --workers"
     return Crash(f"{unit.label} {said}. {_kept(unit, error)}")
+
+
+def is_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, a GPU's or the machine's."""
+    return isinstance(error, MemoryError) or any(each in str(error).lower() for each in OF_MEMORY)
 
 
 def too_deadly(unit: Unit, workers: int) -> Crash:

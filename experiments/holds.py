@@ -36,8 +36,6 @@ class Hold:
             self.write()
             if not any(craft.key in keys for keys in self._others()):
                 product(craft).unlink(missing_ok=True)
-                if craft.together:  # is to craft it again, should somebody ask
-                    product(craft.together).unlink(missing_ok=True)
 
     @contextmanager
     def turn(self) -> Iterator[None]:

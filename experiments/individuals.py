@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,12 +27,7 @@ STACKED = 2  # raise it when what is trained along one axis comes to add in anot
 
 @dataclass(frozen=True)
 class Train:
-    """Individual of ``wiring`` that starts from ``seed``; with a ``teacher``, distilled from it.
-
-    It is ``together`` with others of its population that it is trained, where that unit is named:
-    its weights lie under the same key. Alone it goes the same way then, or a key would stand for
-    numbers of two.
-    """
+    """Individual of ``wiring`` that starts from ``seed``; with a ``teacher``, distilled from it."""
 
     stage: ClassVar[str] = "train"
     product: ClassVar[str] = "weights.safetensors"
@@ -41,7 +36,6 @@ class Train:
     seed: int
     bench: Bench
     teacher: "Train | Kept | None" = None
-    together: Unit | None = field(default=None, compare=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -71,10 +65,19 @@ class Train:
         return can_be and self.bench.stacks_individuals
 
     @property
+    def cohort(self) -> str | None:
+        """Of all but the seed, where it is trained along an axis of individuals."""
+        return self.anonymous.key if self.is_stacked else None
+
+    @property
+    def anonymous(self) -> "Train":
+        """The same for all individuals."""
+        return replace(self, seed=0)
+
+    @property
     def needs(self) -> tuple["Unit", ...]:
-        """The teacher, where there is one that is made here, and what trains it among others."""
-        together = (self.together,) if self.together else ()
-        return (*together, *(self.teacher.before if self.teacher else ()))
+        """The teacher, where there is one that is made here."""
+        return self.teacher.before if self.teacher else ()
 
     def run(self, report: Report) -> None:
         """Train, from the last checkpoint if there is one."""
@@ -126,7 +129,8 @@ class Train:
                 report=report,
             )
         except torch.OutOfMemoryError:
-            shutil.rmtree(checkpoint, ignore_errors=True)
+            if len(units) > 1:  # fewer are to try
+                shutil.rmtree(checkpoint, ignore_errors=True)
             raise
         seconds = (time.monotonic() - began) / len(units)
         for each, individual in zip(units, made, strict=True):
@@ -266,4 +270,8 @@ Model = Train | Embody | Brought | Kept
 
 def networks_of(models: Iterable[Model]) -> "list[Network]":
     """The individuals that were trained here, as all of the ``models`` must have been."""
-    return [model.model() for model in models if isinstance(model, Train)]
+    found = []
+    for model in models:
+        assert isinstance(model, Train)
+        found.append(model.model())
+    return found

@@ -2,9 +2,9 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from experiments.attacks.names import Norm, attack_named
 from experiments.bench import Bench, scored
 from experiments.corruptions import corruption_named
-from experiments.individuals import STACKED, Model, Train, networks_of
+from experiments.individuals import Model, Train, networks_of
 from experiments.store import fresh_unit, key_of, unit_path
 from experiments.units import FORMAT, Report, Unit, save_tensors, sha256_of
+from networks.errors import BlindspotsError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,16 +25,13 @@ if TYPE_CHECKING:
 
 
 DRAWS = 10  # of a random network, over which an attack averages; see attacks.chance.ladder
+STACKED = 1  # raise it when what is crafted along one axis comes to add in another order
 DISTANCES = ("distance_linf", "distance_rms")
 
 
 @dataclass(frozen=True)
 class Craft:
-    """Inputs that ``attack`` makes on ``victim`` from the first ``images`` scored images.
-
-    It is ``together`` with others that differ in their victim and seed alone that they are crafted,
-    where that unit is named.
-    """
+    """Inputs that ``attack`` makes on ``victim`` from the first ``images`` scored images."""
 
     stage: ClassVar[str] = "craft"
     product: ClassVar[str] = "inputs.safetensors"
@@ -44,7 +42,6 @@ class Craft:
     seed: int
     bench: Bench
     options: tuple[tuple[str, Any], ...] = field(default=())
-    together: "Unit | None" = field(default=None, compare=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -73,13 +70,25 @@ class Craft:
     def is_stacked(self) -> bool:
         """Whether it is crafted along an axis of individuals, be there one or many."""
         can_be = isinstance(self.victim, Train) and not self.victim.is_random
-        takes_crowds = attack_named(self.attack).takes_crowds
-        return can_be and takes_crowds and self.bench.stacks_individuals
+        can_be &= attack_named(self.attack).takes_crowds
+        can_be &= dict(self.options).get("answers", 1) == 1  # Square's, of one model at a time
+        return can_be and self.bench.stacks_individuals
+
+    @property
+    def cohort(self) -> str | None:
+        """Of all but the individual, where it is crafted along an axis of individuals."""
+        return self.anonymous.key if self.is_stacked else None
+
+    @property
+    def anonymous(self) -> "Craft":
+        """The same for all individuals that are trained here."""
+        victim = self.victim.anonymous if isinstance(self.victim, Train) else self.victim
+        return replace(self, victim=victim, seed=0)
 
     @property
     def needs(self) -> tuple["Unit", ...]:
-        """The victim, where it is made here, and what attacks it among others."""
-        return (*((self.together,) if self.together else ()), *self.victim.before)
+        """The victim, where it is made here."""
+        return self.victim.before
 
     def run(self, report: Report) -> None:
         """Craft the inputs, and measure how far they are from the clean images.
@@ -110,31 +119,26 @@ class Craft:
 
     @staticmethod
     def run_all(units: "Sequence[Craft]", report: Report) -> None:
-        """Craft those of one attack on individuals of one wiring."""
-        import torch
-
+        """Craft those of one attack on individuals of one wiring; ``batch_size`` is of each."""
         from experiments.attacks.crowd import Crowd
         from experiments.attacks.curve import BATCH
-        from experiments.attacks.sources import Sources
 
-        one, count = units[0], len(units)
+        one = units[0]
         images, labels = scored(one.bench, one.images)
-        attack: Callable[..., torch.Tensor] = attack_named(one.attack).function
-        options = {"batch_size": BATCH, **dict(one.options)}
-        options["batch_size"] *= count
         crowd = Crowd.of(networks_of(each.victim for each in units), len(images))
-        chance = [torch.Generator().manual_seed(each.seed) for each in units]
+        options = {"batch_size": BATCH, **dict(one.options)}
+        options["batch_size"] *= len(units)
         with _heard() as caught:
-            inputs = attack(
-                *(crowd, images.repeat_interleave(count, 0), labels.repeat_interleave(count, 0)),
+            inputs = attack_named(one.attack).function(
+                *(crowd, crowd.to_each(images), crowd.to_each(labels)),
                 epsilons=one.epsilons,
-                generator=Sources(chance, crowd.whose),
+                generator=crowd.sources([each.seed for each in units]),
                 keep_going=True,
                 **options,
             )
         for place, each in enumerate(units):
             own = [w for w in caught if getattr(w.message, "individual", place) == place]
-            each.leave(inputs[:, place::count], own)
+            each.leave(inputs[:, crowd.rows(place)], own)
 
     def leave(self, inputs: "torch.Tensor", caught: "Sequence[warnings.WarningMessage]") -> None:
         """Inputs, their distances, and what was warned of, under the key."""
@@ -144,6 +148,7 @@ class Craft:
 
         images, labels = scored(self.bench, self.images)
         norms: tuple[Norm, Norm] = ("linf", "l2")
+        sha256 = sha256_of(inputs)
         far = {
             name: torch.stack([distance(images, each, norm) for each in inputs]).float()
             for norm, name in zip(norms, DISTANCES, strict=True)
@@ -155,13 +160,24 @@ class Craft:
             "options": dict(self.options),
             "draws": DRAWS if self.victim.is_random else 1,
             "data": self.bench.data,
-            "sha256": sha256_of(inputs),
+            "sha256": sha256,
             "warnings": sorted({str(w.message) for w in caught}),
         }
+        self._check_the_same(sha256)
         with fresh_unit(self.stage, self.key) as directory:
             save_tensors(far, directory / "distances.safetensors")
             save_tensors({"inputs": inputs, "labels": labels}, directory / self.product, facts)
             (directory / "inputs.json").write_text(json.dumps(facts, indent=1))
+
+    def _check_the_same(self, sha256: str) -> None:
+        """Raise BlindspotsError where others were crafted before, which networks have answered."""
+        known = unit_path(self.stage, self.key) / "inputs.json"
+        if known.exists() and json.loads(known.read_text())["sha256"] != sha256:
+            raise BlindspotsError(
+                f"{self.label}: crafted again, the inputs differ in last bits from those that were "
+                "scored, as on a GPU they may with other individuals beside; set BLINDSPOTS_CACHE "
+                "to a new directory, so that all is done anew."
+            )
 
 
 @contextmanager

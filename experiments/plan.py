@@ -1,6 +1,6 @@
 """From a specification to the units of work that answer it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +9,9 @@ from experiments.bench import Bench
 from experiments.corruptions.comparison import corrupted_scores, corrupted_sets
 from experiments.individuals import Brought, Embody, Model, Train
 from experiments.inputs import Corrupt, Craft
-from experiments.recipe import Recipe
 from experiments.scoring import Score
 from experiments.spec import MOST_INDIVIDUALS, Spec
 from experiments.store import key_of
-from experiments.together import together
 from networks import DETAILED, Physiology, Wiring, macs, parameters, read_wiring, wiring_named
 from networks.catalogue import recurrence, role, units
 from networks.errors import BlindspotsError
@@ -36,8 +34,7 @@ class Entry:
         """Its individual of that index; a brought network has index 0 alone."""
         if self.wiring:
             first = 2 * MOST_INDIVIDUALS * spec.seed + first_seed
-            seeds = range(first, first + spec.individuals)
-            trained = one_of(self.wiring, spec.recipe(self.wiring), seeds, index, bench)
+            trained = Train(self.wiring, spec.recipe(self.wiring), first + index, bench)
             return Embody(trained, self.physiology) if self.physiology else trained
         if index:
             return None
@@ -64,12 +61,6 @@ class Entry:
         if self.physiology:
             facts |= {"macs": -1, "units": "cells", "role": f"in cells: {self.wiring.name}"}
         return facts
-
-
-def one_of(wiring: Wiring, recipe: Recipe, seeds: Sequence[int], index: int, bench: Bench) -> Train:
-    """Individual ``index`` of the population of ``seeds``, trained with the others if it can be."""
-    population = {seed: Train(wiring, recipe, seed, bench) for seed in seeds}
-    return together(population, shared=lambda seed: wiring)[seeds[index]]
 
 
 def entry(name: str) -> Entry:
@@ -169,16 +160,10 @@ def plan(spec: Spec, bench: Bench) -> Plan:
         for attack in spec.attacks
         if _can_be_crafted(attack, source, model)
     }
-    sets = together(sets, shared=lambda place: (place[0], place[2]))
     sources = {place: model for place, model in sources.items() if _is_source(place, sets)}
-    scores = together(
-        dict(_scores(spec, bench, individuals, sets)),
-        shared=lambda place: (place[0], *place[2:]),
-    )
+    scores = dict(_scores(spec, bench, individuals, sets))
     corrupted = corrupted_sets(spec, bench)
-    answers = together(
-        dict(corrupted_scores(corrupted, individuals)), shared=lambda place: (place[0], place[2])
-    )
+    answers = dict(corrupted_scores(corrupted, individuals))
     return Plan(entries, individuals, sources, sets, scores, corrupted, answers)
 
 

@@ -1,12 +1,13 @@
 """The unit of work that asks one network about one set of inputs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from experiments.bench import Bench, scored
-from experiments.individuals import STACKED, Model, Train, networks_of
+from experiments.individuals import Model, Train, networks_of
+from experiments.inputs import Craft
 from experiments.store import damaged, fresh_unit, key_of
 from experiments.units import FORMAT, Report, Unit, product, save_tensors
 
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from sim.population import Population
 
 
+STACKED = 1  # raise it when what is asked along one axis comes to add in another order
+
+
 @dataclass(frozen=True)
 class Score:
     """What ``network`` answers to the inputs of ``on``, to the clean images where that is None.
 
-    ``on`` is any unit whose product holds "inputs" (sets, N, ...). It is ``together`` with others
-    that differ in the individual alone that it is asked, where that unit is named.
+    ``on`` is any unit whose product holds "inputs" (sets, N, ...).
     """
 
     stage: ClassVar[str] = "score"
@@ -30,7 +33,6 @@ class Score:
     on: "Unit | None"
     images: int
     bench: Bench
-    together: "Unit | None" = field(default=None, compare=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -51,10 +53,17 @@ class Score:
         return can_be and self.bench.stacks_individuals
 
     @property
+    def cohort(self) -> str | None:
+        """Of all but the individual, where it is asked along an axis of individuals."""
+        if not (self.is_stacked and isinstance(self.network, Train)):
+            return None
+        on = self.on.anonymous if isinstance(self.on, Craft) else self.on
+        return replace(self, network=self.network.anonymous, on=on).key
+
+    @property
     def needs(self) -> tuple["Unit", ...]:
-        """The network and the inputs, and what asks it among others."""
-        together = (self.together,) if self.together else ()
-        return (*together, *self.network.before, *((self.on,) if self.on else ()))
+        """The network and the inputs."""
+        return (*self.network.before, self.on) if self.on else self.network.before
 
     def run(self, report: Report) -> None:
         """Write down every prediction, int8 (epsilon, image).
@@ -85,10 +94,14 @@ class Score:
         from sim.population import Population
 
         population = Population(networks_of(each.network for each in units))
-        every = torch.stack([each.shown() for each in units], 1)
-        answers = torch.stack([predictions_of_all(population, sets) for sets in every], 1)
-        for unit, own in zip(units, answers, strict=True):
-            unit.leave(own)
+        read = {each.on.key if each.on else "": each for each in units}
+        shown = {key: each.shown() for key, each in read.items()}
+        own = [shown[each.on.key if each.on else ""] for each in units]
+        answers = [
+            predictions_of_all(population, [sets[at] for sets in own]) for at in range(len(own[0]))
+        ]
+        for unit, found in zip(units, torch.stack(answers, 1), strict=True):
+            unit.leave(found)
 
     def shown(self) -> "torch.Tensor":
         """The inputs (sets, N, ...)."""
@@ -121,14 +134,11 @@ def predictions(
 
 
 def predictions_of_all(
-    population: "Population", images: "torch.Tensor", batch: int = 500
+    population: "Population", images: "Sequence[torch.Tensor]", batch: int = 500
 ) -> "torch.Tensor":
-    """The class (individuals, N) that each individual gives each of its ``images``.
-
-    These are (individuals, N, 1, 28, 28).
-    """
+    """The class (individuals, N) that each individual gives each of its images (N, 1, 28, 28)."""
     import torch
 
     with torch.no_grad():
-        parts = [population(part).argmax(2) for part in images.split(batch, 1)]
-    return torch.cat(parts, 1)
+        parts = zip(*(each.split(batch) for each in images), strict=True)
+        return torch.cat([population(torch.stack(part)).argmax(2) for part in parts], 1)

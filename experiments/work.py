@@ -10,7 +10,7 @@ from experiments.cluster import workers_of
 from experiments.crash import raise_crashes
 from experiments.crew import Crew, Heard, Refused, wants_gpu
 from experiments.processes import processes
-from experiments.together import Together
+from experiments.together import Together, cohorts
 from experiments.units import Unit, is_complete
 from experiments.workers import Cluster, Workers
 from networks.errors import BlindspotsError
@@ -74,7 +74,10 @@ def _hired(workers: Workers | None, on_gpu: bool) -> AbstractContextManager[Crew
 
 
 def _missing(units: Iterable[Unit]) -> dict[str, Unit]:
-    """Units not on disk, and those that they need; what nobody needs any more is left out."""
+    """Units not on disk, those that they need, and what serves many of them at once.
+
+    What nobody needs any more is left out.
+    """
     missing: dict[str, Unit] = {}
     stack = list(units)
     while stack:
@@ -82,6 +85,7 @@ def _missing(units: Iterable[Unit]) -> dict[str, Unit]:
         if unit.key not in missing and not is_complete(unit):
             missing[unit.key] = unit
             stack.extend(unit.needs)
+    missing |= {each.key: each for each in cohorts(missing.values())}
     return dict(sorted(missing.items(), key=lambda item: list(STAGES).index(item[1].stage)))
 
 
@@ -91,6 +95,9 @@ class _Queue:
     def __init__(self, units: dict[str, Unit]):
         self.units = units
         self._lacks = {k: {n.key for n in u.needs if n.key in units} for k, u in units.items()}
+        for key, unit in units.items():
+            for served in unit.units if isinstance(unit, Together) else ():
+                self._lacks[served.key].add(key)
         self._users: dict[str, list[str]] = {}
         for key, needs in self._lacks.items():
             for need in needs:
@@ -141,31 +148,43 @@ class _Queue:
 def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, BlindspotsError]:
     """Keep all workers busy, the latest stage first, so that crafted inputs are soon scored."""
     running: dict[Future[float], Unit] = {}
-    queue = _Queue(waiting)
+    queue, failures = _Queue(waiting), dict[str, BlindspotsError]()
     users = Counter(need.key for unit in waiting.values() for need in unit.needs)
-    failures: dict[str, BlindspotsError] = {}
+
+    def end(unit: Unit, attempt: Future[float] | None) -> None:
+        try:
+            seconds = attempt.result() if attempt else 0.0
+        except BlindspotsError as error:
+            failures[unit.key] = error
+            tell({"what": "failed", "unit": unit, "why": str(error)})
+            queue.failed(unit.key)
+            if not isinstance(unit, Together):
+                return
+        else:
+            tell({"what": "done", "unit": unit, "seconds": seconds})
+            queue.done(unit.key)
+        for need in unit.needs:
+            users[need.key] -= 1
+            if not users[need.key]:
+                tell({"what": "spent", "unit": need})
+
     while running or queue:
         while unit := queue.next(running.values(), crew):
+            if is_complete(unit):  # by what served many at once
+                end(unit, None)
+                continue
             tell({"what": "started", "unit": unit})
             running[crew.start(unit)] = unit
         done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
         _pass_on(crew.heard(), tell, waiting)
         for future in done:
-            unit = running.pop(future)
-            try:
-                seconds = future.result()
-            except BlindspotsError as error:
-                failures[unit.key] = error
-                tell({"what": "failed", "unit": unit, "why": str(error)})
-                queue.failed(unit.key)
-                continue
-            tell({"what": "done", "unit": unit, "seconds": seconds})
-            queue.done(unit.key)
-            for need in unit.needs:
-                users[need.key] -= 1
-                if not users[need.key]:
-                    tell({"what": "spent", "unit": need})
-    return failures
+            end(running.pop(future), future)
+    return {key: error for key, error in failures.items() if not _was_mended(waiting[key])}
+
+
+def _was_mended(unit: Unit) -> bool:
+    """Whether others did what a unit that failed was to do."""
+    return isinstance(unit, Together) and all(map(is_complete, unit.units))
 
 
 def _pass_on(heard: Iterable[Heard | Refused], tell: Tell, waiting: dict[str, Unit]) -> None:

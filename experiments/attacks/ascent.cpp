@@ -97,7 +97,8 @@ class Party {
     void set_out(size_t n) {
         Climber &climber = who[n];
         climber.step = climber.idle = 0;
-        const float *const origin = clean(n), far = epsilon(n);
+        const float far = epsilon(n);
+        const float *const origin = clean(n);
         const float *const offset =
             climb.offsets + (climber.restart * images + climber.image) * climb.pixels;
         float *const here = point(n);
@@ -215,7 +216,8 @@ class Party {
         const Climber &climber = who[n];
         const float size = climb.sizes[climber.level * climb.steps + climber.step];
         const float far = epsilon(n);
-        const float *const gradient = gradients.data() + n * climb.pixels, *const origin = clean(n);
+        const float *const gradient = gradients.data() + n * climb.pixels;
+        const float *const origin = clean(n);
         float *const here = point(n);
         uint32_t steepest = 0, moved = 0;
         for (int64_t k = 0; k < climb.pixels; ++k) {

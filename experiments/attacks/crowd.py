@@ -5,7 +5,7 @@ an image depends on no other one, so it need not know: images of all individuals
 batch, image by image in turn, and each is shown to its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,11 @@ from torch import Tensor
 
 from experiments.attacks.sources import Sources
 from sim import Network
-from sim.population import Population, Question
+from sim.population import Population
+
+MOST = 500
+"""Images of one individual at a time. Those of one that withstands more than others do are shown to
+it alone, rather than that all are shown as many."""
 
 
 @dataclass(frozen=True)
@@ -25,48 +29,74 @@ class Crowd:
     Attributes:
         population: the individuals; their parameters want no gradient.
         whose: int64 (n,), the place of the individual that each image is shown to.
-        question: what each individual is asked, see `Population.along`; None: its logits.
+        asked: from the population, or some of it, and images (individuals, N, *shape) to the
+            answers, (individuals, N, K) or (individuals, T, N, K).
     """
 
     population: Population
     whose: Tensor
-    question: Question | None = None
+    asked: Callable[[Population, Tensor], Tensor] = Population.__call__
 
     @classmethod
     def of(cls, individuals: Sequence[Network], images: int) -> "Crowd":
-        """With so many images of each: row r is shown to individual r modulo their number."""
+        """With so many images of each, which take turns: row r is of individual r modulo all."""
         population = Population(individuals)
-        values = [value.requires_grad_(False) for value in population.values.values()]
-        everyone = torch.arange(len(individuals), device=values[0].device)
-        return cls(population, everyone.repeat(images))
+        for value in population.values.values():
+            value.requires_grad_(False)
+        device = next(iter(population.values.values())).device
+        return cls(population, torch.arange(len(individuals), device=device).repeat(images))
+
+    def to_each(self, images: Tensor) -> Tensor:
+        """Images or labels (N, ...) for each individual, in the order of the whole crowd."""
+        return images.repeat_interleave(len(self.population), 0)
+
+    def rows(self, place: int) -> slice:
+        """Those of one individual, in the order of the whole crowd."""
+        return slice(place, None, len(self.population))
+
+    def sources(self, seeds: Sequence[int]) -> Sources:
+        """Chance of each individual, from a seed of its own."""
+        return Sources([torch.Generator().manual_seed(seed) for seed in seeds], self.whose.cpu())
 
     def at(self, rows: Tensor) -> "Crowd":
         """The model of the given rows (k,) of these images."""
         return replace(self, whose=self.whose[rows])
 
     def __call__(self, points: Tensor) -> Tensor:
-        """Logits (n, K) of points (n, *shape); (T, n, K) where the question is of T moments."""
-        (places, most), count = self.places, len(self.population)
-        shown = points.new_zeros(count * most, *points.shape[1:]).index_copy(0, places, points)
-        shown = shown.unflatten(0, (count, most))
-        if self.question:
-            answer = self.population.along(shown, self.question)
-        else:
-            answer = self.population(shown)
-        return answer.movedim(0, -3).flatten(-3, -2).index_select(-2, places)
+        """Answers (n, K), or (T, n, K), to points (n, *shape)."""
+        if len(self.turns) == 1:
+            return self._together(points)
+        found = [self.at(rows)._together(points.index_select(0, rows)) for rows in self.turns]
+        return torch.cat(found, -2).index_select(-2, torch.cat(self.turns).argsort())
 
     @cached_property
-    def places(self) -> tuple[Tensor, int]:
-        """Where each image stands if all have room for as many as the most that one has: (n,)."""
-        counts = self.whose.bincount(minlength=len(self.population))
-        order = self.whose.argsort(stable=True)
+    def turns(self) -> list[Tensor]:
+        """Rows, so that none of these parts holds more than MOST images of an individual."""
+        turn = self.rank // MOST
+        return [(turn == at).nonzero()[:, 0] for at in range(int(turn.max()) + 1)]
+
+    @cached_property
+    def rank(self) -> Tensor:
+        """Of each image among those of its individual, (n,)."""
+        counts, order = self.whose.bincount(), self.whose.argsort(stable=True)
         first = (counts.cumsum(0) - counts).repeat_interleave(counts)
         rank = torch.empty_like(order)
         rank[order] = torch.arange(len(order), device=order.device) - first
-        most = int(counts.max())
-        return self.whose * most + rank, most
+        return rank
+
+    def _together(self, points: Tensor) -> Tensor:
+        """All in one batch, in which each individual has room for as many as the most has."""
+        present, among = self.whose.unique(return_inverse=True)
+        population, most = self.population, int(self.rank.max()) + 1
+        if len(present) < len(population):
+            population = population.only(present)
+        places = among * most + self.rank
+        shown = points.new_zeros(len(present) * most, *points.shape[1:])
+        shown = shown.index_copy(0, places, points).unflatten(0, (len(present), most))
+        answer = self.asked(population, shown)
+        return answer.movedim(0, -3).flatten(-3, -2).index_select(-2, places)
 
 
-def at(asked: Any, rows: Tensor) -> Any:
-    """The model, guide or source of chance of the given rows (k,); only a crowd's asks whose."""
+def of_rows(asked: Any, rows: Tensor) -> Any:
+    """A model, guide or source of chance for the given rows (k,); only a crowd's asks whose."""
     return asked.at(rows) if isinstance(asked, Crowd | Sources) else asked

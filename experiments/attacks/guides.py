@@ -58,7 +58,8 @@ class Way:
         if isinstance(network, Expected):
             return network.along(self.through(network.network))  # type: ignore[arg-type]
         if isinstance(network, Crowd):
-            return replace(network, question=self.stacked())
+            question = self.stacked()
+            return replace(network, asked=lambda some, shown: some.ask(shown, question))
         return lambda points: self(network.circuit(), network.frames(points))
 
     def __call__(self, circuit: Circuit, frames: Sequence[Tensor]) -> Tensor:

@@ -1,7 +1,8 @@
 """Where an attack's chance comes from: one source, or one for each individual of a crowd."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ class Sources:
 
     Attributes:
         generators: one for each individual.
-        whose: int64 (n,), as of the crowd.
+        whose: int64 (n,), on the CPU: which of them each image draws from.
     """
 
     generators: Sequence[torch.Generator]
@@ -21,13 +22,15 @@ class Sources:
 
     def at(self, rows: Tensor) -> "Sources":
         """Those of the given rows (k,)."""
-        return replace(self, whose=self.whose[rows])
+        return replace(self, whose=self.whose[rows.cpu()])
 
-    def each(self) -> Iterator[tuple[torch.Generator, Tensor]]:
+    @cached_property
+    def each(self) -> list[tuple[torch.Generator, Tensor]]:
         """Every individual's, and the rows of its images."""
-        whose = self.whose.cpu()
-        for individual, generator in enumerate(self.generators):
-            yield generator, (whose == individual).nonzero()[:, 0]
+        return [
+            (generator, (self.whose == individual).nonzero()[:, 0])
+            for individual, generator in enumerate(self.generators)
+        ]
 
 
 Source = torch.Generator | Sources
@@ -46,9 +49,10 @@ def drawn(draw: Draw, like: Tensor, source: Source, axis: int = 0) -> Tensor:
         numbers = draw(like.shape, generator=source, device=source.device, dtype=like.dtype)
         return numbers.to(like.device)
     numbers, shape = torch.empty(like.shape, dtype=like.dtype), list(like.shape)
-    for generator, rows in source.each():
+    for generator, rows in source.each:
         shape[axis] = len(rows)
-        numbers.index_copy_(axis, rows, draw(shape, generator=generator, dtype=like.dtype))
+        own = draw(shape, generator=generator, device=generator.device, dtype=like.dtype)
+        numbers.index_copy_(axis, rows, own.cpu())
     return numbers.to(like.device)
 
 
@@ -57,8 +61,8 @@ def seeds(count: int, source: Source) -> Tensor:
     if isinstance(source, torch.Generator):
         return torch.randint(SEEDS, (count,), generator=source, device=source.device)
     found = torch.empty(count, dtype=torch.int64)
-    for generator, rows in source.each():
-        found[rows] = torch.randint(SEEDS, (len(rows),), generator=generator)
+    for generator, rows in source.each:
+        found[rows] = seeds(len(rows), generator).cpu()
     return found
 
 

@@ -141,7 +141,8 @@ def ascend(
         threat: the budget.
         plan: how to proceed.
     """
-    live, here, points = torch.arange(len(best.fooled)), part, part.clean
+    live = torch.arange(len(best.fooled), device=best.fooled.device)
+    here, points = part, part.clean
     mean, square = torch.zeros_like(points), torch.zeros_like(points)
     for at in range(plan.steps):
         slope = estimated(here, points, [sources[int(i)] for i in live], plan)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from experiments.attacks.cost import count
-from experiments.attacks.crowd import Crowd, at
+from experiments.attacks.crowd import Crowd, of_rows
 from experiments.attacks.goal import Goal, require_labels
 from experiments.attacks.sources import Source
 from networks.errors import BlindspotsError
@@ -145,10 +145,10 @@ class Victim:
         """The same model with the given rows (k,) of these images."""
         return replace(
             self,
-            model=at(self.model, rows),
+            model=of_rows(self.model, rows),
             labels=self.labels[rows],
             rows=self.rows[rows],
-            guide=at(self.guide, rows),
+            guide=of_rows(self.guide, rows),
         )
 
     @cached_property

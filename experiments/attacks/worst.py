@@ -18,7 +18,7 @@ from torch import Tensor
 
 from experiments.attacks.chance import Expected
 from experiments.attacks.cost import Cost, counting
-from experiments.attacks.crowd import at
+from experiments.attacks.crowd import of_rows
 from experiments.attacks.curve import BATCH, batches, clean_start, threats
 from experiments.attacks.guides import ways
 from experiments.attacks.names import Norm, attack_named
@@ -71,12 +71,12 @@ def attempt(
         if "guide" in stage.options:
             warnings.simplefilter("ignore", MaskedGradientWarning)
         made: Tensor = attack_named(stage.attack).function(
-            *(at(victim.model, rows), victim.clean[rows], victim.labels[rows]),
+            *(of_rows(victim.model, rows), victim.clean[rows], victim.labels[rows]),
             epsilons=[threat.epsilon],
-            generator=at(generator, rows),
+            generator=of_rows(generator, rows),
             keep_going=keep_going,
             batch_size=batch_size,
-            **{name: at(value, rows) for name, value in stage.options.items()},
+            **{name: of_rows(value, rows) for name, value in stage.options.items()},
         )
     return made[0]
 
@@ -147,9 +147,9 @@ def rounds(
         effort: as in `worst_linf`.
     """
     best = start.at(victim.rows)
-    for place, stage in enumerate(stages(victim.model, threat.norm, effort)):
+    for at, stage in enumerate(stages(victim.model, threat.norm, effort)):
         chance = renewed(generator)
-        everyone = keep_going and not place
+        everyone = keep_going and not at
         rows = victim.rows if everyone else victim.rows[~best.fooled]
         began = time.monotonic()
         with counting() as cost:

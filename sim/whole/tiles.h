@@ -10,8 +10,9 @@
 #include <cstring>
 #include <vector>
 
-constexpr int64_t TILE = 32; // columns of a tile
-constexpr int64_t WIDE = 8;  // numbers in a vector
+constexpr int64_t TILE = 32;       // columns of a tile
+constexpr int64_t PAIR = 2 * TILE; // of two, whose rows are added at once
+constexpr int64_t WIDE = 8;        // numbers in a vector
 
 // Numbers that are added at once (GCC and Clang split them where a processor has less).
 typedef float wide __attribute__((vector_size(32), aligned(4), may_alias));
@@ -77,7 +78,7 @@ class Whole {
     }
 
   private:
-    float copy[2 * TILE], *sums;
+    float copy[PAIR], *sums;
     int64_t width;
 };
 
@@ -99,7 +100,8 @@ void add_rows(const Strip *strip, const Strip *last, const float *tile, int64_t 
     for (int p = 0; p < PARTS; ++p) found[p] = at(sums + p * WIDE);
     for (; strip != last; ++strip) {
         const int32_t *place = listed + begins[strip->first], *end = listed + begins[strip->end];
-        const float *const one = tile + (strip->row - strip->left) * TILE, *const other = one + apart;
+        const float *const one = tile + (strip->row - strip->left) * TILE;
+        const float *const other = PARTS > OF_ONE ? one + apart : one;
         for (; place + 4 <= end; place += 4)
 #pragma GCC unroll 8
             for (int p = 0; p < PARTS; ++p) {
@@ -116,14 +118,13 @@ void add_rows(const Strip *strip, const Strip *last, const float *tile, int64_t 
     for (int p = 0; p < PARTS; ++p) at(sums + p * WIDE) = found[p];
 }
 
-constexpr int64_t PAIR = 2 * TILE; // columns of which rows are added at once
-
 // `width` sums, at most PAIR, += the rows that the listed numbers of strips meet.
 inline void gather(const Strip *strip, const Strip *last, const float *tile, int64_t apart,
                    const int32_t *listed, const int32_t *begins, float *sums, int64_t width) {
     constexpr decltype(&add_rows<1>) by_parts[] = {add_rows<1>, add_rows<2>, add_rows<3>,
                                                    add_rows<4>, add_rows<5>, add_rows<6>,
                                                    add_rows<7>, add_rows<8>};
+    static_assert(sizeof by_parts / sizeof *by_parts == PAIR / WIDE);
     const int64_t parts = (width + WIDE - 1) / WIDE;
     const Whole whole(sums, width, parts * WIDE);
     by_parts[parts - 1](strip, last, tile, apart, listed, begins, whole.place);

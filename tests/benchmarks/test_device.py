@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -53,12 +54,12 @@ def test_individuals_are_attacked_and_scored_as_if_alone(
 def test_individuals_that_are_confused_are_found_out(
     work: Callable[[str, field.Size, str], Section], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def turned(self: Population, images: torch.Tensor) -> torch.Tensor:
-        return answer(self, images).roll(1, 0).roll(1, 2)
+    def turned(self: Population, *given: Any) -> torch.Tensor:
+        return lent(self, *given).roll(1, 0)
 
-    answer = Population.__call__
-    monkeypatch.setattr(Population, "__call__", turned)
-    with pytest.raises(BlindspotsError, match="1 individuals of fc-b on the engine plain"):
+    lent = Population._lent
+    monkeypatch.setattr(Population, "_lent", turned)
+    with pytest.raises(BlindspotsError, match="Of 2 individuals of fc-b on the engine plain"):
         work("fc-b", SIZE, "cpu")
 
 

@@ -10,7 +10,6 @@ from torch import Tensor
 from experiments.attacks.crowd import Crowd
 from experiments.attacks.guides import ways
 from experiments.attacks.names import ATTACKS
-from experiments.attacks.sources import Sources
 from experiments.attacks.victim import Guide, MaskedGradientWarning
 from networks import Wiring, wiring_named
 from sim import Network
@@ -63,11 +62,10 @@ def at_once(name: str, crowd: list[Network], images: Tensor, keep_going: bool) -
     """(E, N, individuals, ...)."""
     labels = torch.stack([network(images).argmax(1) for network in crowd], 1)
     model, attack = Crowd.of(crowd, len(images)), ATTACKS[name].function
-    chance = [torch.Generator().manual_seed(seed) for seed in range(len(crowd))]
     found: Tensor = attack(
-        *(model, images.repeat_interleave(len(crowd), 0), labels.flatten()),
+        *(model, model.to_each(images), labels.flatten()),
         epsilons=[0.02, 0.1],
-        generator=Sources(chance, model.whose),
+        generator=model.sources(range(len(crowd))),
         keep_going=keep_going,
         batch_size=4,  # which splits the images of one individual, and of all
         **options_of(name),

@@ -10,10 +10,9 @@ from experiments import population
 from experiments.bench import Bench
 from experiments.data.dataset import Dataset, Split
 from experiments.individuals import Train
-from experiments.plan import one_of
 from experiments.population import train_together
 from experiments.recipe import Recipe, trains_together
-from experiments.together import MOST, Together
+from experiments.together import MOST, Together, cohorts
 from experiments.training import Diverged, load_individual, train
 from experiments.units import is_complete
 from networks import wiring_named
@@ -91,7 +90,7 @@ def test_the_unit_leaves_each_under_its_own_key(
 
     def scarce(wiring, recipe, data, seeds, **others):  # type: ignore[no-untyped-def]
         if len(seeds) > 1:
-            raise torch.OutOfMemoryError
+            raise torch.OutOfMemoryError("out of memory")
         held.extend(seeds)
         return train_together(wiring, recipe, data, seeds, **others)
 
@@ -101,7 +100,6 @@ def test_the_unit_leaves_each_under_its_own_key(
     alone[1].run(lambda done, score: None)
     Together(tuple(alone)).run(lambda done, score: None)
     assert held == [1, 3]
-    assert is_complete(Together(tuple(alone)))
     for each in alone:
         assert load_individual(empty_cache / "units" / "train" / each.key).wiring == each.wiring
     assert not list((empty_cache / "units" / "training").glob("*"))
@@ -119,30 +117,25 @@ def test_one_alone_on_a_gpu_goes_the_same_way(
         return train_together(wiring, recipe, data, seeds, **others) if seeds[0] < 9 else [None]
 
     monkeypatch.setattr(population, "train_together", on_cpu)
-    wiring, recipe = wiring_named("FC10"), Recipe(epochs=1, batch=200, rate=1e-3)
-    on_gpu = replace(bench, device="cuda")
-    alone = one_of(wiring, recipe, [4], 0, on_gpu)
+    recipe = Recipe(epochs=1, batch=200, rate=1e-3)
+    alone = Train(wiring_named("FC10"), recipe, 4, replace(bench, device="cuda"))
     alone.run(lambda done, score: None)
     assert found == [(4,)]
     assert is_complete(alone)
-    assert is_complete(one_of(wiring, recipe, [4, 5], 0, on_gpu))
     assert not list((empty_cache / "units" / "training").glob("*"))
     with pytest.raises(Diverged, match=r"FC10 \(seed 9\) met a loss that is no number; lower"):
-        Train(wiring, recipe, 9, on_gpu).run(lambda done, score: None)
+        replace(alone, seed=9).run(lambda done, score: None)
 
 
 def test_individuals_are_trained_together_on_a_gpu_alone() -> None:
     wiring, seeds = wiring_named("fc-b"), range(10, 10 + MOST + 2)
     cpu, cuda = (Bench("digits", None, "", device, "tests") for device in ("cpu", "cuda"))
-    assert one_of(wiring, RECIPE, seeds, 1, cpu).needs == ()
-    one, last = (one_of(wiring, RECIPE, seeds, index, cuda) for index in (1, MOST + 1))
-    assert one.key == Train(wiring, RECIPE, 11, cuda).key
-    (first_ones,), (last_ones,) = one.needs, last.needs
-    assert isinstance(first_ones, Together)
-    assert isinstance(last_ones, Together)
-    assert [each.seed for each in first_ones.units] == list(range(10, 10 + MOST))
-    assert [each.seed for each in last_ones.units] == [10 + MOST, 11 + MOST]
-    assert one in first_ones.units
+    assert cohorts([Train(wiring, RECIPE, seed, cpu) for seed in seeds]) == []
+    alone = Train(wiring_named("fc-bl"), RECIPE, 5, cuda)
+    units = [Train(wiring, RECIPE, seed, cuda) for seed in seeds]
+    first, last = cohorts([alone, *units])
+    assert first.units == tuple(units[:MOST])
+    assert last.units == tuple(units[MOST:])
     adversarial = Recipe(**dict(RECIPE) | {"objective": "adversarial", "epsilon": 0.1})
-    assert one_of(wiring, adversarial, seeds, 1, cuda).needs == ()
-    assert not trains_together(wiring_named("fc-b"), adversarial)
+    assert not trains_together(wiring, adversarial)
+    assert cohorts([Train(wiring, adversarial, seed, cuda) for seed in seeds]) == []
