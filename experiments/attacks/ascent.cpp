@@ -210,8 +210,8 @@ class Party {
         if (!climbs || climber.idle == climb.idle) turn(n);
     }
 
-    // One step along the gradient's sign; whether that leads nowhere. (By the bits of numbers, whose
-    // order is theirs where they are not negative, since compilers make vectors of that.)
+    // One step along the gradient's sign; whether that leads nowhere. (By the bits of numbers,
+    // whose order is theirs where they are not negative, since compilers make vectors of that.)
     bool move(int64_t n) {
         const Climber &climber = who[n];
         const float size = climb.sizes[climber.level * climb.steps + climber.step];

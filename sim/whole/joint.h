@@ -78,7 +78,7 @@ class Joint {
     Joint(const Link &link, float factor, bool forth)
         : reads(forth ? link.from : link.to), adds(forth ? link.to : link.from), link(link),
           side(link, forth),
-          weights(link.kind == DIAGONAL ? 1 : link.taps() * reads.channels, adds.channels) {
+          weights(link.kind == DIAGONAL ? 1 : link.taps() * reads.channels + 1, adds.channels) {
         if (link.kind == DIAGONAL) {
             weights.fill(0, 1, link.weight, 0, 1, factor);
             return;
@@ -107,21 +107,46 @@ class Joint {
 
     // The same where few units spike, which are listed image by image.
     void gather(const int32_t *spikes, const int32_t *of_list, int64_t images, float *sums) const {
+        std::vector<int32_t> met(weights.rows + AHEAD + WIDE);
         for (int64_t c = 0; c < adds.channels; c += PAIR)
             for (int64_t n = 0; n < images; ++n)
-                for (int64_t p = 0; p < adds.places(); ++p)
-                    ::gather(strip(p), strip(p + 1), weights.tile(c), weights.apart(), spikes,
-                             of_list + n * link.lists,
+                for (int64_t p = 0; p < adds.places(); ++p) {
+                    const int32_t *const lists = of_list + n * link.lists;
+                    const int32_t *first = spikes + lists[0], *end = spikes + lists[link.lists];
+                    if (link.kind == CONVOLUTION)
+                        first = met.data(), end = rows_met(p, spikes, lists, met.data());
+                    ::gather(weights.tile(c), weights.apart(), first, end,
                              sums + (n * adds.places() + p) * adds.channels + c,
                              std::min(PAIR, adds.channels - c));
+                }
     }
 
   private:
     const Link link;
     const Side side;
-    Tiles weights;
+    Tiles weights; // the last row of links is of noughts
     std::vector<Strip> strips;
     std::vector<int64_t> begins; // of each place's strips
+
+    // The rows of weights that the spikes meet at a place, one strip after another, filled up with
+    // rows of noughts to as many as are added at once; returns their end. (Ends of short loops are
+    // guessed wrongly, so that all strips are one, and a strip is copied by more than it has.)
+    int32_t *rows_met(int64_t place, const int32_t *spikes, const int32_t *of_list,
+                      int32_t *rows) const {
+        int32_t *next = rows;
+        for (const Strip *each = strip(place); each != strip(place + 1); ++each) {
+            const int32_t *const first = spikes + of_list[each->first];
+            const int64_t count = of_list[each->end] - of_list[each->first];
+            const int32_t shift = int32_t(each->row - each->left);
+            for (int64_t begin = 0; begin < count; begin += AHEAD)
+#pragma GCC unroll 4
+                for (int64_t k = begin; k < begin + AHEAD; k += WIDE)
+                    places(next + k) = places(first + k) + shift;
+            next += count;
+        }
+        places(next) = wide_places{} + int32_t(weights.rows - 1);
+        return rows + (next - rows + TAKEN - 1) / TAKEN * TAKEN;
+    }
 
     const Strip *strip(int64_t place) const { return strips.data() + begins[place]; }
     int64_t row(int64_t y, int64_t x) const { return (y * link.kernel + x) * reads.channels; }

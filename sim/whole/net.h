@@ -109,7 +109,7 @@ struct Emitted {
 
   private:
     void list_all(const Area &area, const float *u, int64_t rows) {
-        spikes.resize(rows * area.units + WIDE); // for whole vectors
+        spikes.resize(rows * area.units + AHEAD); // for whole vectors
         begins.resize(rows * lists + 1);
         int32_t *next = spikes.data();
         for (int64_t r = 0; r < rows; ++r) {

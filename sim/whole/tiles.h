@@ -13,12 +13,21 @@
 constexpr int64_t TILE = 32;       // columns of a tile
 constexpr int64_t PAIR = 2 * TILE; // of two, whose rows are added at once
 constexpr int64_t WIDE = 8;        // numbers in a vector
+constexpr int64_t TAKEN = 4;       // rows that are added at once
+constexpr int64_t AHEAD = 32;      // places that are read at once, be there as many or not
 
 // Numbers that are added at once (GCC and Clang split them where a processor has less).
 typedef float wide __attribute__((vector_size(32), aligned(4), may_alias));
 
+typedef int32_t wide_places __attribute__((vector_size(32), aligned(4), may_alias));
+
 inline wide &at(float *place) { return *reinterpret_cast<wide *>(place); }
 inline wide at(const float *place) { return *reinterpret_cast<const wide *>(place); }
+
+inline wide_places &places(int32_t *first) { return *reinterpret_cast<wide_places *>(first); }
+inline wide_places places(const int32_t *first) {
+    return *reinterpret_cast<const wide_places *>(first);
+}
 
 // Numbers that lie as the nearest cache has them, so that no vector spans two of its lines.
 class Lined {
@@ -88,46 +97,42 @@ struct Strip {
     int64_t left, depth, row, first = 0, end = 1;
 };
 
-// sums += the rows that the listed numbers of strips meet, of a tile or of two, `apart` numbers from
-// one another; four at a time, so that additions need not wait for one another. (Unrolled, or
-// compilers leave loops over the parts.)
+// sums += the listed rows of a tile or of two, `apart` numbers from one another; four at a time, so
+// that additions need not wait for one another. (Unrolled, or compilers leave loops over the
+// parts.)
 template <int PARTS>
-void add_rows(const Strip *strip, const Strip *last, const float *tile, int64_t apart,
-              const int32_t *listed, const int32_t *begins, float *sums) {
+void add_rows(const float *tile, int64_t apart, const int32_t *row, const int32_t *end,
+              float *sums) {
     constexpr int OF_ONE = TILE / WIDE;
+    const float *const other = PARTS > OF_ONE ? tile + apart : tile;
     wide found[PARTS];
 #pragma GCC unroll 8
     for (int p = 0; p < PARTS; ++p) found[p] = at(sums + p * WIDE);
-    for (; strip != last; ++strip) {
-        const int32_t *place = listed + begins[strip->first], *end = listed + begins[strip->end];
-        const float *const one = tile + (strip->row - strip->left) * TILE;
-        const float *const other = PARTS > OF_ONE ? one + apart : one;
-        for (; place + 4 <= end; place += 4)
+    for (; row + TAKEN <= end; row += TAKEN)
 #pragma GCC unroll 8
-            for (int p = 0; p < PARTS; ++p) {
-                const float *part = (p < OF_ONE ? one : other) + p % OF_ONE * WIDE;
-                found[p] += (at(part + place[0] * TILE) + at(part + place[1] * TILE)) +
-                            (at(part + place[2] * TILE) + at(part + place[3] * TILE));
-            }
-        for (; place < end; ++place)
+        for (int p = 0; p < PARTS; ++p) {
+            const float *part = (p < OF_ONE ? tile : other) + p % OF_ONE * WIDE;
+            found[p] += (at(part + row[0] * TILE) + at(part + row[1] * TILE)) +
+                        (at(part + row[2] * TILE) + at(part + row[3] * TILE));
+        }
+    for (; row < end; ++row)
 #pragma GCC unroll 8
-            for (int p = 0; p < PARTS; ++p)
-                found[p] += at((p < OF_ONE ? one : other) + p % OF_ONE * WIDE + place[0] * TILE);
-    }
+        for (int p = 0; p < PARTS; ++p)
+            found[p] += at((p < OF_ONE ? tile : other) + p % OF_ONE * WIDE + row[0] * TILE);
 #pragma GCC unroll 8
     for (int p = 0; p < PARTS; ++p) at(sums + p * WIDE) = found[p];
 }
 
-// `width` sums, at most PAIR, += the rows that the listed numbers of strips meet.
-inline void gather(const Strip *strip, const Strip *last, const float *tile, int64_t apart,
-                   const int32_t *listed, const int32_t *begins, float *sums, int64_t width) {
+// `width` sums, at most PAIR, += the listed rows of a tile or of two.
+inline void gather(const float *tile, int64_t apart, const int32_t *row, const int32_t *end,
+                   float *sums, int64_t width) {
     constexpr decltype(&add_rows<1>) by_parts[] = {add_rows<1>, add_rows<2>, add_rows<3>,
                                                    add_rows<4>, add_rows<5>, add_rows<6>,
                                                    add_rows<7>, add_rows<8>};
     static_assert(sizeof by_parts / sizeof *by_parts == PAIR / WIDE);
     const int64_t parts = (width + WIDE - 1) / WIDE;
     const Whole whole(sums, width, parts * WIDE);
-    by_parts[parts - 1](strip, last, tile, apart, listed, begins, whole.place);
+    by_parts[parts - 1](tile, apart, row, end, whole.place);
 }
 
 // What is read row by row; what leads to the next row, and to the next number of one.

@@ -96,11 +96,10 @@ class Column {
         const int64_t from = net.source(link).units, to = area.units;
         float *sums = link.by_weight + first;
         if (sent.are_few) {
-            for (int64_t k = 0; k < from; ++k) {
-                const Strip one = {0, 0, 0, k, k + 1};
-                gather(&one, &one + 1, tile, apart, sent.spikes.data(), sent.begins.data(),
-                       sums + k * to, width);
-            }
+            const int32_t *const images = sent.spikes.data(), *const begins = sent.begins.data();
+            for (int64_t k = 0; k < from; ++k)
+                gather(tile, apart, images + begins[k], images + begins[k + 1], sums + k * to,
+                       width);
             return;
         }
         for (int64_t c = 0; c < width; c += TILE, tile += apart) {
