@@ -13,8 +13,7 @@ from benchmarks.field import Size, clock_of, drawn
 from benchmarks.populations import engines
 from benchmarks.rows import Row, Section, in_turn
 from benchmarks.training_step import lively
-from experiments.attacks.crowd import Crowd
-from experiments.attacks.curve import BATCH
+from experiments.attacks.crowd import BATCH, Crowd
 from experiments.attacks.gradient import pgd_linf
 from experiments.scoring import predictions, predictions_of_all
 from networks import BlindspotsError, wiring_named

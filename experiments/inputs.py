@@ -120,13 +120,13 @@ class Craft:
     @staticmethod
     def run_all(units: "Sequence[Craft]", report: Report) -> None:
         """Craft those of one attack on individuals of one wiring; ``batch_size`` is of each."""
-        from experiments.attacks.crowd import Crowd
-        from experiments.attacks.curve import BATCH
+        from experiments.attacks.crowd import BATCH, Crowd
 
         one = units[0]
         images, labels = scored(one.bench, one.images)
-        crowd = Crowd.of(networks_of(each.victim for each in units), len(images))
         options = {"batch_size": BATCH, **dict(one.options)}
+        victims = networks_of(each.victim for each in units)
+        crowd = Crowd.of(victims, len(images), most=options["batch_size"])
         options["batch_size"] *= len(units)
         with _heard() as caught:
             inputs = attack_named(one.attack).function(

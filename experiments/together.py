@@ -76,11 +76,11 @@ class Together:
 
     def run(self, report: Report) -> None:
         """Do those that can be and are not done yet, as many at a time as memory holds."""
-        lacking = (each for each in self.units if not is_complete(each))
-        _run([each for each in lacking if all(map(is_complete, each.needs))], report)
+        _run([each for each in self.units if all(map(is_complete, each.needs))], report)
 
 
 def _run(units: Sequence[Stacked], report: Report) -> None:
+    units = [each for each in units if not is_complete(each)]
     if not units:
         return
     try:

@@ -99,6 +99,7 @@ class _Queue:
             for served in unit.units if isinstance(unit, Together) else ():
                 self._lacks[served.key].add(key)
         self._users: dict[str, list[str]] = {}
+        self._barred = set[str]()
         for key, needs in self._lacks.items():
             for need in needs:
                 self._users.setdefault(need, []).append(key)
@@ -132,7 +133,8 @@ class _Queue:
         for user in self._users.get(key, ()):
             if isinstance(self.units[key], Together) or isinstance(self.units[user], Together):
                 self._spare(user, key)
-            else:
+            elif user not in self._barred:
+                self._barred.add(user)
                 self.failed(user)
 
     def _spare(self, user: str, need: str) -> None:
@@ -179,12 +181,8 @@ def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, Blinds
         _pass_on(crew.heard(), tell, waiting)
         for future in done:
             end(running.pop(future), future)
-    return {key: error for key, error in failures.items() if not _was_mended(waiting[key])}
-
-
-def _was_mended(unit: Unit) -> bool:
-    """Whether others did what a unit that failed was to do."""
-    return isinstance(unit, Together) and all(map(is_complete, unit.units))
+    # what those done together could not do was tried alone, and said so
+    return {k: error for k, error in failures.items() if not isinstance(waiting[k], Together)}
 
 
 def _pass_on(heard: Iterable[Heard | Refused], tell: Tell, waiting: dict[str, Unit]) -> None:

@@ -17,9 +17,7 @@ from experiments.attacks.sources import Sources
 from sim import Network
 from sim.population import Population
 
-MOST = 500
-"""Images of one individual at a time. Those of one that withstands more than others do are shown to
-it alone, rather than that all are shown as many."""
+BATCH = 500  # images of each individual, to limit memory
 
 
 @dataclass(frozen=True)
@@ -29,22 +27,26 @@ class Crowd:
     Attributes:
         population: the individuals; their parameters want no gradient.
         whose: int64 (n,), the place of the individual that each image is shown to.
+        most: images of an individual at a time, >= 1. What one that withstands has more than others
+            is shown to it alone, rather than that all have room for as many.
         asked: from the population, or some of it, and images (individuals, N, *shape) to the
             answers, (individuals, N, K) or (individuals, T, N, K).
     """
 
     population: Population
     whose: Tensor
+    most: int = BATCH
     asked: Callable[[Population, Tensor], Tensor] = Population.__call__
 
     @classmethod
-    def of(cls, individuals: Sequence[Network], images: int) -> "Crowd":
+    def of(cls, individuals: Sequence[Network], images: int, most: int = BATCH) -> "Crowd":
         """With so many images of each, which take turns: row r is of individual r modulo all."""
         population = Population(individuals)
         for value in population.values.values():
             value.requires_grad_(False)
         device = next(iter(population.values.values())).device
-        return cls(population, torch.arange(len(individuals), device=device).repeat(images))
+        everyone = torch.arange(len(individuals), device=device)
+        return cls(population, everyone.repeat(images), most)
 
     def to_each(self, images: Tensor) -> Tensor:
         """Images or labels (N, ...) for each individual, in the order of the whole crowd."""
@@ -63,7 +65,10 @@ class Crowd:
         return replace(self, whose=self.whose[rows])
 
     def __call__(self, points: Tensor) -> Tensor:
-        """Answers (n, K), or (T, n, K), to points (n, *shape)."""
+        """Answers (n, K), or (T, n, K), to points (n, *shape), none to none."""
+        if not len(points):
+            somebody = replace(self, whose=self.whose.new_zeros(1))
+            return somebody(points.new_zeros(1, *points.shape[1:]))[..., :0, :]
         if len(self.turns) == 1:
             return self._together(points)
         found = [self.at(rows)._together(points.index_select(0, rows)) for rows in self.turns]
@@ -71,8 +76,8 @@ class Crowd:
 
     @cached_property
     def turns(self) -> list[Tensor]:
-        """Rows, so that none of these parts holds more than MOST images of an individual."""
-        turn = self.rank // MOST
+        """Rows, so that none of these parts holds more than `most` images of an individual."""
+        turn = self.rank // self.most
         return [(turn == at).nonzero()[:, 0] for at in range(int(turn.max()) + 1)]
 
     @cached_property
@@ -87,12 +92,12 @@ class Crowd:
     def _together(self, points: Tensor) -> Tensor:
         """All in one batch, in which each individual has room for as many as the most has."""
         present, among = self.whose.unique(return_inverse=True)
-        population, most = self.population, int(self.rank.max()) + 1
+        population, each = self.population, int(self.rank.max()) + 1
         if len(present) < len(population):
             population = population.only(present)
-        places = among * most + self.rank
-        shown = points.new_zeros(len(present) * most, *points.shape[1:])
-        shown = shown.index_copy(0, places, points).unflatten(0, (len(present), most))
+        places = among * each + self.rank
+        shown = points.new_zeros(len(present) * each, *points.shape[1:])
+        shown = shown.index_copy(0, places, points).unflatten(0, (len(present), each))
         answer = self.asked(population, shown)
         return answer.movedim(0, -3).flatten(-3, -2).index_select(-2, places)
 

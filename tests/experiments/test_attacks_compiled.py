@@ -1,5 +1,6 @@
 """The ascent in C++ beside that in Python, which asks about the same images in other batches."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -265,7 +266,10 @@ def test_answers_that_are_not_finite_are_one_sentence() -> None:
         attack(network, (black, network(black).argmax(1)))
 
 
-def test_gradients_that_are_not_finite_are_one_sentence(shown: tuple[Tensor, Tensor]) -> None:
+@pytest.mark.parametrize("grow", [Tensor.mul_, Tensor.fill_], ids=["no number", "infinite"])
+def test_gradients_that_are_not_finite_are_one_sentence(
+    grow: Callable[[Tensor, float], Tensor], shown: tuple[Tensor, Tensor]
+) -> None:
     """Large weights between areas whose spikes keep all answers small."""
     spiking = 'model = "lif", surrogate = "straight_through_estimator"'
     rate = 'model = "rate", activation = '
@@ -273,6 +277,9 @@ def test_gradients_that_are_not_finite_are_one_sentence(shown: tuple[Tensor, Ten
     network = lively(from_toml(wiring.replace(f'{rate}"tanh", leak = 0.3', spiking)))
     with torch.no_grad():
         for name in ("weight/input>a", "weight/a>b"):
-            network.values[name].mul_(1e30)
+            grow(network.values[name], 1e30)
+        if grow is Tensor.fill_:  # all of one sign; else infinities of both meet
+            for name in ("weight/b>a", "weight/a>a"):
+                network.values[name].zero_()
     with pytest.raises(BlindspotsError, match="gradient by the input is not finite"):
         attack(network, (shown[0], network(shown[0]).argmax(1)))

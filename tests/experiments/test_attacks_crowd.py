@@ -1,6 +1,7 @@
 """Individuals attacked at once: each as if alone, with images, labels and chance of its own."""
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor
 from experiments.attacks.crowd import Crowd
 from experiments.attacks.guides import ways
 from experiments.attacks.names import ATTACKS
+from experiments.attacks.sources import Sources, drawn
 from experiments.attacks.victim import Guide, MaskedGradientWarning
 from networks import Wiring, wiring_named
 from sim import Network
@@ -120,18 +122,29 @@ def asked(guide: Guide, points: Tensor) -> tuple[Tensor, Tensor]:
     return logits.detach(), gradient
 
 
-def test_every_image_is_shown_to_its_own() -> None:
+@pytest.mark.parametrize("most", [500, 2])
+def test_every_image_is_shown_to_its_own(most: int) -> None:
     """Whatever rows are asked about, in whatever order, and though one individual has none."""
     crowd = individuals(wiring_named("fc-bl"))
     generator = torch.Generator().manual_seed(1)
     points = torch.rand(8, 1, 28, 28, generator=generator, dtype=torch.float64)
     crowd.append(Network.initial(wiring_named("fc-bl"), COUNT).double())
     whose = [0, 2, 2, 0, 2, 0, 2, 2]
-    model = Crowd.of(crowd, 4).at(torch.tensor(whose))
+    model = replace(Crowd.of(crowd, 4, most), whose=torch.tensor(whose))
     for rows in (list(range(8)), [7, 0, 3], [4]):
         found = model.at(torch.tensor(rows))(points[rows])
         for row, logits in zip(rows, found, strict=True):
             torch.testing.assert_close(logits, crowd[whose[row]](points[row : row + 1])[0])
+    assert model.at(torch.tensor([], dtype=torch.int64))(points[:0]).shape == (0, 10)
+
+
+def test_chance_of_some_images_is_what_each_individual_draws_for_its_own() -> None:
+    chance = Sources([torch.Generator().manual_seed(seed) for seed in (5, 6)], torch.arange(6) % 2)
+    some = chance.at(torch.tensor([5, 0, 1, 3]))  # of the second one, but for the second row
+    first, second = (torch.Generator().manual_seed(seed) for seed in (5, 6))
+    alone, others = torch.rand(2, 1, generator=first), torch.rand(2, 3, generator=second)
+    expected = torch.cat([others[:, :1], alone, others[:, 1:]], 1)
+    assert torch.equal(drawn(torch.rand, torch.empty(2, 4), some, axis=1), expected)
 
 
 def test_a_masked_gradient_is_that_of_one_individual(images: Tensor) -> None:

@@ -227,12 +227,30 @@ def test_where_all_at_once_crash_each_is_tried_alone(
     monkeypatch.setattr(Craft, "run_all", staticmethod(fragile))
     victims = trained(bench)
     sets = crafted(victims, bench)
-    events, failures = work(sets)
-    assert failures == {}
-    assert [e["unit"].stage for e in events if e["what"] == "failed"] == ["craft-together"]
+    bad = crafted(trained(bench, DIVERGES, seeds=[9]), bench)
+    events, failures = work([*sets, *bad])
+    assert set(failures) == {bad[0].victim.key}
+    failed = {e["unit"].stage for e in events if e["what"] == "failed"}
+    assert failed == {"craft-together", "train"}
     assert all(map(is_complete, sets))
     spent = [e["unit"] for e in events if e["what"] == "spent"]
     assert [unit for unit in spent if isinstance(unit, Train)] == victims
+
+
+def test_what_is_done_is_not_done_again_where_one_fails_midway(
+    bench: Bench, sizes: list[tuple[type, int]]
+) -> None:
+    victims = trained(bench)
+    sets = crafted(victims, bench)
+    work(sets)
+    for each in sets:
+        product(each).unlink()
+    told = product(sets[1]).with_name("inputs.json")
+    told.write_text(told.read_text().replace('"sha256": "', '"sha256": "0'))
+    sizes.clear()
+    _, failures = work(sets)
+    assert set(failures) == {sets[1].key}
+    assert [size for _, size in sizes] == [3, 2, 1, 1, 1]  # one less at once, each, and it alone
 
 
 def test_sets_that_were_let_go_are_crafted_together_again(
