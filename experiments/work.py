@@ -151,11 +151,12 @@ def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, Blinds
     """Keep all workers busy, the latest stage first, so that crafted inputs are soon scored."""
     running: dict[Future[float], Unit] = {}
     queue, failures = _Queue(waiting), dict[str, BlindspotsError]()
+    shares: dict[str, float] = {}  # of the seconds of what was done together
     users = Counter(need.key for unit in waiting.values() for need in unit.needs)
 
     def end(unit: Unit, attempt: Future[float] | None) -> None:
         try:
-            seconds = attempt.result() if attempt else 0.0
+            seconds = attempt.result() if attempt else shares.get(unit.key, 0.0)
         except BlindspotsError as error:
             failures[unit.key] = error
             tell({"what": "failed", "unit": unit, "why": str(error)})
@@ -164,6 +165,8 @@ def _drive(waiting: dict[str, Unit], crew: Crew, tell: Tell) -> dict[str, Blinds
                 return
         else:
             tell({"what": "done", "unit": unit, "seconds": seconds})
+            if isinstance(unit, Together):
+                shares.update({each.key: seconds / len(unit.units) for each in unit.units})
             queue.done(unit.key)
         for need in unit.needs:
             users[need.key] -= 1
