@@ -13,7 +13,8 @@ from benchmarks.field import Size, clock_of, drawn
 from benchmarks.populations import engines
 from benchmarks.rows import Row, Section, in_turn
 from benchmarks.training_step import lively
-from experiments.attacks.crowd import BATCH, Crowd
+from experiments.attacks.crowd import Crowd
+from experiments.attacks.curve import BATCH
 from experiments.attacks.gradient import pgd_linf
 from experiments.scoring import predictions, predictions_of_all
 from networks import BlindspotsError, wiring_named
@@ -29,11 +30,10 @@ STRAY = 0.05
 def attacks(name: str, size: Size, device: str) -> Section:
     """Projected gradient ascent that spends its whole budget, as inputs for transfer need."""
     images, labels = drawn(size.batch, device)
-
     how: dict[str, Any] = {"epsilons": [EPSILON], "keep_going": True, "steps": size.steps}
 
     def at_once(networks: list[Network]) -> Callable[[], Tensor]:
-        crowd, count = Crowd.of(networks, len(images)), len(networks)
+        crowd, count = Crowd.of(networks, len(images), BATCH), len(networks)
         return lambda: pgd_linf(
             *(crowd, crowd.to_each(images), crowd.to_each(labels)),
             generator=crowd.sources(range(count)),

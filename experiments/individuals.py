@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from experiments.bench import Bench
+from experiments.crash import is_of_memory
 from experiments.kept import Kept
 from experiments.recipe import Recipe, trains_together
 from experiments.store import fresh_unit, key_of, link, unit_path
@@ -64,12 +65,7 @@ class Train:
         can_be = self.teacher is None and trains_together(self.wiring, self.recipe)
         return can_be and self.bench.stacks_individuals
 
-    @property
-    def cohort(self) -> str | None:
-        """Of all but the seed, where it is trained along an axis of individuals."""
-        return self.anonymous.key if self.is_stacked else None
-
-    @property
+    @cached_property
     def anonymous(self) -> "Train":
         """The same for all individuals."""
         return replace(self, seed=0)
@@ -128,8 +124,8 @@ class Train:
                 device=torch.device(one.bench.device),
                 report=report,
             )
-        except torch.OutOfMemoryError:
-            if len(units) > 1:  # fewer are to try
+        except RuntimeError as error:
+            if len(units) > 1 and is_of_memory(error):  # fewer are to try
                 shutil.rmtree(checkpoint, ignore_errors=True)
             raise
         seconds = (time.monotonic() - began) / len(units)

@@ -74,12 +74,7 @@ class Craft:
         can_be &= dict(self.options).get("answers", 1) == 1  # Square's, of one model at a time
         return can_be and self.bench.stacks_individuals
 
-    @property
-    def cohort(self) -> str | None:
-        """Of all but the individual, where it is crafted along an axis of individuals."""
-        return self.anonymous.key if self.is_stacked else None
-
-    @property
+    @cached_property
     def anonymous(self) -> "Craft":
         """The same for all individuals that are trained here."""
         victim = self.victim.anonymous if isinstance(self.victim, Train) else self.victim
@@ -120,13 +115,14 @@ class Craft:
     @staticmethod
     def run_all(units: "Sequence[Craft]", report: Report) -> None:
         """Craft those of one attack on individuals of one wiring; ``batch_size`` is of each."""
-        from experiments.attacks.crowd import BATCH, Crowd
+        from experiments.attacks.crowd import Crowd
+        from experiments.attacks.curve import BATCH
 
         one = units[0]
         images, labels = scored(one.bench, one.images)
         options = {"batch_size": BATCH, **dict(one.options)}
         victims = networks_of(each.victim for each in units)
-        crowd = Crowd.of(victims, len(images), most=options["batch_size"])
+        crowd = Crowd.of(victims, len(images), options["batch_size"])
         options["batch_size"] *= len(units)
         with _heard() as caught:
             inputs = attack_named(one.attack).function(
@@ -175,8 +171,8 @@ class Craft:
         if known.exists() and json.loads(known.read_text())["sha256"] != sha256:
             raise BlindspotsError(
                 f"{self.label}: crafted again, the inputs differ in last bits from those that were "
-                "scored, as on a GPU they may with other individuals beside; set BLINDSPOTS_CACHE "
-                "to a new directory, so that all is done anew."
+                "scored, as they may on another machine, or on a GPU with other individuals "
+                "beside; set BLINDSPOTS_CACHE to a new directory, so that all is done anew."
             )
 
 

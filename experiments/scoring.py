@@ -42,9 +42,13 @@ class Score:
     @cached_property
     def key(self) -> str:
         """Of the network and of the inputs."""
-        on = self.on.key if self.on else f"clean {self.images} {self.bench.sha256}"
         stacked = {"stacked": STACKED} if self.is_stacked else {}
-        return key_of(format=FORMAT, network=self.network.key, on=on, **stacked)
+        return key_of(format=FORMAT, network=self.network.key, on=self.on_key, **stacked)
+
+    @property
+    def on_key(self) -> str:
+        """Of the inputs."""
+        return self.on.key if self.on else f"clean {self.images} {self.bench.sha256}"
 
     @property
     def is_stacked(self) -> bool:
@@ -53,12 +57,11 @@ class Score:
         return can_be and self.bench.stacks_individuals
 
     @property
-    def cohort(self) -> str | None:
-        """Of all but the individual, where it is asked along an axis of individuals."""
-        if not (self.is_stacked and isinstance(self.network, Train)):
-            return None
+    def anonymous(self) -> "Score":
+        """The same for all individuals that are trained here."""
+        network = self.network.anonymous if isinstance(self.network, Train) else self.network
         on = self.on.anonymous if isinstance(self.on, Craft) else self.on
-        return replace(self, network=self.network.anonymous, on=on).key
+        return replace(self, network=network, on=on)
 
     @property
     def needs(self) -> tuple["Unit", ...]:
@@ -94,9 +97,9 @@ class Score:
         from sim.population import Population
 
         population = Population(networks_of(each.network for each in units))
-        read = {each.on.key if each.on else "": each for each in units}
-        shown = {key: each.shown() for key, each in read.items()}
-        own = [shown[each.on.key if each.on else ""] for each in units]
+        first = {each.on_key: each for each in units}
+        shown = {key: each.shown() for key, each in first.items()}
+        own = [shown[each.on_key] for each in units]
         answers = [
             predictions_of_all(population, [sets[at] for sets in own]) for at in range(len(own[0]))
         ]

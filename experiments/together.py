@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 from experiments.bench import Bench
 from experiments.crash import is_of_memory
@@ -27,12 +27,16 @@ class Stacked(Unit, Protocol):
         """What it is worked on with."""
 
     @property
-    def cohort(self) -> str | None:
-        """The same for units that differ in nothing but the individual; None: to be done alone."""
+    def is_stacked(self) -> bool:
+        """Whether it can be."""
+
+    @property
+    def anonymous(self) -> Unit:
+        """Equal for units that differ in nothing but the individual."""
 
     @staticmethod
     def run_all(units: Sequence[Any], report: Report) -> None:
-        """Do units of one cohort at once, and leave the outcome of each under its key.
+        """Do units that are equal but for the individual, and leave each under its key.
 
         Raises BlindspotsError where one of them spoils it for all, or leaves that one out.
         """
@@ -40,9 +44,10 @@ class Stacked(Unit, Protocol):
 
 @dataclass(frozen=True)
 class Together:
-    """Units of one cohort, done along one tensor axis.
+    """Units that differ in nothing but the individual, done along one tensor axis.
 
-    It has no outcome but theirs. A unit that cannot be done is left out: alone, it says why.
+    It leaves nothing but theirs, so it is never complete, and found only among what is to be done.
+    A unit that cannot be done is left out: alone, it says why.
     """
 
     product: ClassVar[str] = "none"
@@ -98,9 +103,10 @@ def _run(units: Sequence[Stacked], report: Report) -> None:
 
 def cohorts(units: Iterable[Unit]) -> list[Together]:
     """What serves those of the units that can be done with others among them."""
-    found = defaultdict[tuple[str, str], list[Any]](list)
+    found = defaultdict[tuple[str, str], list[Stacked]](list)
     for unit in units:
-        if cohort := getattr(unit, "cohort", None):
-            found[unit.stage, cohort].append(unit)
+        if getattr(unit, "is_stacked", False):
+            stacked = cast("Stacked", unit)
+            found[unit.stage, stacked.anonymous.key].append(stacked)
     parts = (all_[at : at + MOST] for all_ in found.values() for at in range(0, len(all_), MOST))
     return [Together(tuple(part)) for part in parts if len(part) > 1]

@@ -17,8 +17,6 @@ from experiments.attacks.sources import Sources
 from sim import Network
 from sim.population import Population
 
-BATCH = 500  # images of each individual, to limit memory
-
 
 @dataclass(frozen=True)
 class Crowd:
@@ -35,11 +33,11 @@ class Crowd:
 
     population: Population
     whose: Tensor
-    most: int = BATCH
+    most: int
     asked: Callable[[Population, Tensor], Tensor] = Population.__call__
 
     @classmethod
-    def of(cls, individuals: Sequence[Network], images: int, most: int = BATCH) -> "Crowd":
+    def of(cls, individuals: Sequence[Network], images: int, most: int) -> "Crowd":
         """With so many images of each, which take turns: row r is of individual r modulo all."""
         population = Population(individuals)
         for value in population.values.values():

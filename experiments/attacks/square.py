@@ -150,9 +150,11 @@ class Chance:
             brighter[query] = numbers[2] < 0.5
         own = []
         if answers > 1:
-            assert isinstance(
-                generator, torch.Generator
-            )  # those of a crowd do not answer by chance
+            if not isinstance(generator, torch.Generator):
+                raise BlindspotsError(
+                    f"Square was asked for {answers} answers of many individuals at once, which "
+                    "draw from one chance; attack one after another."
+                )
             own = seeds(queries + 2, generator).tolist()
         return cls(2 * stripes.to(clean.dtype) - 1, sides, corners, brighter, answers, own)
 

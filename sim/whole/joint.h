@@ -161,9 +161,8 @@ class Joint {
              b < std::min(reads.height, side.last(y) + 1) && low < high; ++b) {
             const int64_t line = side.before(side.phase(y)) + b - side.first(y);
             const int64_t first = b * reads.width + low, end = b * reads.width + high;
-            const bool is_grid = link.kind == CONVOLUTION;
             strips.push_back({first * reads.channels, (end - first) * reads.channels,
-                              row(line, column), is_grid ? first : 0, is_grid ? end : link.lists});
+                              row(line, column), first, end});
         }
     }
 

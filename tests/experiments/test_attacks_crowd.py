@@ -13,7 +13,7 @@ from experiments.attacks.guides import ways
 from experiments.attacks.names import ATTACKS
 from experiments.attacks.sources import Sources, drawn
 from experiments.attacks.victim import Guide, MaskedGradientWarning
-from networks import Wiring, wiring_named
+from networks import BlindspotsError, Wiring, wiring_named
 from sim import Network
 
 IMAGES, COUNT = 5, 2
@@ -63,7 +63,7 @@ def alone(name: str, network: Network, seed: int, images: Tensor, keep_going: bo
 def at_once(name: str, crowd: list[Network], images: Tensor, keep_going: bool) -> Tensor:
     """(E, N, individuals, ...)."""
     labels = torch.stack([network(images).argmax(1) for network in crowd], 1)
-    model, attack = Crowd.of(crowd, len(images)), ATTACKS[name].function
+    model, attack = Crowd.of(crowd, len(images), 4), ATTACKS[name].function
     found: Tensor = attack(
         *(model, model.to_each(images), labels.flatten()),
         epsilons=[0.02, 0.1],
@@ -103,7 +103,8 @@ def hold_beside(name: str, wiring: str, images: Tensor, *, keep_going: bool) -> 
 @pytest.mark.parametrize("name", ["fc-bt", "fc-blt-spiking"])
 def test_every_way_back_leads_through_each(name: str, images: Tensor) -> None:
     crowd = individuals(wiring_named(name))
-    model, points = Crowd.of(crowd, len(images)), images.repeat_interleave(COUNT, 0)
+    model = Crowd.of(crowd, len(images), 4)
+    points = model.to_each(images)
     known = ways(model)
     assert known.keys() == ways(crowd[0]).keys()
     for way in known.values():
@@ -161,3 +162,15 @@ def test_a_masked_gradient_is_that_of_one_individual(images: Tensor) -> None:
     assert only.message.individual == 1
     assert f"({IMAGES} of {IMAGES})" in str(only.message)
     assert only.filename == __file__
+
+
+def test_several_answers_are_asked_of_one_individual_alone(images: Tensor) -> None:
+    model = Crowd.of(individuals(wiring_named("FC10")), 1, 4)
+    labels = torch.zeros(COUNT, dtype=torch.int64)
+    with pytest.raises(BlindspotsError, match="2 answers of many individuals at once"):
+        ATTACKS["square-linf"].function(
+            *(model, images[:COUNT], labels),
+            epsilons=[0.1],
+            generator=model.sources([0, 1]),
+            answers=2,
+        )
